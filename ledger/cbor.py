@@ -1,0 +1,189 @@
+"""Deterministic CBOR, strict in both directions (docs/format.md section 1).
+
+The one place where CBOR bytes become Python values and back, and where a decoded `object` is
+narrowed to a type: other modules take fields with `as_text`, `as_bytes`, `as_uint` and `as_list`.
+
+Source: RFC 8949 section 4.2.1. Keys of a map are all text or all non-negative integers, for which
+the length-first order of `cbor2` (RFC 7049) and the bytewise order of RFC 8949 are the same.
+"""
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+
+import cbor2
+
+from ledger.errors import MalformedError
+
+MAX_DEPTH = 16
+_UINT64_MAX = 2**64 - 1
+_SCALARS = frozenset({int, float, str, bytes, bool, type(None)})
+# Encodings of NaN and the infinities; where these bytes occur the floats are looked at one by one.
+_NOT_FINITE = (b"\xf9\x7c\x00", b"\xf9\xfc\x00", b"\xf9\x7e\x00")
+
+
+def encode(value: object) -> bytes:
+    """Return the one deterministic encoding of *value*.
+
+    Raises:
+        MalformedError: *value* holds something that docs/format.md does not allow.
+    """
+    try:
+        data = cbor2.dumps(value, canonical=True)
+    except (cbor2.CBOREncodeError, UnicodeEncodeError, RecursionError) as error:
+        raise MalformedError(f"cannot be encoded: {error}") from error
+    _check(value, data, MAX_DEPTH)
+    return data
+
+
+def decode(data: bytes, *, limit_bytes: int) -> object:
+    """Return the value of one CBOR item that is all of *data*.
+
+    Args:
+        data: The encoding; nothing may follow it.
+        limit_bytes: Longest *data* that is looked at.
+
+    Raises:
+        MalformedError: too long, not well-formed, deeper than `MAX_DEPTH`, or not the deterministic
+            encoding of its value.
+    """
+    if len(data) > limit_bytes:
+        raise MalformedError(f"{len(data)} bytes of CBOR, at most {limit_bytes} are allowed")
+    value = _loads(data)
+    if encode(value) != data:
+        raise MalformedError("CBOR is not in its deterministic encoding")
+    return value
+
+
+def _loads(data: bytes) -> object:
+    try:
+        value: object = cbor2.loads(
+            data,
+            max_depth=MAX_DEPTH,
+            allow_duplicate_keys=False,
+            allow_indefinite=False,
+            semantic_decoders=_NO_TAGS,
+            tag_hook=_refuse_tag,
+        )
+    except (cbor2.CBORDecodeError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise MalformedError(f"not valid CBOR: {error}") from error
+    return value
+
+
+def _refuse_tag(_decoder: object, *_tag: object) -> object:
+    raise MalformedError("a tag, which is not allowed here")
+
+
+# Every tag that cbor2 6 gives a meaning: some run a regular expression or an e-mail parser.
+_TAGS = (0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004)
+_NO_TAGS = dict.fromkeys((*_TAGS, 1040, 43000, 55799), _refuse_tag)
+
+
+def _check(value: object, data: bytes, depth: int) -> None:
+    """Refuse what docs/format.md does not allow; *data* is the encoding around *value*."""
+    if isinstance(value, dict):
+        if not _has_uniform_keys(value):
+            raise MalformedError("keys of a map are all text or all non-negative integers")
+        children: Sequence[object] = (*value.values(), *value.keys())
+    elif isinstance(value, list | tuple):
+        children = value
+    else:
+        children = (value,)
+        depth += 1
+    if depth == 0:
+        raise MalformedError(f"nested deeper than {MAX_DEPTH} levels")
+    kinds = set(map(type, children))
+    if not kinds <= _SCALARS:
+        for child in children:
+            if type(child) in (dict, list, tuple):
+                _check(child, data, depth - 1)
+            elif type(child) not in _SCALARS:
+                raise MalformedError(f"a value of type {type(child).__name__} is not allowed")
+    if float in kinds and any(mark in data for mark in _NOT_FINITE):
+        _check_floats(children)
+    if int in kinds and (b"\xc2" in data or b"\xc3" in data):
+        _check_integers(children)
+
+
+def _has_uniform_keys(value: Mapping[object, object]) -> bool:
+    kinds = set(map(type, value))
+    return kinds <= {str} or (
+        kinds == {int} and all(isinstance(key, int) and key >= 0 for key in value)
+    )
+
+
+def _check_floats(values: Sequence[object]) -> None:
+    for value in values:
+        if isinstance(value, float) and not isfinite(value):
+            raise MalformedError(f"{value} is not a finite number")
+
+
+def _check_integers(values: Sequence[object]) -> None:
+    for value in values:
+        if isinstance(value, int) and not -(2**64) <= value < 2**64:
+            raise MalformedError("an integer beyond 64 bits")
+
+
+def as_list(value: object, *lengths: int) -> Sequence[object]:
+    """Return *value* as an array, of one of *lengths* items if any are given.
+
+    Raises:
+        MalformedError: it is something else.
+    """
+    if not isinstance(value, list) or (lengths and len(value) not in lengths):
+        raise MalformedError(f"expected an array of {lengths or 'any'} items")
+    return value
+
+
+def as_map(value: object, *keys: str) -> Mapping[str, object]:
+    """Return *value* as a map with exactly the text *keys*.
+
+    Raises:
+        MalformedError: it is something else.
+    """
+    if not isinstance(value, dict) or set(value) != set(keys):
+        raise MalformedError(f"expected a map with the keys {', '.join(keys)}")
+    return value
+
+
+def as_bytes(value: object, *lengths: int) -> bytes:
+    """Return *value* as a byte string, of one of *lengths* bytes if any are given.
+
+    Raises:
+        MalformedError: it is something else.
+    """
+    if not isinstance(value, bytes) or (lengths and len(value) not in lengths):
+        raise MalformedError(f"expected a byte string of {lengths or 'any'} bytes")
+    return value
+
+
+def as_text(value: object) -> str:
+    """Return *value* as text.
+
+    Raises:
+        MalformedError: it is something else.
+    """
+    if not isinstance(value, str):
+        raise MalformedError("expected text")
+    return value
+
+
+def as_uint(value: object, *, maximum: int = _UINT64_MAX) -> int:
+    """Return *value* as an integer of 0..*maximum*.
+
+    Raises:
+        MalformedError: it is something else.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= maximum:
+        raise MalformedError(f"expected an integer of 0 to {maximum}")
+    return value
+
+
+def as_int64(value: object) -> int:
+    """Return *value* as a signed 64-bit integer (a time in microseconds).
+
+    Raises:
+        MalformedError: it is something else.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or not -(2**63) <= value < 2**63:
+        raise MalformedError("expected a signed 64-bit integer")
+    return value

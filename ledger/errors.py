@@ -1,0 +1,29 @@
+"""Errors of the ledger room; every one derives from `LedgerError`.
+
+The class says who is at fault: `MalformedError` and `UnverifiedError` are the fault of whoever made
+the bytes, `RefusedError` of whoever asked, `DamagedError` of the disk.
+"""
+
+
+class LedgerError(Exception):
+    """Root of what this package raises. Anything else that escapes is a bug."""
+
+
+class MalformedError(LedgerError):
+    """Bytes do not follow docs/format.md, or are beyond its bounds."""
+
+
+class UnverifiedError(LedgerError):
+    """A signature, hash or proof does not fit what it is said to cover."""
+
+
+class RefusedError(LedgerError):
+    """What was asked cannot be done; the message says what to do instead."""
+
+
+class DamagedError(LedgerError):
+    """A file of ours is not as we wrote it."""
+
+
+class WrongPassphraseError(LedgerError):
+    """The passphrase does not open the keys."""

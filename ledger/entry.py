@@ -38,13 +38,13 @@ class Follow(NamedTuple):
     Attributes:
         author: 32 bytes.
         incarnation: 8 bytes.
-        index: Its number in that log.
+        number: Its number in that log, from 0.
         leaf: The first 16 bytes of its leaf hash.
     """
 
     author: bytes
     incarnation: bytes
-    index: int
+    number: int
     leaf: bytes
 
 
@@ -140,7 +140,7 @@ def check_follows(follows: tuple[Follow, ...]) -> None:
     for follow in follows:
         cbor.as_bytes(follow.author, 32)
         cbor.as_bytes(follow.incarnation, 8)
-        cbor.as_uint(follow.index, maximum=2**32 - 1)
+        cbor.as_uint(follow.number, maximum=2**32 - 1)
         cbor.as_bytes(follow.leaf, FOLLOW_LEAF_BYTES)
     if list(follows) != sort_follows(follows):
         raise MalformedError("what an entry follows is not in ascending order")

@@ -7,7 +7,8 @@ Source: RFC 8949 section 4.2.1. Keys of a map are all text or all non-negative i
 the length-first order of `cbor2` (RFC 7049) and the bytewise order of RFC 8949 are the same.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from math import isfinite
 
 import cbor2
@@ -17,8 +18,9 @@ from ledger.errors import MalformedError
 MAX_DEPTH = 16
 _UINT64_MAX = 2**64 - 1
 _SCALARS = frozenset({int, float, str, bytes, bool, type(None)})
-# Encodings of NaN and the infinities; where these bytes occur the floats are looked at one by one.
-_NOT_FINITE = (b"\xf9\x7c\x00", b"\xf9\xfc\x00", b"\xf9\x7e\x00")
+# The encodings of NaN, the infinities and integers beyond 64 bits. Elsewhere the same bytes may be
+# part of another value: only where they occur are the numbers looked at one by one.
+_SUSPECT = re.compile(rb"\xf9[\x7c\x7e\xfc]\x00|[\xc2\xc3][\x49-\x5b]")
 
 
 def encode(value: object) -> bytes:
@@ -83,7 +85,7 @@ def _check(value: object, data: bytes, depth: int) -> None:
     if isinstance(value, dict):
         if not _has_uniform_keys(value):
             raise MalformedError("keys of a map are all text or all non-negative integers")
-        children: Sequence[object] = (*value.values(), *value.keys())
+        children: Collection[object] = value.values()
     elif isinstance(value, list | tuple):
         children = value
     else:
@@ -91,34 +93,27 @@ def _check(value: object, data: bytes, depth: int) -> None:
         depth += 1
     if depth == 0:
         raise MalformedError(f"nested deeper than {MAX_DEPTH} levels")
-    kinds = set(map(type, children))
-    if not kinds <= _SCALARS:
+    if not set(map(type, children)) <= _SCALARS:
         for child in children:
-            if type(child) in (dict, list, tuple):
+            if isinstance(child, dict | list | tuple):
                 _check(child, data, depth - 1)
             elif type(child) not in _SCALARS:
                 raise MalformedError(f"a value of type {type(child).__name__} is not allowed")
-    if float in kinds and any(mark in data for mark in _NOT_FINITE):
-        _check_floats(children)
-    if int in kinds and (b"\xc2" in data or b"\xc3" in data):
-        _check_integers(children)
+    if _SUSPECT.search(data):
+        _check_numbers(children)
 
 
 def _has_uniform_keys(value: Mapping[object, object]) -> bool:
     kinds = set(map(type, value))
     return kinds <= {str} or (
-        kinds == {int} and all(isinstance(key, int) and key >= 0 for key in value)
+        kinds == {int} and all(isinstance(key, int) and 0 <= key < 2**64 for key in value)
     )
 
 
-def _check_floats(values: Sequence[object]) -> None:
+def _check_numbers(values: Collection[object]) -> None:
     for value in values:
         if isinstance(value, float) and not isfinite(value):
             raise MalformedError(f"{value} is not a finite number")
-
-
-def _check_integers(values: Sequence[object]) -> None:
-    for value in values:
         if isinstance(value, int) and not -(2**64) <= value < 2**64:
             raise MalformedError("an integer beyond 64 bits")
 

@@ -192,13 +192,15 @@ def entry_from_bytes(data: bytes, payload: bytes | None) -> Entry:
 
 
 def _check_name(name: str, what: str, least: int, most: int) -> None:
+    if least <= len(name) <= most and name.isascii() and name.isprintable():
+        return
     try:
         size = len(name.encode())
     except UnicodeEncodeError as error:
         raise MalformedError(f"the {what} is not valid Unicode") from error
     if not least <= size <= most:
         raise MalformedError(f"a {what} of {size} bytes; {least} to {most} are allowed")
-    if not name.isprintable() and any(ord(char) < 32 or 127 <= ord(char) < 160 for char in name):
+    if any(ord(char) < 32 or 127 <= ord(char) < 160 for char in name):
         raise MalformedError(f"the {what} {name!r} contains a control character")
 
 

@@ -27,3 +27,11 @@ class DamagedError(LedgerError):
 
 class WrongPassphraseError(LedgerError):
     """The passphrase does not open the keys."""
+
+
+class StaleError(LedgerError):
+    """The log changed between checking and writing: read it again and try again."""
+
+
+class BusyError(LedgerError):
+    """Another process held the ledger file for too long."""

@@ -1,0 +1,243 @@
+"""Writing to one's own log: a put, a delete, a grant, one or many at once (docs/format.md 3).
+
+Each batch gets one signature, whatever its size.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from ledger import cbor
+from ledger.entry import (
+    INCARNATIONS_THING,
+    NULL_PAYLOAD,
+    Action,
+    Entry,
+    Follow,
+    check_entry,
+    cost_bytes,
+    leaf_bytes,
+    payload_digest,
+    sort_follows,
+)
+from ledger.errors import RefusedError, StaleError
+from ledger.keys import Entropy
+from ledger.log import (
+    MAX_BATCH_BYTES,
+    MAX_BATCH_ENTRIES,
+    Close,
+    LogName,
+    LogState,
+    LogStatus,
+    log_origin,
+)
+from ledger.members import may_write, members
+from ledger.merkle import EMPTY_FRONTIER, extend, leaf_hash
+from ledger.note import Checkpoint, sign_checkpoint
+from ledger.seeds import root_cover, salts
+from ledger.store import Batch, Store
+from ledger.views import heads
+
+_OWN_LOG = "own incarnation"
+_ATTEMPTS = 100
+_NO_DIGEST = bytes(32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What an author wants to say, before it has a place in a log.
+
+    Attributes:
+        thing: What it is about.
+        payload: One CBOR item, encoded (`ledger.data.payload_from_value`).
+        time_us: Microseconds since 1970 UTC.
+        kind: The author's word for what sort of entry it is.
+        action: See `Action`.
+    """
+
+    thing: str
+    payload: bytes
+    time_us: int
+    kind: str = ""
+    action: int = Action.PUT
+
+
+def deletion(thing: str, time_us: int) -> Draft:
+    """Return the draft that says that *thing* is no more."""
+    return Draft(thing=thing, payload=NULL_PAYLOAD, time_us=time_us, action=Action.DELETE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """Somebody who writes: the signing key, and entropy for new incarnations."""
+
+    key: Ed25519PrivateKey
+    entropy: Entropy
+
+    @property
+    def public(self) -> bytes:
+        """The author's name in logs, 32 bytes."""
+        return self.key.public_key().public_bytes_raw()
+
+
+def append(store: Store, author: Author, drafts: Iterable[Draft]) -> Iterator[LogState]:
+    """Append *drafts* to the author's own log, a durable batch at a time.
+
+    Yields:
+        The log's state after each batch: what it holds then survives a power cut.
+
+    Raises:
+        RefusedError: the author may not write to this ledger.
+        MalformedError: a draft is out of bounds; the batches before it stay written.
+        BusyError: another process held the file for too long.
+        DamagedError: the disk said no.
+    """
+    if not may_write(members(store), author.public):
+        raise RefusedError(
+            f"you may read the ledger {store.genesis.name} but not write to it: "
+            "ask one of its admins for `ledger share`"
+        )
+    for batch in _batches(drafts):
+        yield _append_batch(store, author, batch)
+
+
+def own_log(store: Store, author: Author) -> LogState:
+    """Return the log that the author's next entry goes to; an empty one may be new."""
+    incarnation = store.meta(_OWN_LOG)
+    if incarnation is None:
+        incarnation = author.entropy(8)
+        with store.transaction():
+            known = store.meta(_OWN_LOG)
+            if known is None:
+                store.set_meta(_OWN_LOG, incarnation)
+        incarnation = known or incarnation
+    return store.log(LogName(author.public, incarnation))
+
+
+def open_incarnation(store: Store, author: Author) -> None:
+    """Write in a new log from now on; the old one stays open to what others may hold of it.
+
+    Raises:
+        BusyError: another process held the file for too long.
+        DamagedError: the disk said no.
+    """
+    with store.transaction():
+        store.set_meta(_OWN_LOG, author.entropy(8))
+
+
+def close_log(store: Store, author: Author, closing: LogState, *, time_us: int) -> LogState:
+    """End one of the author's logs where it is and go on in a new one, in one transaction.
+
+    Args:
+        store: The ledger.
+        author: Whose log it is.
+        closing: The log as it is; not empty.
+        time_us: The time of the close.
+
+    Returns:
+        The new log, one entry long.
+
+    Raises:
+        BusyError: another process held the file for too long.
+        DamagedError: the disk said no.
+    """
+    root = closing.frontier.root()
+    origin = log_origin(store.ledger_id, closing.name)
+    last = sign_checkpoint(author.key, origin, closing.size, root)
+    draft = Draft(
+        thing=INCARNATIONS_THING,
+        payload=close_payload(closing.name, last),
+        time_us=time_us,
+        action=Action.CLOSE,
+    )
+    with store.transaction():
+        open_incarnation(store, author)
+        state = _append_batch(store, author, [draft])
+        store.set_status(closing, LogStatus.CLOSED, close=Close(size=closing.size, root=root))
+        store.add_checkpoint(closing, last)
+    return state
+
+
+def close_payload(log: LogName, last: Checkpoint) -> bytes:
+    """Return the payload of the entry that ends *log* at the checkpoint *last*."""
+    return cbor.encode({"checkpoint": last.to_cbor(), "incarnation": log.incarnation})
+
+
+def close_from_payload(author: bytes, payload: bytes) -> tuple[LogName, Checkpoint]:
+    """Return which log of *author* a close ends, and the checkpoint (not verified) where it does.
+
+    Raises:
+        MalformedError: *payload* is not that of a close.
+    """
+    fields = cbor.as_map(cbor.decode(payload, limit_bytes=1024), "checkpoint", "incarnation")
+    last = Checkpoint.from_cbor(cbor.as_list(fields["checkpoint"], 3))
+    return LogName(author, cbor.as_bytes(fields["incarnation"], 8)), last
+
+
+def _append_batch(store: Store, author: Author, drafts: Sequence[Draft]) -> LogState:
+    for _ in range(_ATTEMPTS):
+        try:
+            return store.commit(_make_batch(store, author, own_log(store, author), drafts))
+        except StaleError:
+            continue
+    raise StaleError(f"another process kept writing to {store.path.name}; try again")
+
+
+def _make_batch(store: Store, author: Author, state: LogState, drafts: Sequence[Draft]) -> Batch:
+    cover = state.cover or root_cover(author.entropy(16))
+    follows = _follows(store, state, drafts)
+    entries = []
+    for draft, salt in zip(drafts, salts(cover, state.size, len(drafts)), strict=True):
+        digest = payload_digest(salt, draft.payload)
+        entries.append(_entry(draft, follows.pop(draft.thing, ()), digest))
+    extension = extend(
+        state.frontier if state.size else EMPTY_FRONTIER,
+        [leaf_hash(leaf_bytes(entry)) for entry in entries],
+    )
+    frontier = extension.frontier
+    origin = log_origin(store.ledger_id, state.name)
+    return Batch(
+        state=state,
+        entries=entries,
+        extension=extension,
+        checkpoint=sign_checkpoint(author.key, origin, frontier.size, frontier.root()),
+        cover=cover,
+    )
+
+
+def _follows(
+    store: Store, state: LogState, drafts: Sequence[Draft]
+) -> dict[str, tuple[Follow, ...]]:
+    """Return what the first draft about each thing follows in other logs."""
+    if not store.rows("SELECT 1 FROM log WHERE id != ? AND size > 0 LIMIT 1", state.row or 0):
+        return {}
+    found = {}
+    for thing in {draft.thing for draft in drafts if draft.action <= Action.DELETE}:
+        others = [one.as_follow() for one in heads(store, thing) if one.log != state.name]
+        if others:
+            found[thing] = tuple(sort_follows(others)[:64])
+    return found
+
+
+def _batches(drafts: Iterable[Draft]) -> Iterator[list[Draft]]:
+    """Cut *drafts* where a checkpoint is due."""
+    batch: list[Draft] = []
+    cost = 0
+    for draft in drafts:
+        entry = _entry(draft, (), _NO_DIGEST)
+        check_entry(entry)
+        one = cost_bytes(entry)
+        if batch and (len(batch) == MAX_BATCH_ENTRIES or cost + one > MAX_BATCH_BYTES):
+            yield batch
+            batch, cost = [], 0
+        batch.append(draft)
+        cost += one
+    if batch:
+        yield batch
+
+
+def _entry(draft: Draft, follows: tuple[Follow, ...], digest: bytes) -> Entry:
+    return Entry(
+        draft.thing, draft.kind, draft.action, draft.time_us, follows, digest, draft.payload
+    )

@@ -1,0 +1,64 @@
+"""What makes a ledger: its genesis, whose hash is its id (docs/format.md section 3)."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import NewType, Self
+
+from ledger import cbor
+from ledger.card import Card, check_name
+from ledger.errors import MalformedError
+
+LedgerId = NewType("LedgerId", bytes)
+"""16 bytes."""
+
+_MAX_ADMINS = 16
+_MAX_GENESIS_BYTES = 1 << 17
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Genesis:
+    """The beginning of a ledger; it needs no signature, since the id is its hash.
+
+    Attributes:
+        name: What people call the ledger.
+        admins: Verified cards of those who may grant, 1..16.
+        time_us: When it was made, microseconds since 1970 UTC.
+        nonce: 16 bytes that make the id unique.
+    """
+
+    name: str
+    admins: tuple[Card, ...]
+    time_us: int
+    nonce: bytes
+
+    def to_bytes(self) -> bytes:
+        """Return the genesis as one CBOR item."""
+        cards = [card.to_bytes() for card in self.admins]
+        return cbor.encode([1, self.name, cards, self.time_us, self.nonce])
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Read a genesis and verify the cards in it.
+
+        Raises:
+            MalformedError: *data* is not a genesis of version 1.
+            UnverifiedError: a card in it does not verify.
+        """
+        fields = cbor.as_list(cbor.decode(data, limit_bytes=_MAX_GENESIS_BYTES))
+        if not fields or fields[0] != 1:
+            raise MalformedError("not a genesis of version 1; a newer pannier may read it")
+        _, name, cards, time_us, nonce = cbor.as_list(fields, 5)
+        admins = tuple(Card.from_bytes(cbor.as_bytes(card)) for card in cbor.as_list(cards))
+        if not 1 <= len(admins) <= _MAX_ADMINS or len({a.author for a in admins}) != len(admins):
+            raise MalformedError(f"a ledger has 1 to {_MAX_ADMINS} admins, each once")
+        return cls(
+            name=check_name(cbor.as_text(name), "ledger name"),
+            admins=admins,
+            time_us=cbor.as_int64(time_us),
+            nonce=cbor.as_bytes(nonce, 16),
+        )
+
+    @property
+    def ledger_id(self) -> LedgerId:
+        """The ledger's id."""
+        return LedgerId(sha256(b"pannier ledger 1\0" + self.to_bytes()).digest()[:16])

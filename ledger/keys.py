@@ -1,0 +1,159 @@
+"""A node's private keys, and the file that holds them (docs/format.md section 9.1). No I/O.
+
+Source: Argon2id, RFC 9106, with the parameters of its section 4 (second recommended option);
+AES-256-GCM-SIV, RFC 8452.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
+from ledger import cbor
+from ledger.card import SUITE_X25519, Card
+from ledger.errors import MalformedError, WrongPassphraseError
+
+Entropy = Callable[[int], bytes]
+"""Returns that many unpredictable bytes."""
+
+_MAX_FILE_BYTES = 4096
+_LABEL = b"pannier keys 1\0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyStretch:
+    """Cost of trying one passphrase: Argon2id parameters.
+
+    Attributes:
+        passes: Iterations, 1..16.
+        lanes: Threads, 1..16.
+        memory_kib: KiB, 8*lanes..1 GiB; bounded, since the file names it before we trust the file.
+    """
+
+    passes: int = 3
+    lanes: int = 4
+    memory_kib: int = 64 * 1024
+
+    def derive(self, passphrase: str, salt: bytes) -> bytes:
+        """Return the 32-byte key of *passphrase*."""
+        kdf = Argon2id(
+            salt=salt,
+            length=32,
+            iterations=self.passes,
+            lanes=self.lanes,
+            memory_cost=self.memory_kib,
+        )
+        return kdf.derive(passphrase.encode())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeKeys:
+    """The private keys of a node.
+
+    Attributes:
+        name: What the node calls itself.
+        signing: Ed25519; its public half is the author of what the node writes.
+        x25519: The HPKE key.
+    """
+
+    name: str
+    signing: Ed25519PrivateKey
+    x25519: X25519PrivateKey
+
+    @classmethod
+    def generate(cls, name: str, entropy: Entropy) -> Self:
+        """Make new keys out of 64 bytes of *entropy*."""
+        return cls(
+            name=name,
+            signing=Ed25519PrivateKey.from_private_bytes(entropy(32)),
+            x25519=X25519PrivateKey.from_private_bytes(entropy(32)),
+        )
+
+    @property
+    def author(self) -> bytes:
+        """The Ed25519 public key, 32 bytes."""
+        return self.signing.public_key().public_bytes_raw()
+
+    @property
+    def card(self) -> Card:
+        """The card to give to peers (the same bytes each time: Ed25519 is deterministic)."""
+        public = self.x25519.public_key().public_bytes_raw()
+        return Card.sign(self.signing, name=self.name, hpke=((SUITE_X25519, public),))
+
+
+def keys_to_file(
+    keys: NodeKeys, passphrase: str | None, entropy: Entropy, stretch: KeyStretch | None = None
+) -> bytes:
+    """Return the content of the key file; without a *passphrase* whoever reads it has the keys."""
+    secret = cbor.encode(
+        [keys.name, keys.signing.private_bytes_raw(), keys.x25519.private_bytes_raw()]
+    )
+    if passphrase is None:
+        return cbor.encode([1, secret])
+    stretch = stretch or KeyStretch()
+    salt, nonce = entropy(16), entropy(12)
+    parameters = [stretch.passes, stretch.lanes, stretch.memory_kib]
+    key = stretch.derive(passphrase, salt)
+    sealed = AESGCMSIV(key).encrypt(nonce, secret, _LABEL + cbor.encode(parameters))
+    return cbor.encode([1, parameters, salt, nonce, sealed])
+
+
+def needs_passphrase(data: bytes) -> bool:
+    """Return whether the key file *data* is under a passphrase.
+
+    Raises:
+        MalformedError: *data* is not a key file.
+    """
+    return len(_file_fields(data)) == 5
+
+
+def keys_from_file(data: bytes, passphrase: str | None) -> NodeKeys:
+    """Open the key file.
+
+    Raises:
+        MalformedError: *data* is not a key file of version 1.
+        WrongPassphraseError: *passphrase* is missing or is not the one.
+    """
+    fields = _file_fields(data)
+    if len(fields) == 2:
+        return _keys(cbor.as_bytes(fields[1]))
+    if passphrase is None:
+        raise WrongPassphraseError("the keys are under a passphrase: set PANNIER_PASSPHRASE")
+    _, parameters, salt, nonce, sealed = fields
+    numbers = [cbor.as_uint(item) for item in cbor.as_list(parameters, 3)]
+    stretch = KeyStretch(passes=numbers[0], lanes=numbers[1], memory_kib=numbers[2])
+    if not (
+        1 <= stretch.passes <= 16
+        and 1 <= stretch.lanes <= 16
+        and 8 * stretch.lanes <= stretch.memory_kib <= 1 << 20
+    ):
+        raise MalformedError("the key file asks for more work than is sensible; it is damaged")
+    key = stretch.derive(passphrase, cbor.as_bytes(salt, 16))
+    try:
+        secret = AESGCMSIV(key).decrypt(
+            cbor.as_bytes(nonce, 12), cbor.as_bytes(sealed), _LABEL + cbor.encode(numbers)
+        )
+    except InvalidTag as error:
+        raise WrongPassphraseError("wrong passphrase (or a damaged key file)") from error
+    return _keys(secret)
+
+
+def _file_fields(data: bytes) -> list[object]:
+    fields = list(cbor.as_list(cbor.decode(data, limit_bytes=_MAX_FILE_BYTES)))
+    if not fields or fields[0] != 1 or len(fields) not in (2, 5):
+        raise MalformedError("not a key file of version 1; a newer pannier may read it")
+    return fields
+
+
+def _keys(secret: bytes) -> NodeKeys:
+    name, signing, x25519 = cbor.as_list(cbor.decode(secret, limit_bytes=_MAX_FILE_BYTES), 3)
+    return NodeKeys(
+        name=cbor.as_text(name),
+        signing=Ed25519PrivateKey.from_private_bytes(cbor.as_bytes(signing, 32)),
+        x25519=X25519PrivateKey.from_private_bytes(cbor.as_bytes(x25519, 32)),
+    )

@@ -1,0 +1,101 @@
+"""Checkpoints: what the author of a log signs (docs/format.md section 3.3).
+
+On the wire a checkpoint is three fields; what is signed is the text of a C2SP tlog-checkpoint, so
+that written out by `signed_note` any tool for transparency logs verifies it with `verifier_key`.
+
+Source: C2SP tlog-checkpoint v1, C2SP signed-note v1.
+"""
+
+from base64 import b64encode
+from dataclasses import dataclass
+from hashlib import sha256
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from ledger import cbor, ed25519
+from ledger.merkle import HASH_BYTES
+from ledger.seeds import MAX_ENTRIES
+
+_ED25519_TYPE = b"\x01"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The head of a log as its author signed it; nothing is believed before `verify`.
+
+    Attributes:
+        size: Entries of the log, 0..2**32 (there are no salts for more).
+        root: Root of the tree over their leaves, 32 bytes.
+        signature: Ed25519 over the `checkpoint_text`, 64 bytes.
+    """
+
+    size: int
+    root: bytes
+    signature: bytes
+
+    def to_cbor(self) -> list[object]:
+        """Return the checkpoint as it is encoded; `from_cbor` is the inverse."""
+        return [self.size, self.root, self.signature]
+
+    @classmethod
+    def from_cbor(cls, value: object) -> "Checkpoint":
+        """Return the checkpoint of which *value* is the decoded CBOR.
+
+        Raises:
+            MalformedError: it is not one.
+        """
+        size, root, signature = cbor.as_list(value, 3)
+        return cls(
+            cbor.as_uint(size, maximum=MAX_ENTRIES),
+            cbor.as_bytes(root, HASH_BYTES),
+            cbor.as_bytes(signature, ed25519.SIGNATURE_BYTES),
+        )
+
+    def verify(self, log_origin: str, author: bytes) -> None:
+        """Check that *author* signed this for the log named *log_origin*.
+
+        Raises:
+            UnverifiedError: the signature is not by *author*, or for another log.
+        """
+        text = checkpoint_text(log_origin, self.size, self.root)
+        ed25519.verify(author, text, self.signature)
+
+
+def origin(ledger_id: bytes, author: bytes, incarnation: bytes) -> str:
+    """Return the name of a log in what is signed.
+
+    Args:
+        ledger_id: 16 bytes.
+        author: 32 bytes.
+        incarnation: 8 bytes.
+    """
+    return f"pannier/{ledger_id.hex()}/{author.hex()}/{incarnation.hex()}"
+
+
+def checkpoint_text(log_origin: str, size: int, root: bytes) -> bytes:
+    """Return what is signed: origin, size and root, a line each."""
+    return f"{log_origin}\n{size}\n{b64encode(root).decode()}\n".encode()
+
+
+def sign_checkpoint(
+    private_key: Ed25519PrivateKey, log_origin: str, size: int, root: bytes
+) -> Checkpoint:
+    """Return the signed head of a log; the caller vouches that it continues what was signed."""
+    return Checkpoint(size, root, private_key.sign(checkpoint_text(log_origin, size, root)))
+
+
+def signed_note(log_origin: str, checkpoint: Checkpoint, author: bytes) -> str:
+    """Return *checkpoint* as a signed note, whose key name is the origin."""
+    text = checkpoint_text(log_origin, checkpoint.size, checkpoint.root).decode()
+    blob = b64encode(_key_id(log_origin, author) + checkpoint.signature).decode()
+    return f"{text}\n\N{EM DASH} {log_origin} {blob}\n"
+
+
+def verifier_key(log_origin: str, author: bytes) -> str:
+    """Return the key of a log as tools for signed notes take it (a *vkey*)."""
+    key = b64encode(_ED25519_TYPE + author).decode()
+    return f"{log_origin}+{_key_id(log_origin, author).hex()}+{key}"
+
+
+def _key_id(name: str, author: bytes) -> bytes:
+    return sha256(name.encode() + b"\n" + _ED25519_TYPE + author).digest()[:4]

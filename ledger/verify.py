@@ -1,0 +1,200 @@
+"""Recomputing everything that a ledger file claims (what `pannier verify` runs)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ledger import cbor
+from ledger.data import value_from_payload
+from ledger.entry import Entry, check_entry, leaf_bytes, payload_digest
+from ledger.errors import LedgerError
+from ledger.fork import Fork
+from ledger.log import LogName, LogState, LogStatus, log_origin
+from ledger.members import may_write, members
+from ledger.merkle import EMPTY_FRONTIER, extend, leaf_hash
+from ledger.note import Checkpoint
+from ledger.schema import NUMBER_BITS
+from ledger.seeds import covers, salts
+from ledger.store import Store
+
+_STEP = 8192
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """The first thing wrong in a log, or in what lies beside the logs.
+
+    Attributes:
+        log: Which log; None for the file as a whole.
+        number: The first bad entry; None if it is not an entry.
+        reason: What is wrong with it.
+    """
+
+    log: LogName | None
+    number: int | None
+    reason: str
+
+    def __str__(self) -> str:
+        """Return the fault in one line."""
+        where = "" if self.log is None else f"log {self.log}"
+        which = "" if self.number is None else f", entry {self.number}"
+        return f"{where}{which}: {self.reason}" if where else self.reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogReport:
+    """What verifying one log found.
+
+    Attributes:
+        state: The log.
+        entries: How many were recomputed.
+        checkpoints: How many signatures were verified.
+        faults: Empty if all is as it should be; only the first fault of the log.
+    """
+
+    state: LogState
+    entries: int
+    checkpoints: int
+    faults: tuple[Fault, ...]
+
+
+def verify(store: Store) -> Iterator[LogReport]:
+    """Recompute every log: payload digests, leaves, tree, signatures, membership, closes.
+
+    Yields:
+        A report for each log, as it is done.
+
+    Raises:
+        DamagedError: the file cannot be read.
+    """
+    known = members(store)
+    for state in store.logs():
+        faults = []
+        checked, checkpoints = 0, 0
+        try:
+            if state.size and not may_write(known, state.name.author):
+                raise _FaultError(None, "its author is not a writer of this ledger")
+            for checked, checkpoints in _verify_log(store, state):  # noqa: B007 -- kept for the report
+                pass
+        except _FaultError as error:
+            faults.append(Fault(log=state.name, number=error.number, reason=error.reason))
+        yield LogReport(state=state, entries=checked, checkpoints=checkpoints, faults=tuple(faults))
+
+
+def verify_file(store: Store) -> list[Fault]:
+    """Check what lies beside the logs: the file's own structure, and the forks kept as proof.
+
+    Raises:
+        DamagedError: the file cannot be read.
+    """
+    faults = [
+        Fault(log=None, number=None, reason=f"the file is damaged: {line!s}")
+        for (line,) in store.rows("PRAGMA integrity_check(10)")
+        if line != "ok"
+    ]
+    for state, data in store.evidence("fork"):
+        try:
+            Fork.from_bytes(data).verify(store.ledger_id, state.name)
+        except LedgerError as error:
+            faults.append(Fault(log=state.name, number=None, reason=f"a kept fork: {error}"))
+    return faults
+
+
+class _FaultError(Exception):
+    def __init__(self, number: int | None, reason: str) -> None:
+        super().__init__(reason)
+        self.number = number
+        self.reason = reason
+
+
+def _verify_log(store: Store, state: LogState) -> Iterator[tuple[int, int]]:
+    """Yield (entries, checkpoints) verified so far; raise at the first fault."""
+    frontier = EMPTY_FRONTIER
+    checkpoints = store.checkpoints(state, 0, 2**NUMBER_BITS)
+    passed = 0
+    while frontier.size < state.size:
+        due = [one.size for one in checkpoints[passed:] if one.size > frontier.size]
+        end = min([frontier.size + _STEP, state.size, *due[:1]])
+        frontier = extend(frontier, _leaves(store, state, frontier.size, end)).frontier
+        while passed < len(checkpoints) and checkpoints[passed].size == frontier.size:
+            _verify_checkpoint(store, state, checkpoints[passed], frontier.root())
+            passed += 1
+        yield frontier.size, passed
+    if frontier != state.frontier:
+        raise _FaultError(None, "the tree does not have the root that the log remembers")
+    covered = checkpoints[-1].size if checkpoints else 0
+    if covered != state.size and not _cut_back(state):
+        raise _FaultError(None, f"no checkpoint covers all of its {state.size} entries")
+    _verify_close(state)
+    _verify_tiles(store, state)
+
+
+def _cut_back(state: LogState) -> bool:
+    """Whether the log waits for the rest of the branch that its author chose."""
+    return (
+        state.status is LogStatus.CLOSED
+        and state.close is not None
+        and (state.size < state.close.size)
+    )
+
+
+def _verify_close(state: LogState) -> None:
+    if state.close is not None and state.size == state.close.size:
+        if state.frontier.root() != state.close.root:
+            raise _FaultError(None, "the log is not as its author closed it")
+    elif state.close is not None and state.size > state.close.size:
+        raise _FaultError(state.close.size, "the entry lies beyond where the log was closed")
+
+
+def _verify_checkpoint(store: Store, state: LogState, checkpoint: Checkpoint, root: bytes) -> None:
+    if checkpoint.root != root:
+        raise _FaultError(
+            None,
+            f"entries up to {checkpoint.size} do not have the root that their author signed",
+        )
+    try:
+        checkpoint.verify(log_origin(store.ledger_id, state.name), state.name.author)
+    except LedgerError as error:
+        raise _FaultError(None, f"checkpoint {checkpoint.size}: {error}") from error
+
+
+def _verify_tiles(store: Store, state: LogState) -> None:
+    """Check that the inner nodes kept for proofs are those of the tree."""
+    rebuilt = EMPTY_FRONTIER
+    for first in range(0, state.size, _STEP):
+        extension = extend(rebuilt, store.leaves(state, first, min(first + _STEP, state.size)))
+        for node in extension.nodes:
+            found = store.rows(
+                "SELECT hash FROM node WHERE log = ? AND level = ? AND position = ?",
+                state.row,
+                node.level,
+                node.position,
+            )
+            if [cbor.as_bytes(hashed) for (hashed,) in found] != [node.hash]:
+                raise _FaultError(None, f"tree node {node.level}/{node.position} is wrong")
+        rebuilt = extension.frontier
+
+
+def _leaves(store: Store, state: LogState, first: int, end: int) -> list[bytes]:
+    entries = store.entries(state, first, end)
+    if len(entries) != end - first:
+        raise _FaultError(first + len(entries), "entries are missing")
+    for number, entry in enumerate(entries, first):
+        try:
+            check_entry(entry)
+            if entry.payload is not None:
+                value_from_payload(entry.payload)
+        except LedgerError as error:
+            raise _FaultError(number, str(error)) from error
+    _verify_digests(state, first, entries)
+    return [leaf_hash(leaf_bytes(entry)) for entry in entries]
+
+
+def _verify_digests(state: LogState, first: int, entries: Sequence[Entry]) -> None:
+    if all(entry.payload is None for entry in entries):
+        return
+    if not covers(state.cover, first, len(entries)):
+        raise _FaultError(first, "the seeds of its payloads are missing")
+    for number, salt in enumerate(salts(state.cover, first, len(entries)), first):
+        entry = entries[number - first]
+        if entry.payload is not None and payload_digest(salt, entry.payload) != entry.digest:
+            raise _FaultError(number, "the payload is not the one that was signed")

@@ -1,0 +1,104 @@
+"""What a peer lacks, cut into pieces that fit bundles. Pure: numbers in, numbers out.
+
+A *span* is (first, end): the entries *first* up to, not including, *end* of one log.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from bundler.limits import Limits
+
+# One source block of the erasure code: losses spread over all symbols of the bundle.
+_BUNDLE_SYMBOLS = 8192
+
+
+class Span(NamedTuple):
+    """Entries of one log: *first* up to, not including, *end*."""
+
+    first: int
+    end: int
+
+
+def lacking(held: int, confirmed: int, on_the_way: Iterable[Span]) -> list[Span]:
+    """Return the spans of a log that a peer neither has nor is about to get.
+
+    Args:
+        held: How many entries we hold.
+        confirmed: How many of them the peer has said that it holds.
+        on_the_way: Spans in bundles that have been handed out and not been confirmed.
+    """
+    spans = []
+    first = confirmed
+    for start, end in sorted(on_the_way):
+        if start > first:
+            spans.append(Span(first, min(start, held)))
+        first = max(first, end)
+        if first >= held:
+            break
+    if first < held:
+        spans.append(Span(first, held))
+    return [span for span in spans if span.first < span.end]
+
+
+def cut(
+    span: Span,
+    checkpoints: Sequence[int],
+    costs: Sequence[int],
+    *,
+    limit_bytes: int,
+    limit_count: int,
+) -> list[Span]:
+    """Cut *span* where checkpoints allow, into as few pieces as the limits allow.
+
+    Args:
+        span: What to cut; its end is one of *checkpoints*.
+        checkpoints: Ascending sizes at which the log was signed, all above ``span.first``.
+        costs: Bytes of each entry of the span.
+        limit_bytes: No piece costs more, unless it cannot be cut any smaller.
+        limit_count: No piece has more entries, unless it cannot be cut any smaller.
+
+    Returns:
+        Pieces that follow each other and make up *span* up to its last checkpoint.
+    """
+    pieces: list[Span] = []
+    first = last = span.first
+    cost = 0
+    for size in checkpoints:
+        if size > span.end:
+            break
+        step = sum(costs[last - span.first : size - span.first])
+        if last > first and (cost + step > limit_bytes or size - first > limit_count):
+            pieces.append(Span(first, last))
+            first, cost = last, 0
+        cost += step
+        last = size
+    if last > first:
+        pieces.append(Span(first, last))
+    return pieces
+
+
+def bundle_bytes_for(symbol_bytes: int, limits: Limits) -> int:
+    """Return how large a bundle for symbols of that size should get.
+
+    One source block of the erasure code, and never so large that one more section breaks the bound.
+    """
+    return min(limits.bundle_bytes * 3 // 4, _BUNDLE_SYMBOLS * symbol_bytes)
+
+
+def group(sizes: Sequence[int], target_bytes: int) -> list[range]:
+    """Return which consecutive pieces go into one bundle: few bundles, none above the target.
+
+    Args:
+        sizes: Encoded bytes of each piece, in order.
+        target_bytes: A single piece may exceed it; several together never do.
+    """
+    groups: list[range] = []
+    start = total = 0
+    for number, size in enumerate(sizes):
+        if number > start and total + size > target_bytes:
+            groups.append(range(start, number))
+            start, total = number, 0
+        total += size
+    if start < len(sizes):
+        groups.append(range(start, len(sizes)))
+    return groups

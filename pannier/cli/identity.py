@@ -1,0 +1,189 @@
+"""``pannier init``, ``card`` and ``peer``: who this node is, and whom it knows."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from ledger.card import Card
+from ledger.members import members
+from pannier.cli.session import (
+    ask_new_passphrase,
+    home_of,
+    home_option,
+    json_option,
+    open_node,
+    plural,
+    print_json,
+)
+from pannier.errors import UsageError
+from pannier.home import Peer, add_peer, create_home, read_peers, remove_peer
+from pannier.node import Node
+
+
+@click.command()
+@click.option("--name", help="What others will see this node called.  [default: the host's name]")
+@click.option("--no-passphrase", is_flag=True, help="Whoever has the folder has the keys.")
+@home_option
+def init(name: str | None, no_passphrase: bool, home: str | None) -> None:
+    """Make this computer a node: its keys and its folder.
+
+    \b
+    Example:  pannier init --name farm
+    """
+    where = home_of(home)
+    if where.keys.exists():
+        raise UsageError(f"{where.path} is a node already: use it, or name another with --home")
+    passphrase = None if no_passphrase else ask_new_passphrase()
+    name = name or os.uname().nodename if hasattr(os, "uname") else name or "node"
+    keys = create_home(where, name, passphrase, os.urandom)
+    click.echo(f"{keys.name} is node {keys.card.node_id}, in {where.path}")
+    click.echo(f"Fingerprint: {keys.card.fingerprint}")
+    click.echo("Next: `pannier card > my.card`, and give that file to a peer.")
+
+
+@click.command()
+@click.option("--qr", is_flag=True, help="Draw it as a QR code on this terminal.")
+@json_option
+@home_option
+def card(qr: bool, as_json: bool, home: str | None) -> None:
+    """Print this node's card: what a peer needs to know of it, and no secret.
+
+    \b
+    Example:  pannier card > farm.card
+    """
+    with open_node(home) as node:
+        own = node.card
+    if as_json:
+        print_json(_card_json(own))
+    elif qr:
+        import segno  # noqa: PLC0415 -- only where a code is drawn
+
+        segno.make(own.to_text(), error="l").terminal(out=sys.stdout, compact=True)
+        click.echo(f"{own.name}  {own.fingerprint}")
+    else:
+        click.echo(own.to_text())
+
+
+@click.group()
+def peer() -> None:
+    """The nodes that this one knows.
+
+    \b
+    Example:  pannier peer add home home.card
+    """
+
+
+@peer.command("add")
+@click.argument("name")
+@click.argument("card_source", metavar="CARD")
+@home_option
+def peer_add(name: str, card_source: str, home: str | None) -> None:
+    """Know a node from now on, by its CARD: a file, - for standard input, or the text itself.
+
+    \b
+    Example:  pannier peer add home home.card
+    """
+    with open_node(home) as node:
+        added = add_peer(node.home, name, _read_card(card_source), own=node.card.author)
+    click.echo(f"{added.name} is known: {added.card.name}, node {added.node_id}")
+    click.echo(f"Fingerprint: {added.card.fingerprint}  (compare it with theirs by voice)")
+
+
+@peer.command("list")
+@json_option
+@home_option
+def peer_list(as_json: bool, home: str | None) -> None:
+    """List the nodes that this one knows.
+
+    \b
+    Example:  pannier peer list
+    """
+    peers = read_peers(home_of(home)).values()
+    if as_json:
+        print_json([{"peer": one.name, **_card_json(one.card)} for one in peers])
+        return
+    if not peers:
+        click.echo("Nobody yet: `pannier peer add NAME CARD`.")
+    for one in peers:
+        click.echo(f"{one.name:20} {one.node_id}  {one.card.fingerprint}  {one.card.name}")
+
+
+@peer.command("show")
+@click.argument("name")
+@json_option
+@home_option
+def peer_show(name: str, as_json: bool, home: str | None) -> None:
+    """Show what is known of one node.
+
+    \b
+    Example:  pannier peer show home
+    """
+    with open_node(home) as node:
+        one = node.peer_named(name)
+        facts = _peer_json(node, one)
+    if as_json:
+        print_json(facts)
+        return
+    click.echo(f"{one.name}: {one.card.name}, node {one.node_id}")
+    click.echo(f"Fingerprint: {one.card.fingerprint}")
+    click.echo(f"Ledgers shared: {', '.join(facts['ledgers']) or 'none'}")
+    click.echo(f"Waiting for it: {plural(int(facts['queued']), 'bundle')}")
+    click.echo("Heard from: " + ("yes" if facts["heard"] else "never"))
+
+
+@peer.command("rm")
+@click.argument("name")
+@home_option
+def peer_rm(name: str, home: str | None) -> None:
+    """Forget a node: nothing more is sent to it or taken from it.
+
+    What it wrote stays, and it stays a member of the ledgers that it was granted.
+
+    \b
+    Example:  pannier peer rm home
+    """
+    with open_node(home) as node:
+        one = node.peer_named(name)
+        remove_peer(node.home, name)
+        for bundle in node.db.bundles(one.node_id):
+            node.spool.outbox.withdraw(one.node_id, bundle.name)
+        node.db.forget_peer(one.node_id)
+    click.echo(f"{name} is forgotten.")
+
+
+def _read_card(source: str) -> Card:
+    if source == "-":
+        return Card.from_text(sys.stdin.read(1 << 16))
+    if source.upper().startswith("PANNIER1:"):
+        return Card.from_text(source)
+    path = Path(source)
+    try:
+        with path.open(encoding="ascii") as file:
+            return Card.from_text(file.read(1 << 16))
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{source} is not a card") from error
+    except OSError as error:
+        raise UsageError(f"cannot read the card {source}: {error.strerror}") from error
+
+
+def _card_json(card: Card) -> dict[str, object]:
+    return {
+        "name": card.name,
+        "node": card.node_id,
+        "author": card.author.hex(),
+        "fingerprint": card.fingerprint,
+        "card": card.to_text(),
+    }
+
+
+def _peer_json(node: Node, one: Peer) -> dict[str, object]:
+    ledgers = [s.genesis.name for s in node.ledgers() if one.card.author in members(s)]
+    return {
+        "peer": one.name,
+        **_card_json(one.card),
+        "ledgers": ledgers,
+        "queued": len(node.db.bundles(one.node_id)),
+        "heard": node.db.peer(one.node_id).incarnation is not None,
+    }

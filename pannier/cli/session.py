@@ -1,0 +1,191 @@
+"""What the commands share: options, opening the node, printing."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from ledger.store import Store
+from pannier.errors import UsageError
+from pannier.home import Home, default_home, open_keys, wants_passphrase
+from pannier.node import Node
+
+_Command = TypeVar("_Command", bound=Callable[..., object])
+_Item = TypeVar("_Item")
+PASSPHRASE = "PANNIER_PASSPHRASE"  # noqa: S105 -- the name of a variable
+
+
+def clock() -> int:
+    """Return microseconds since 1970 UTC by this machine's clock."""
+    return time.time_ns() // 1000
+
+
+def home_option(command: _Command) -> _Command:
+    """Give a command ``--home``; it wins over the one before the command."""
+    return click.option("--home", "home", metavar="DIR", help="The node's folder.", default=None)(
+        command
+    )
+
+
+def json_option(command: _Command) -> _Command:
+    """Give a command ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(
+        command
+    )
+
+
+def ledger_option(command: _Command) -> _Command:
+    """Give a command ``--ledger``."""
+    return click.option(
+        "--ledger", "ledger", metavar="NAME", help="Which ledger, where there are several."
+    )(command)
+
+
+def home_of(home: str | None) -> Home:
+    """Return the home that the options and the environment name."""
+    context = click.get_current_context()
+    chosen = home or context.find_root().obj
+    return Home(Path(chosen).expanduser() if chosen else default_home())
+
+
+@contextmanager
+def open_node(home: str | None) -> Iterator[Node]:
+    """Open the node that the options name, asking for its passphrase if it has one."""
+    where = home_of(home)
+    passphrase = None
+    if wants_passphrase(where):
+        passphrase = os.environ.get(PASSPHRASE) or _ask(f"Passphrase of {where.path}")
+    keys = open_keys(where, passphrase)
+    with Node.open(where, keys, clock=clock, entropy=os.urandom) as node:
+        yield node
+
+
+def ask_new_passphrase() -> str:
+    """Return a passphrase for new keys, from the environment or asked for twice."""
+    given = os.environ.get(PASSPHRASE)
+    if given is not None:
+        return given
+    if not sys.stdin.isatty():
+        raise UsageError(f"set {PASSPHRASE}, or choose --no-passphrase")
+    text: str = click.prompt("Passphrase for the keys", hide_input=True, confirmation_prompt=True)
+    return text
+
+
+def choose_ledger(node: Node, name: str | None) -> Store:
+    """Return the ledger that *name*, the configuration or the circumstances mean.
+
+    Raises:
+        UsageError: none, or several, fit; the message names the choices.
+    """
+    stores = list(node.ledgers())
+    wanted = name or (node.config.ledger if len(stores) > 1 else None)
+    if wanted is not None:
+        fitting = [one for one in stores if wanted in (one.genesis.name, one.ledger_id.hex())]
+        if not fitting and len(wanted) >= 4:
+            fitting = [one for one in stores if one.ledger_id.hex().startswith(wanted)]
+        if not fitting:
+            raise UsageError(f"there is no ledger {wanted}; there is {_names(stores)}")
+        stores = fitting
+    if not stores:
+        raise UsageError("there is no ledger yet: `pannier put` or `pannier ledger new` makes one")
+    if len(stores) == 1:
+        return stores[0]
+    if sys.stdin.isatty():
+        numbers = click.Choice([store.ledger_id.hex()[:8] for store in stores])
+        click.echo("Which ledger? " + _names(stores), err=True)
+        picked: str = click.prompt("Id", type=numbers, err=True)
+        return next(store for store in stores if store.ledger_id.hex().startswith(picked))
+    raise UsageError(f"which ledger? say --ledger with one of: {_names(stores)}")
+
+
+def _names(stores: Iterable[Store]) -> str:
+    named = [f"{store.genesis.name} ({store.ledger_id.hex()[:8]})" for store in stores]
+    return ", ".join(named) or "none"
+
+
+def print_json(value: object) -> None:
+    """Print *value* as JSON; bytes become lower-case hex."""
+    click.echo(json.dumps(value, ensure_ascii=False, default=_plain, indent=None))
+
+
+def data_text(value: object) -> str:
+    """Return the data of an entry as one line for people."""
+    if isinstance(value, bytes):
+        return f"{len(value)} bytes: {value[:32].hex()}{'…' if len(value) > 32 else ''}"
+    return json.dumps(value, ensure_ascii=False, default=_plain)
+
+
+def time_text(time_us: int) -> str:
+    """Return a time for people, UTC, to the second."""
+    try:
+        return datetime.fromtimestamp(time_us / 1e6, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    except (ValueError, OverflowError, OSError):
+        return f"{time_us} us"
+
+
+def parse_time(text: str) -> int:
+    """Return the microseconds since 1970 of a time as people write it.
+
+    Raises:
+        UsageError: *text* is no time.
+    """
+    if text.lstrip("-").isdigit():
+        return int(text)
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(
+            f"{text!r} is no time: write 2026-03-01, 2026-03-01T12:30 or microseconds"
+        ) from error
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
+    return round(when.timestamp() * 1e6)
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """Return "1 entry", "2 entries"."""
+    word = one if count == 1 else (many or (one[:-1] + "ies" if one.endswith("y") else one + "s"))
+    return f"{count:,} {word}"
+
+
+def progress(items: Iterable[_Item], label: str, total: int | None) -> Iterator[_Item]:
+    """Yield *items*, with a progress bar if this is a terminal and takes over a second."""
+    if not sys.stderr.isatty():
+        yield from items
+        return
+    started = time.monotonic()
+    iterator = iter(items)
+    done = 0
+    for item in iterator:
+        yield item
+        done += 1
+        if time.monotonic() - started > 1:
+            break
+    else:
+        return
+    from rich.console import Console  # noqa: PLC0415 -- only where something is drawn
+    from rich.progress import track  # noqa: PLC0415
+
+    yield from track(
+        iterator, label, total=total, completed=done, console=Console(stderr=True), transient=True
+    )
+
+
+def _ask(question: str) -> str:
+    if not sys.stdin.isatty():
+        raise UsageError(f"the keys are under a passphrase: set {PASSPHRASE}")
+    text: str = click.prompt(question, hide_input=True, err=True)
+    return text
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.hex()
+    raise TypeError(f"{type(value).__name__} cannot be printed")

@@ -1,0 +1,220 @@
+"""Where a node lives: the folder of docs/format.md section 9, and how it begins."""
+
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+from ledger.card import Card, check_name
+from ledger.errors import LedgerError
+from ledger.keys import Entropy, NodeKeys, keys_from_file, keys_to_file, needs_passphrase
+from pannier.errors import PannierError, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The paths of a home folder."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """Settings."""
+        return self.path / "config.toml"
+
+    @property
+    def keys(self) -> Path:
+        """The private keys."""
+        return self.path / "keys" / "node.key"
+
+    @property
+    def cards(self) -> Path:
+        """One card a peer."""
+        return self.path / "cards"
+
+    @property
+    def ledgers(self) -> Path:
+        """One file a ledger."""
+        return self.path / "ledgers"
+
+    @property
+    def spool(self) -> Path:
+        """Queues."""
+        return self.path / "spool"
+
+    @property
+    def locks(self) -> Path:
+        """Empty files by which processes keep out of each other's way."""
+        return self.path / "locks"
+
+    @property
+    def node_db(self) -> Path:
+        """Bookkeeping."""
+        return self.path / "node.db"
+
+
+def default_home() -> Path:
+    """Return the platform's data folder for pannier."""
+    if platform.system() == "Windows":
+        base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
+    elif platform.system() == "Darwin":
+        base = str(Path.home() / "Library" / "Application Support")
+    else:
+        base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(base) / "pannier"
+
+
+def create_home(home: Home, name: str, passphrase: str | None, entropy: Entropy) -> NodeKeys:
+    """Make a node: its folder and its keys.
+
+    Raises:
+        UsageError: there is a node already, or *name* is not a name.
+        PannierError: the disk said no.
+    """
+    if home.keys.exists():
+        raise UsageError(f"{home.path} is a node already: use it, or name another with --home")
+    try:
+        check_name(name)
+    except LedgerError as error:
+        raise UsageError(str(error)) from error
+    keys = NodeKeys.generate(name, entropy)
+    try:
+        home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (home.keys.parent, home.cards, home.ledgers, home.locks):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        _write_new(home.keys, keys_to_file(keys, passphrase, entropy))
+    except OSError as error:
+        raise PannierError(f"cannot make {home.path}: {error.strerror}") from error
+    return keys
+
+
+def read_key_file(home: Home) -> bytes:
+    """Return the content of the key file.
+
+    Raises:
+        UsageError: there is no node here.
+        PannierError: it cannot be read.
+    """
+    try:
+        return home.keys.read_bytes()
+    except FileNotFoundError as error:
+        raise UsageError(f"{home.path} is not a node yet: run `pannier init`") from error
+    except OSError as error:
+        raise PannierError(f"cannot read {home.keys}: {error.strerror}") from error
+
+
+def wants_passphrase(home: Home) -> bool:
+    """Return whether the keys are under a passphrase."""
+    return needs_passphrase(read_key_file(home))
+
+
+def open_keys(home: Home, passphrase: str | None) -> NodeKeys:
+    """Return the node's keys.
+
+    Raises:
+        UsageError: there is no node here.
+        LedgerError: the passphrase is wrong, or the file is damaged.
+    """
+    return keys_from_file(read_key_file(home), passphrase)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """A node whose card we have.
+
+    Attributes:
+        name: What it is called here.
+        card: Verified.
+    """
+
+    name: str
+    card: Card
+
+    @property
+    def node_id(self) -> str:
+        """16 hex digits."""
+        return self.card.node_id
+
+
+def read_peers(home: Home) -> dict[str, Peer]:
+    """Return the peers by node id, in the order of their names.
+
+    Raises:
+        PannierError: a card in the folder cannot be read.
+    """
+    peers: dict[str, Peer] = {}
+    for path in sorted(home.cards.glob("*.card")):
+        try:
+            card = Card.from_text(path.read_text(encoding="ascii"))
+        except (OSError, UnicodeDecodeError, LedgerError) as error:
+            raise PannierError(
+                f"{path} is damaged ({error}): `pannier peer add` it again"
+            ) from error
+        peers[card.node_id] = Peer(name=path.stem, card=card)
+    return peers
+
+
+def add_peer(home: Home, name: str, card: Card, *, own: bytes) -> Peer:
+    """Keep a peer's card under *name*.
+
+    Args:
+        home: Where.
+        name: What the peer is called here.
+        card: Its card.
+        own: This node's author, whose own card is refused.
+
+    Raises:
+        UsageError: the name is taken or no name, or the node is known under another.
+    """
+    if (
+        not name
+        or name != name.strip(".")
+        or any(char in '/\\:*?"<>|' or char < " " for char in name)
+    ):
+        raise UsageError(f"{name!r} cannot be a peer's name: use letters, digits, - and _")
+    if card.author == own:
+        raise UsageError("that is this node's own card: get the other node's with `pannier card`")
+    for peer in read_peers(home).values():
+        if peer.name == name and peer.card != card:
+            raise UsageError(
+                f"{name} is the name of another peer: choose another, or `peer rm {name}`"
+            )
+        if peer.node_id == card.node_id and peer.name != name:
+            raise UsageError(f"that node is known already, as {peer.name}")
+    try:
+        path = home.cards / f"{name}.card"
+        if not path.exists():
+            _write_new(path, card.to_text().encode() + b"\n")
+    except OSError as error:
+        raise PannierError(f"cannot keep the card: {error.strerror}") from error
+    return Peer(name=name, card=card)
+
+
+def remove_peer(home: Home, name: str) -> None:
+    """Forget a peer's card.
+
+    Raises:
+        UsageError: nobody is called so.
+    """
+    try:
+        (home.cards / f"{name}.card").unlink()
+    except FileNotFoundError as error:
+        raise UsageError(f"no peer is called {name}: see `pannier peer list`") from error
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    """Create *path*, readable by its owner alone; durable on return."""
+    draft = path.with_name(f".{path.name}.new")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "wb") as file:  # noqa: PTH123 -- a descriptor, for its mode
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.rename(path)
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

@@ -1,0 +1,450 @@
+"""``node.db``: what this node knows about its peers, bundles and media (docs/format.md section 9.3).
+
+Bookkeeping only: losing it loses no entry. What peers confirmed is asked again, and bundles that
+were on their way are planned again.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from bundler.plan import Span
+from ledger.genesis import LedgerId
+from ledger.log import LogName
+from pannier.errors import BusyError, PannierError
+
+VERSION = 1
+_BUSY_SECONDS = 30.0
+_Value = int | str | bytes | None
+
+_TABLES = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE peer (
+    id TEXT PRIMARY KEY,
+    incarnation BLOB,
+    counter INTEGER NOT NULL DEFAULT -1,
+    have BLOB,
+    told BLOB
+) WITHOUT ROWID;
+CREATE TABLE retired (peer TEXT, incarnation BLOB, PRIMARY KEY (peer, incarnation)) WITHOUT ROWID;
+CREATE TABLE pairwise (
+    peer TEXT, id BLOB, sealed BLOB NOT NULL, mine INTEGER NOT NULL, PRIMARY KEY (peer, id)
+) WITHOUT ROWID;
+CREATE TABLE bundle (
+    id TEXT PRIMARY KEY,
+    peer TEXT NOT NULL,
+    name TEXT NOT NULL,
+    state TEXT NOT NULL,
+    control INTEGER NOT NULL,
+    counter INTEGER NOT NULL,
+    written INTEGER NOT NULL DEFAULT 0,
+    created INTEGER NOT NULL,
+    expiry INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    note TEXT NOT NULL DEFAULT '',
+    key BLOB
+) WITHOUT ROWID;
+CREATE INDEX bundle_peer ON bundle (peer, state);
+CREATE TABLE span (
+    bundle TEXT, ledger BLOB, author BLOB, incarnation BLOB, first INTEGER, end INTEGER,
+    PRIMARY KEY (bundle, ledger, author, incarnation, first)
+) WITHOUT ROWID;
+CREATE TABLE due (
+    peer TEXT, bundle TEXT, reason TEXT NOT NULL, counter INTEGER NOT NULL, told TEXT,
+    PRIMARY KEY (peer, bundle)
+) WITHOUT ROWID;
+CREATE TABLE seen (
+    bundle TEXT PRIMARY KEY, peer TEXT NOT NULL, expiry INTEGER NOT NULL, outcome TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE waiting (
+    bundle TEXT, peer TEXT, kind TEXT, ledger BLOB, author BLOB, incarnation BLOB, number INTEGER,
+    PRIMARY KEY (bundle, kind, ledger, author, incarnation, number)
+) WITHOUT ROWID;
+CREATE TABLE medium (
+    id TEXT PRIMARY KEY, label TEXT NOT NULL, path TEXT NOT NULL, last INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE on_medium (
+    medium TEXT, bundle TEXT, time INTEGER NOT NULL, PRIMARY KEY (medium, bundle)
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutBundle:
+    """A bundle of ours.
+
+    Attributes:
+        bundle_id: 16 hex digits.
+        peer: Node id of the recipient.
+        name: Its name in the spool.
+        state: ``queued``, or how it ended: ``confirmed``, ``refused``, ``expired``, ``replaced``.
+        control: Whether it carries nothing but have, sent, receipt and key.
+        counter: The node's counter that it was made under.
+        written: Onto how many media or links it went.
+        created_us: When it was sealed.
+        expiry_days: When it may be dropped.
+        size_bytes: Sealed.
+        note: Why it was refused.
+        key_id: Of the pairwise key that it is sealed under; None for a full bundle.
+    """
+
+    bundle_id: str
+    peer: str
+    name: str
+    state: str
+    control: bool
+    counter: int
+    written: int
+    created_us: int
+    expiry_days: int
+    size_bytes: int
+    note: str = ""
+    key_id: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerState:
+    """What a peer last said of itself, as it stands in ``node.db``.
+
+    Attributes:
+        incarnation: Of the node, 8 bytes; None before anything came.
+        counter: The highest seen of that incarnation; -1 before anything came.
+        have: The body of its last believed have section, or None.
+        told: Digest of the have section that it was told last, or None.
+    """
+
+    incarnation: bytes | None
+    counter: int
+    have: bytes | None
+    told: bytes | None
+
+
+class NodeDb:
+    """An open ``node.db``."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        """Use `open` instead."""
+        self._db = connection
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open ``node.db``, making it if it is not there.
+
+        Raises:
+            PannierError: it cannot be read, or only by a newer pannier.
+        """
+        with _errors():
+            db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_SECONDS)
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+            self = cls(db)
+            with self.transaction():
+                version = db.execute("PRAGMA user_version").fetchone()[0]
+                if version == 0:
+                    for statement in _TABLES.split(";"):
+                        db.execute(statement)
+                    db.execute(f"PRAGMA user_version = {VERSION}")
+                elif version != VERSION:
+                    raise PannierError(f"{path} was written by a newer pannier: use that")
+        return self
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Hold the write lock; what is done inside is durable together or not at all."""
+        if self._db.in_transaction:
+            yield
+            return
+        with _errors():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._db.rollback()
+                raise
+
+    def rows(self, sql: str, *values: _Value) -> list[tuple[_Value, ...]]:
+        """Return all rows of a query."""
+        with _errors():
+            return self._db.execute(sql, values).fetchall()
+
+    def run(self, sql: str, *values: _Value) -> int:
+        """Change something; return how many rows it changed."""
+        with _errors():
+            return self._db.execute(sql, values).rowcount
+
+    # -- the node itself ----------------------------------------------------------------------
+
+    def meta(self, key: str) -> bytes | None:
+        """Return a small value, or None."""
+        found = self.rows("SELECT value FROM meta WHERE key = ?", key)
+        return bytes(_blob(found[0][0])) if found else None
+
+    def set_meta(self, key: str, value: bytes) -> None:
+        """Keep a small value."""
+        self.run("INSERT OR REPLACE INTO meta VALUES (?, ?)", key, value)
+
+    # -- peers --------------------------------------------------------------------------------
+
+    def peer(self, peer: str) -> PeerState:
+        """Return what *peer* last said."""
+        found = self.rows("SELECT incarnation, counter, have, told FROM peer WHERE id = ?", peer)
+        if not found:
+            return PeerState(incarnation=None, counter=-1, have=None, told=None)
+        incarnation, counter, have, told = found[0]
+        return PeerState(
+            incarnation=_optional(incarnation),
+            counter=_int(counter),
+            have=_optional(have),
+            told=_optional(told),
+        )
+
+    def advance_peer(self, peer: str, incarnation: bytes, counter: int) -> bool:
+        """Note that *peer* spoke under (incarnation, counter); return whether that is its newest.
+
+        An incarnation that another has followed is never the newest again.
+        """
+        with self.transaction():
+            now = self.peer(peer)
+            retired = self.rows(
+                "SELECT 1 FROM retired WHERE peer = ? AND incarnation = ?", peer, incarnation
+            )
+            if retired or (now.incarnation == incarnation and counter <= now.counter):
+                return False
+            if now.incarnation is not None and now.incarnation != incarnation:
+                self.run("INSERT OR IGNORE INTO retired VALUES (?, ?)", peer, now.incarnation)
+            self.run("INSERT OR IGNORE INTO peer (id) VALUES (?)", peer)
+            self.run(
+                "UPDATE peer SET incarnation = ?, counter = ? WHERE id = ?",
+                incarnation,
+                counter,
+                peer,
+            )
+        return True
+
+    def set_have(self, peer: str, have: bytes) -> None:
+        """Keep the have section that *peer* sent last."""
+        self.run("UPDATE peer SET have = ? WHERE id = ?", have, peer)
+
+    def set_told(self, peer: str, digest: bytes) -> None:
+        """Remember which have section *peer* is being told."""
+        self.run("INSERT OR IGNORE INTO peer (id) VALUES (?)", peer)
+        self.run("UPDATE peer SET told = ? WHERE id = ?", digest, peer)
+
+    def forget_peer(self, peer: str) -> None:
+        """Drop all bookkeeping about *peer*."""
+        with self.transaction():
+            self.run(
+                "DELETE FROM span WHERE bundle IN (SELECT id FROM bundle WHERE peer = ?)", peer
+            )
+            for table, column in (
+                ("peer", "id"),
+                ("retired", "peer"),
+                ("pairwise", "peer"),
+                ("bundle", "peer"),
+                ("due", "peer"),
+            ):
+                self.run(f"DELETE FROM {table} WHERE {column} = ?", peer)  # noqa: S608 -- our words
+
+    # -- bundles of ours ----------------------------------------------------------------------
+
+    def add_bundle(
+        self, bundle: OutBundle, spans: Sequence[tuple[LedgerId, LogName, Span]]
+    ) -> None:
+        """Note a bundle before its file is published."""
+        with self.transaction():
+            self.run(
+                "INSERT INTO bundle VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                bundle.bundle_id,
+                bundle.peer,
+                bundle.name,
+                bundle.state,
+                int(bundle.control),
+                bundle.counter,
+                bundle.written,
+                bundle.created_us,
+                bundle.expiry_days,
+                bundle.size_bytes,
+                bundle.note,
+                bundle.key_id,
+            )
+            for ledger_id, log, span in spans:
+                self.run(
+                    "INSERT INTO span VALUES (?, ?, ?, ?, ?, ?)",
+                    bundle.bundle_id,
+                    ledger_id,
+                    *log,
+                    *span,
+                )
+
+    def bundle(self, bundle_id: str) -> OutBundle | None:
+        """Return a bundle of ours, whatever became of it."""
+        found = self.rows("SELECT * FROM bundle WHERE id = ?", bundle_id)
+        return _bundle(found[0]) if found else None
+
+    def bundles(self, peer: str, state: str = "queued") -> list[OutBundle]:
+        """Return the bundles for *peer* in *state*, oldest first."""
+        found = self.rows(
+            "SELECT * FROM bundle WHERE peer = ? AND state = ? ORDER BY created, counter",
+            peer,
+            state,
+        )
+        return [_bundle(row) for row in found]
+
+    def end_bundle(self, bundle_id: str, state: str, note: str = "") -> None:
+        """Note how a bundle ended; its spans are planned again unless the peer has them."""
+        with self.transaction():
+            self.run("UPDATE bundle SET state = ?, note = ? WHERE id = ?", state, note, bundle_id)
+            self.run("UPDATE due SET told = NULL WHERE told = ?", bundle_id)
+
+    def forget_bundle(self, bundle_id: str) -> None:
+        """Forget a bundle that nobody but us ever saw."""
+        with self.transaction():
+            self.run("DELETE FROM bundle WHERE id = ?", bundle_id)
+            self.run("DELETE FROM span WHERE bundle = ?", bundle_id)
+            self.run("UPDATE due SET told = NULL WHERE told = ?", bundle_id)
+
+    def spans(self, bundle_id: str) -> list[tuple[LedgerId, LogName, Span]]:
+        """Return which entries a bundle carries."""
+        found = self.rows(
+            "SELECT ledger, author, incarnation, first, end FROM span WHERE bundle = ?", bundle_id
+        )
+        return [_span(row) for row in found]
+
+    def spans_for(
+        self, peer: str, ledger_id: LedgerId, log: LogName, states: Sequence[str]
+    ) -> list[Span]:
+        """Return the spans of a log in the bundles for *peer* that are in one of *states*."""
+        marks = ", ".join("?" * len(states))
+        found = self.rows(
+            "SELECT first, end FROM span JOIN bundle ON bundle.id = span.bundle "  # noqa: S608
+            f"WHERE peer = ? AND state IN ({marks}) AND ledger = ? AND author = ? "
+            "AND incarnation = ?",
+            peer,
+            *states,
+            ledger_id,
+            *log,
+        )
+        return [Span(_int(first), _int(end)) for first, end in found]
+
+    def note_written(self, bundle_id: str, medium: str, time_us: int) -> None:
+        """Note that a bundle stands, durably, on a medium."""
+        with self.transaction():
+            self.run("UPDATE bundle SET written = written + 1 WHERE id = ?", bundle_id)
+            self.run(
+                "INSERT OR REPLACE INTO on_medium VALUES (?, ?, ?)", medium, bundle_id, time_us
+            )
+
+    # -- receipts that we owe -----------------------------------------------------------------
+
+    def owe_receipt(self, peer: str, bundle_id: str, reason: str, counter: int) -> None:
+        """Note that *peer* must be told what became of its bundle (merged: empty reason)."""
+        self.run(
+            "INSERT OR REPLACE INTO due VALUES (?, ?, ?, ?, NULL)", peer, bundle_id, reason, counter
+        )
+
+    def receipts(self, peer: str, *, untold: bool = False) -> list[tuple[str, str]]:
+        """Return (bundle id, reason) of the receipts that *peer* is owed."""
+        clause = " AND told IS NULL" if untold else ""
+        found = self.rows(
+            f"SELECT bundle, reason FROM due WHERE peer = ?{clause} ORDER BY bundle",  # noqa: S608
+            peer,
+        )
+        return [(str(bundle), str(reason)) for bundle, reason in found]
+
+    def note_told(self, peer: str, bundle_id: str) -> None:
+        """Note that the receipts owed to *peer* travel in a bundle of ours."""
+        self.run("UPDATE due SET told = ? WHERE peer = ?", bundle_id, peer)
+
+    def settle_receipts(self, peer: str, still_sent: Sequence[str], counter: int) -> None:
+        """Drop the receipts that *peer* no longer waits for, as it says under *counter*."""
+        with self.transaction():
+            found = self.rows(
+                "SELECT bundle FROM due WHERE peer = ? AND counter < ?", peer, counter
+            )
+            for (bundle,) in found:
+                if bundle not in still_sent:
+                    self.run("DELETE FROM due WHERE peer = ? AND bundle = ?", peer, bundle)
+
+    # -- bundles of others --------------------------------------------------------------------
+
+    def note_seen(self, bundle_id: str, peer: str, expiry_days: int, outcome: str) -> None:
+        """Remember what became of a bundle of *peer*, until it has expired."""
+        self.run(
+            "INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?)", bundle_id, peer, expiry_days, outcome
+        )
+
+    def seen(self, bundle_id: str) -> str | None:
+        """Return what became of a bundle of somebody else, or None if it is new."""
+        found = self.rows("SELECT outcome FROM seen WHERE bundle = ?", bundle_id)
+        return str(found[0][0]) if found else None
+
+    # -- media --------------------------------------------------------------------------------
+
+    def note_medium(self, medium: str, label: str, path: str, time_us: int) -> None:
+        """Remember that a medium was here."""
+        self.run("INSERT OR REPLACE INTO medium VALUES (?, ?, ?, ?)", medium, label, path, time_us)
+
+
+def _bundle(row: tuple[_Value, ...]) -> OutBundle:
+    bundle_id, peer, name, state, control, counter, written, created, expiry, size, note, key = row
+    return OutBundle(
+        bundle_id=str(bundle_id),
+        peer=str(peer),
+        name=str(name),
+        state=str(state),
+        control=bool(control),
+        counter=_int(counter),
+        written=_int(written),
+        created_us=_int(created),
+        expiry_days=_int(expiry),
+        size_bytes=_int(size),
+        note=str(note),
+        key_id=_optional(key),
+    )
+
+
+def _span(row: tuple[_Value, ...]) -> tuple[LedgerId, LogName, Span]:
+    ledger_id, author, incarnation, first, end = row
+    return (
+        LedgerId(_blob(ledger_id)),
+        LogName(_blob(author), _blob(incarnation)),
+        Span(_int(first), _int(end)),
+    )
+
+
+def _int(value: _Value) -> int:
+    if not isinstance(value, int):
+        raise PannierError("node.db is damaged: move it away, it is made anew")
+    return value
+
+
+def _blob(value: _Value) -> bytes:
+    if not isinstance(value, bytes):
+        raise PannierError("node.db is damaged: move it away, it is made anew")
+    return value
+
+
+def _optional(value: _Value) -> bytes | None:
+    return None if value is None else _blob(value)
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise BusyError("another pannier is at work in this home; try again") from error
+        raise PannierError(f"node.db: {error}") from error
+    except sqlite3.DatabaseError as error:
+        raise PannierError(
+            f"node.db is damaged ({error}): move it away, it is made anew"
+        ) from error

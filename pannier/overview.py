@@ -1,0 +1,125 @@
+"""The state of a node in one value: what `pannier status` shows."""
+
+from dataclasses import asdict, dataclass
+
+from ledger.log import LogStatus
+from ledger.views import conflicts
+from pannier.home import Peer
+from pannier.node import Node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerOverview:
+    """One ledger.
+
+    Attributes:
+        name: As its genesis says.
+        ledger: Its id, hex.
+        entries: In all logs.
+        conflicts: Things with several heads.
+        forks: Names of the authors of forked logs.
+    """
+
+    name: str
+    ledger: str
+    entries: int
+    conflicts: int
+    forks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerOverview:
+    """What waits for one peer.
+
+    Attributes:
+        name: As it is called here.
+        node: Its node id.
+        bundles: How many are kept until it confirms them.
+        size_bytes: All of them together.
+        since_us: When the oldest was made.
+        media: (label, since when) of the media that they were written to.
+        refused: Why it refused bundles.
+    """
+
+    name: str
+    node: str
+    bundles: int
+    size_bytes: int
+    since_us: int | None
+    media: tuple[tuple[str, int], ...]
+    refused: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """A node at one moment; counts are of bundles, `carried` of files."""
+
+    name: str
+    node: str
+    ledgers: tuple[LedgerOverview, ...]
+    peers: tuple[PeerOverview, ...]
+    incomplete: int
+    held: int
+    carried: int
+    quarantined: int
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as plain values."""
+        return asdict(self)
+
+
+def overview(node: Node) -> Overview:
+    """Look at everything once.
+
+    Raises:
+        PannierError: the home cannot be read.
+        LedgerError: a ledger cannot be read.
+        SpoolError: the spool cannot be read.
+    """
+    return Overview(
+        name=node.card.name,
+        node=node.card.node_id,
+        ledgers=tuple(_ledgers(node)),
+        peers=tuple(_peer(node, peer) for peer in node.peers.values()),
+        incomplete=len(node.spool.inbox.bundles()),
+        held=len(node.spool.held.names()),
+        carried=len(node.spool.carried.known()),
+        quarantined=len(node.spool.quarantine.list()),
+    )
+
+
+def _ledgers(node: Node) -> list[LedgerOverview]:
+    found = []
+    for store in node.ledgers():
+        logs = store.logs()
+        stuck = (LogStatus.FORKED, LogStatus.HOSTILE)
+        found.append(
+            LedgerOverview(
+                name=store.genesis.name,
+                ledger=store.ledger_id.hex(),
+                entries=sum(log.size for log in logs),
+                conflicts=len(conflicts(store)),
+                forks=tuple(node.who(log.name.author) for log in logs if log.status in stuck),
+            )
+        )
+    return found
+
+
+def _peer(node: Node, peer: Peer) -> PeerOverview:
+    bundles = node.db.bundles(peer.node_id)
+    media = node.db.rows(
+        "SELECT coalesce(medium.label, on_medium.medium), min(time) FROM on_medium "
+        "LEFT JOIN medium ON medium.id = on_medium.medium "
+        "JOIN bundle ON bundle.id = on_medium.bundle "
+        "WHERE bundle.peer = ? AND bundle.state = 'queued' GROUP BY 1 ORDER BY 2",
+        peer.node_id,
+    )
+    return PeerOverview(
+        name=peer.name,
+        node=peer.node_id,
+        bundles=len(bundles),
+        size_bytes=sum(one.size_bytes for one in bundles),
+        since_us=min((one.created_us for one in bundles), default=None),
+        media=tuple((str(label), int(when or 0)) for label, when in media),
+        refused=tuple(one.note for one in node.db.bundles(peer.node_id, "refused")),
+    )

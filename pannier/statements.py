@@ -1,0 +1,123 @@
+"""What a peer says of itself, believed in order: have, sent, receipts, keys (docs/format.md 5)."""
+
+from bundler.content import Opened
+from bundler.log_section import LogSection
+from bundler.notices import (
+    ForkSection,
+    GenesisSection,
+    HaveSection,
+    KeySection,
+    ReceiptSection,
+    SentSection,
+)
+from ledger.append import open_incarnation
+from ledger.merge import root_at
+from pannier.have import KnownHave, known_have
+from pannier.home import Peer
+from pannier.node import Node
+from pannier.nodedb import OutBundle
+from spool.name import BundleName
+
+
+def believe(node: Node, peer: Peer, opened: Opened, notes: list[str]) -> bool:
+    """Note what *peer* says in a bundle; return whether the bundle carries anything else.
+
+    Receipts and keys are always believed; have and sent only if nothing newer was said before.
+
+    Args:
+        node: Who is told.
+        peer: Who says it.
+        opened: The bundle.
+        notes: Takes lines for people.
+    """
+    stamp = opened.stamp
+    is_newest = node.db.advance_peer(peer.node_id, stamp.incarnation, stamp.counter)
+    has_data = says_all = says_sent = False
+    for section in opened.sections():
+        match section:
+            case HaveSection() if is_newest:
+                says_all = True
+                node.db.set_have(peer.node_id, section.to_body())
+                _notice_restored_backup(node, section, notes)
+                _confirm(node, peer)
+            case SentSection() if is_newest:
+                says_sent = True
+                _settle(node, peer, section, stamp.counter)
+            case ReceiptSection():
+                _take_receipts(node, peer, section, notes)
+            case KeySection():
+                node.add_pairwise_key(peer, section.key, mine=False)
+            case LogSection() | GenesisSection() | ForkSection():
+                has_data = True
+            case _:
+                pass
+    if says_all and not says_sent:
+        node.db.settle_receipts(peer.node_id, [], stamp.counter)
+    return has_data
+
+
+def withdraw(node: Node, bundle: OutBundle, state: str, note: str = "") -> None:
+    """End a bundle of ours: it leaves the queue."""
+    node.db.end_bundle(bundle.bundle_id, state, note)
+    node.spool.outbox.withdraw(bundle.peer, BundleName.from_text(bundle.name))
+
+
+def _notice_restored_backup(node: Node, have: HaveSection, notes: list[str]) -> None:
+    """Start anew if a peer has seen more of this node than it remembers itself."""
+    seen = have.seen
+    if seen is None or seen.incarnation != node.incarnation() or seen.counter <= node.counter():
+        return
+    node.renew_incarnation()
+    for store in node.ledgers():
+        open_incarnation(store, node.author)
+    notes.append(
+        "this node was restored from an older copy of itself: it writes in new logs from now on, "
+        "and takes back what others hold of the old ones"
+    )
+
+
+def _confirm(node: Node, peer: Peer) -> None:
+    """End the bundles whose entries *peer* holds, and those that it can no longer open."""
+    known = known_have(node, peer)
+    for bundle in node.db.bundles(peer.node_id):
+        if bundle.control:
+            continue
+        if bundle.key_id is not None and bundle.key_id not in known.key_ids:
+            withdraw(node, bundle, "replaced", "the peer lost the key that it is sealed under")
+        elif _is_covered(node, bundle, known):
+            withdraw(node, bundle, "confirmed")
+
+
+def _is_covered(node: Node, bundle: OutBundle, known: KnownHave) -> bool:
+    spans = node.db.spans(bundle.bundle_id)
+    for ledger_id, log, span in spans:
+        held, store = known.log(ledger_id, log), node.ledger(ledger_id)
+        if held is None or store is None or held.size < span.end:
+            return False
+        state = store.log(log)
+        if held.size <= state.size:
+            if root_at(state, held.size, store.nodes(state))[:16] != held.root:
+                return False
+    return bool(spans)
+
+
+def _settle(node: Node, peer: Peer, section: SentSection, counter: int) -> None:
+    """Drop receipts that have arrived; tell again what *peer* still waits to hear."""
+    sent = [number.hex() for number in section.bundle_ids]
+    node.db.settle_receipts(peer.node_id, sent, counter)
+    owed = {number for number, _ in node.db.receipts(peer.node_id)}
+    for number in sent:
+        if node.db.seen(number) == "merged" and number not in owed:
+            node.db.owe_receipt(peer.node_id, number, "", counter)
+
+
+def _take_receipts(node: Node, peer: Peer, section: ReceiptSection, notes: list[str]) -> None:
+    for receipt in section.receipts:
+        bundle = node.db.bundle(receipt.bundle_id.hex())
+        if bundle is None or bundle.peer != peer.node_id or bundle.state != "queued":
+            continue
+        if receipt.reason:
+            withdraw(node, bundle, "refused", receipt.reason)
+            notes.append(f"{peer.name} refused bundle {bundle.bundle_id}: {receipt.reason}")
+        else:
+            withdraw(node, bundle, "confirmed")

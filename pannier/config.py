@@ -140,7 +140,7 @@ def _tables(data: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:
 def _section(default: _T, table: object, where: str) -> _T:
     if not isinstance(table, dict):
         raise UsageError(f"{where} is not a section")
-    known = {one.name: getattr(default, one.name) for one in fields(default)}  # type: ignore[arg-type]
+    known = {one.name: getattr(default, one.name) for one in fields(default)}
     values = {}
     for key, value in table.items():
         if key not in known:

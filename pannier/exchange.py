@@ -4,18 +4,23 @@ The order is what makes it safe: what came is durable and merged before it leave
 is made before anything is written, and bundles are made last, when it is known what came.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pannier.answers import questions
 from pannier.home import Peer
+from pannier.housekeeping import keep_house
 from pannier.importing import Outcome, Report, import_arrived
 from pannier.node import Node
 from pannier.sending import prepare
-from transports.directory import collect, deliver
+from pannier.times import time_text
+from transports.directory import Directory
+from transports.errors import MediumGoneError, MediumReadOnlyError, TransportError
 from transports.medium import Medium
-from transports.report import Collected
+from transports.report import Collected, Delivered
+from transports.terms import Terms
 
 TRANSPORT = "directory"
 """What a peer's ``transports`` must name, if it names any, to be served by sticks and folders."""
@@ -48,3 +53,130 @@ class Exchanged:
     removed: int = 0
     problems: list[str] = field(default_factory=list)
     is_gone: bool = False
+
+
+def exchange_medium(
+    node: Node, folder: Path, *, peers: Sequence[Peer] | None = None, label: str | None = None
+) -> Exchanged:
+    """Exchange with the medium at *folder*, both ways.
+
+    Args:
+        node: Who exchanges.
+        folder: A stick's mount point, or a drop folder.
+        peers: For whom to write; None for all that may be served by a medium.
+        label: What a new medium is called.
+
+    Returns:
+        What was done; what is named as written is durable on the medium.
+
+    Raises:
+        TransportError: the folder is no medium, or went before anything was done.
+        SpoolError: the spool cannot be read or written, or another exchange is going on.
+        LedgerError: a ledger cannot be read or written.
+        PannierError: the home cannot be read or written.
+    """
+    keep_house(node)
+    medium = Medium.open(folder, entropy=node.entropy, label=label)
+    node.db.note_medium(medium.id, medium.label, str(folder.resolve()), node.clock())
+    directory = Directory(medium, node.spool, questions(node))
+    terms = Terms(today_days=node.today(), now_ns=node.clock() * 1000)
+    problems: list[str] = []
+    collected, is_gone = _collect(directory, terms, problems)
+    report = import_arrived(node)
+    done = Exchanged(
+        medium_id=medium.id,
+        label=medium.label,
+        collected=collected,
+        report=report,
+        removed=collected.removed,
+        problems=problems,
+        is_gone=is_gone,
+    )
+    _name_problems(done)
+    if is_gone:
+        return done
+    try:
+        _leave(node, directory, terms, done, served(node) if peers is None else peers)
+    except MediumGoneError as error:
+        if isinstance(error.done, Delivered):
+            _note_delivered(node, medium, error.done, done)
+        done.is_gone = True
+        done.problems.append(f"{error}; what is still to be written goes onto the next one")
+    except TransportError as error:
+        done.problems.append(str(error))
+    return done
+
+
+def served(node: Node) -> list[Peer]:
+    """Return the peers that media serve: all whose configuration does not say otherwise."""
+    return [
+        peer
+        for peer in node.peers.values()
+        if not node.settings(peer).transports or TRANSPORT in node.settings(peer).transports
+    ]
+
+
+def _collect(directory: Directory, terms: Terms, problems: list[str]) -> tuple[Collected, bool]:
+    """Return what was taken over, and whether the medium went away meanwhile."""
+    try:
+        return directory.collect(terms), False
+    except MediumGoneError as error:
+        problems.append(str(error))
+        return error.done if isinstance(error.done, Collected) else Collected(), True
+
+
+def _leave(
+    node: Node, directory: Directory, terms: Terms, done: Exchanged, peers: Sequence[Peer]
+) -> None:
+    """Make room, then write what the peers lack."""
+    medium = directory.medium
+    spent = [*done.report.ids(Outcome.MERGED, Outcome.SEEN), *_ended(node, medium)]
+    with suppress(MediumReadOnlyError):
+        done.removed += medium.clear(spent)
+        done.removed += medium.expire(terms.today_days)
+    for peer in peers:
+        prepare(node, peer)
+    delivered = directory.deliver([peer.node_id for peer in peers], terms)
+    _note_delivered(node, medium, delivered, done)
+    if not (delivered.written or delivered.carried_written or done.removed):
+        return
+    when = time_text(node.clock())
+    medium.note(f"Last exchange: {when} UTC, by {node.card.node_id}.", mark=node.spool.mark)
+
+
+def _ended(node: Node, medium: Medium) -> list[str]:
+    """Return the bundles of ours on the medium that nobody waits for any more."""
+    found = node.db.rows(
+        "SELECT bundle FROM on_medium JOIN bundle ON bundle.id = on_medium.bundle "
+        "WHERE medium = ? AND state != 'queued'",
+        medium.id,
+    )
+    return [str(number) for (number,) in found]
+
+
+def _note_delivered(node: Node, medium: Medium, delivered: Delivered, done: Exchanged) -> None:
+    for peer, name in delivered.written:
+        node.db.note_written(name.bundle_id, medium.id, node.clock())
+        done.written[peer] = done.written.get(peer, 0) + 1
+    for peer, _ in delivered.already_there:
+        done.waiting[peer] = done.waiting.get(peer, 0) + 1
+    done.carried_written = delivered.carried_written
+    for peer, name, reason in delivered.left:
+        who = node.peers[peer].name if peer in node.peers else peer
+        size = node.spool.outbox.size_bytes(peer, name) or 0
+        done.problems.append(f"a bundle of {size:,} bytes for {who} was left out: {reason}")
+
+
+def _name_problems(done: Exchanged) -> None:
+    collected, report = done.collected, done.report
+    if report.reasons:
+        reasons = "; ".join(sorted(set(report.reasons.values())))
+        done.problems.append(f"{len(report.reasons)} went to quarantine: {reasons}")
+    if collected.bad:
+        done.problems.append(f"nothing was genuine in {', '.join(collected.bad[:3])}")
+    if collected.unreadable:
+        done.problems.append(f"cannot be read: {', '.join(collected.unreadable[:3])}")
+    if collected.refused:
+        done.problems.append(f"{len(collected.refused)} found no room here and stay on the medium")
+    if collected.is_cut:
+        done.problems.append("there is more on the medium than one pass looks at: exchange again")

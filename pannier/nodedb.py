@@ -1,4 +1,4 @@
-"""``node.db``: what this node knows about its peers, bundles and media (docs/format.md section 9.3).
+"""``node.db``: what this node knows about its peers, bundles and media (docs/format.md 9.3).
 
 Bookkeeping only: losing it loses no entry. What peers confirmed is asked again, and bundles that
 were on their way are planned again.

@@ -36,6 +36,7 @@ class PeerOverview:
         node: Its node id.
         bundles: How many are kept until it confirms them.
         size_bytes: All of them together.
+        has_notice: Whether a note of what we hold waits too; the next one replaces it.
         since_us: When the oldest was made.
         media: (label, since when) of the media that they were written to.
         refused: Why it refused bundles.
@@ -45,6 +46,7 @@ class PeerOverview:
     node: str
     bundles: int
     size_bytes: int
+    has_notice: bool
     since_us: int | None
     media: tuple[tuple[str, int], ...]
     refused: tuple[str, ...]
@@ -106,12 +108,13 @@ def _ledgers(node: Node) -> list[LedgerOverview]:
 
 
 def _peer(node: Node, peer: Peer) -> PeerOverview:
-    bundles = node.db.bundles(peer.node_id)
+    queued = node.db.bundles(peer.node_id)
+    bundles = [one for one in queued if not one.control]
     media = node.db.rows(
-        "SELECT coalesce(medium.label, on_medium.medium), min(time) FROM on_medium "
+        "SELECT coalesce(nullif(medium.label, ''), on_medium.medium), min(time) FROM on_medium "
         "LEFT JOIN medium ON medium.id = on_medium.medium "
         "JOIN bundle ON bundle.id = on_medium.bundle "
-        "WHERE bundle.peer = ? AND bundle.state = 'queued' GROUP BY 1 ORDER BY 2",
+        "WHERE bundle.peer = ? AND bundle.state = 'queued' AND NOT control GROUP BY 1 ORDER BY 2",
         peer.node_id,
     )
     return PeerOverview(
@@ -119,6 +122,7 @@ def _peer(node: Node, peer: Peer) -> PeerOverview:
         node=peer.node_id,
         bundles=len(bundles),
         size_bytes=sum(one.size_bytes for one in bundles),
+        has_notice=len(queued) > len(bundles),
         since_us=min((one.created_us for one in bundles), default=None),
         media=tuple((str(label), int(when or 0)) for label, when in media),
         refused=tuple(one.note for one in node.db.bundles(peer.node_id, "refused")),

@@ -60,9 +60,7 @@ def pack(peer: str, into: Path, mtu: int | None, repair: str, home: str | None) 
     """
     percent = _percent(repair)
     with open_node(home) as node:
-        packed = pack_files(
-            node, node.peer_named(peer), into, mtu=mtu, repair_percent=percent
-        )
+        packed = pack_files(node, node.peer_named(peer), into, mtu=mtu, repair_percent=percent)
     if not packed.bundles:
         click.echo(f"{peer} lacks nothing that it may have; nothing to pack.")
         return
@@ -73,7 +71,9 @@ def pack(peer: str, into: Path, mtu: int | None, repair: str, home: str | None) 
 
 
 @click.command()
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument(
+    "paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
 @json_option
 @home_option
 def unpack(paths: Sequence[Path], as_json: bool, home: str | None) -> None:
@@ -107,10 +107,17 @@ def run(once: bool, home: str | None) -> None:
     A medium that appears under a configured mount point is exchanged by itself,
     then reported safe to remove. See docs/operations.md for the configuration.
     """
-    from pannier.daemon import serve  # noqa: PLC0415 -- brings in watchdog
+    from pannier.daemon import Daemon, stopped_by_signals  # noqa: PLC0415 -- brings in watchdog
 
     with open_node(home) as node:
-        serve(node, click.echo, once=once)
+        told = (lambda done: exchange_lines(node, done), report_lines)
+        daemon = Daemon(node, click.echo, told=told)
+        if once:
+            daemon.look_everywhere()
+            return
+        with stopped_by_signals(daemon):
+            daemon.serve()
+    click.echo("Stopped.")
 
 
 def exchange_lines(node: Node, done: Exchanged) -> list[str]:
@@ -204,5 +211,3 @@ def _percent(text: str) -> int:
     if not digits.isdigit() or not 0 <= int(digits) <= 1000:
         raise UsageError(f"{text!r} is no percentage: write --repair 10%")
     return int(digits)
-
-

@@ -23,14 +23,13 @@ from pannier.cli.session import (
     json_option,
     ledger_option,
     open_node,
-    parse_time,
     plural,
     print_json,
     progress,
-    time_text,
 )
 from pannier.errors import PannierError, UsageError
 from pannier.node import Node
+from pannier.times import parse_time, time_text
 
 
 @click.command()

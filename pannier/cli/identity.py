@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from ledger.card import Card
-from ledger.members import members
 from pannier.cli.session import (
     ask_new_passphrase,
     home_of,
@@ -18,8 +17,7 @@ from pannier.cli.session import (
     print_json,
 )
 from pannier.errors import UsageError
-from pannier.home import Peer, add_peer, create_home, read_peers, remove_peer
-from pannier.node import Node
+from pannier.home import add_peer, create_home, read_peers, remove_peer
 
 
 @click.command()
@@ -122,15 +120,18 @@ def peer_show(name: str, as_json: bool, home: str | None) -> None:
     """
     with open_node(home) as node:
         one = node.peer_named(name)
-        facts = _peer_json(node, one)
+        ledgers = [store.genesis.name for store in node.shared_with(one)]
+        queued = len(node.db.bundles(one.node_id))
+        heard = node.db.peer(one.node_id).incarnation is not None
     if as_json:
-        print_json(facts)
+        facts = {"ledgers": ledgers, "queued": queued, "heard": heard}
+        print_json({"peer": one.name, **_card_json(one.card), **facts})
         return
     click.echo(f"{one.name}: {one.card.name}, node {one.node_id}")
     click.echo(f"Fingerprint: {one.card.fingerprint}")
-    click.echo(f"Ledgers shared: {', '.join(facts['ledgers']) or 'none'}")
-    click.echo(f"Waiting for it: {plural(int(facts['queued']), 'bundle')}")
-    click.echo("Heard from: " + ("yes" if facts["heard"] else "never"))
+    click.echo(f"Ledgers shared: {', '.join(ledgers) or 'none'}")
+    click.echo(f"Waiting for it: {plural(queued, 'bundle')}")
+    click.echo(f"Heard from: {'yes' if heard else 'never'}")
 
 
 @peer.command("rm")
@@ -147,8 +148,8 @@ def peer_rm(name: str, home: str | None) -> None:
     with open_node(home) as node:
         one = node.peer_named(name)
         remove_peer(node.home, name)
-        for bundle in node.db.bundles(one.node_id):
-            node.spool.outbox.withdraw(one.node_id, bundle.name)
+        for bundle in node.spool.outbox.queued(one.node_id):
+            node.spool.outbox.withdraw(one.node_id, bundle)
         node.db.forget_peer(one.node_id)
     click.echo(f"{name} is forgotten.")
 
@@ -175,15 +176,4 @@ def _card_json(card: Card) -> dict[str, object]:
         "author": card.author.hex(),
         "fingerprint": card.fingerprint,
         "card": card.to_text(),
-    }
-
-
-def _peer_json(node: Node, one: Peer) -> dict[str, object]:
-    ledgers = [s.genesis.name for s in node.ledgers() if one.card.author in members(s)]
-    return {
-        "peer": one.name,
-        **_card_json(one.card),
-        "ledgers": ledgers,
-        "queued": len(node.db.bundles(one.node_id)),
-        "heard": node.db.peer(one.node_id).incarnation is not None,
     }

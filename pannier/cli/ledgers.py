@@ -58,10 +58,11 @@ def ledger_list(as_json: bool, home: str | None) -> None:
     if not facts:
         click.echo("None yet: `pannier put` or `pannier ledger new` makes one.")
     for one in facts:
-        click.echo(
-            f"{one['name']:20} {str(one['ledger'])[:8]}  {plural(int(str(one['entries'])), 'entry'):>16}"
-            f"  {plural(int(str(one['members'])), 'member')}"
+        entries, people = (
+            plural(int(one["entries"]), "entry"),
+            plural(int(one["members"]), "member"),
         )
+        click.echo(f"{one['name']:20} {str(one['ledger'])[:8]}  {entries:>16}  {people}")
 
 
 @ledger.command("share")
@@ -147,7 +148,7 @@ def ledger_restore(path: Path, home: str | None) -> None:
         )
 
 
-def _ledger_json(store: Store) -> dict[str, object]:
+def _ledger_json(store: Store) -> dict[str, str | int]:
     return {
         "name": store.genesis.name,
         "ledger": store.ledger_id.hex(),

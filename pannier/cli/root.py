@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from importlib import import_module
 
 import click
-from transports.errors import TransportError
 
 from bundler.errors import BundleError
 from ledger.errors import BusyError as LedgerBusyError
@@ -13,6 +12,7 @@ from ledger.errors import LedgerError
 from pannier.errors import PannierError
 from spool.errors import BusyError as SpoolBusyError
 from spool.errors import SpoolError
+from transports.errors import TransportError
 
 COMMANDS = {
     "init": "pannier.cli.identity",
@@ -80,33 +80,33 @@ def run(arguments: Sequence[str]) -> int:
     """Run a command and return its exit status; whatever fails is one line on standard error."""
     try:
         pannier.main(args=list(arguments), prog_name="pannier", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        return 2
     except click.ClickException as error:
         error.show()
         return error.exit_code
     except click.exceptions.Exit as error:
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        return _fail("stopped; nothing that was shown as done is lost", 1)
-    except PannierError as error:
-        return _fail(str(error), error.exit_status)
-    except (LedgerBusyError, SpoolBusyError) as error:
-        return _fail(str(error), 4)
-    except (LedgerError, BundleError, SpoolError, TransportError) as error:
-        return _fail(str(error), 1)
     except BrokenPipeError:
         return 1
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        return _fail(f"{where}{error.strerror or error}", 1)
-    except Exception as error:  # noqa: BLE001 -- the outermost frame: no user sees a traceback
-        return _fail(f"a bug in pannier: {type(error).__name__}: {error}; please report it", 1)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 -- no user sees a traceback
+        message, status = explain(error)
+        sys.stderr.write(f"pannier: {' '.join(message.split())}\n")
+        return status
     return 0
 
 
-def _fail(message: str, status: int) -> int:
-    line = " ".join(message.split())
-    sys.stderr.write(f"pannier: {line}\n")
-    return status
+def explain(error: BaseException) -> tuple[str, int]:
+    """Return what a user should read about *error*, and the exit status."""
+    match error:
+        case click.Abort() | KeyboardInterrupt():
+            return "stopped; nothing that was shown as done is lost", 1
+        case PannierError():
+            return str(error), error.exit_status
+        case LedgerBusyError() | SpoolBusyError():
+            return str(error), 4
+        case LedgerError() | BundleError() | SpoolError() | TransportError():
+            return str(error), 1
+        case OSError():
+            where = f"{error.filename}: " if error.filename else ""
+            return f"{where}{error.strerror or error}", 1
+        case _:
+            return f"a bug in pannier: {type(error).__name__}: {error}; please report it", 1

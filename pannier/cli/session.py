@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -120,33 +119,6 @@ def data_text(value: object) -> str:
     if isinstance(value, bytes):
         return f"{len(value)} bytes: {value[:32].hex()}{'…' if len(value) > 32 else ''}"
     return json.dumps(value, ensure_ascii=False, default=_plain)
-
-
-def time_text(time_us: int) -> str:
-    """Return a time for people, UTC, to the second."""
-    try:
-        return datetime.fromtimestamp(time_us / 1e6, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    except (ValueError, OverflowError, OSError):
-        return f"{time_us} us"
-
-
-def parse_time(text: str) -> int:
-    """Return the microseconds since 1970 of a time as people write it.
-
-    Raises:
-        UsageError: *text* is no time.
-    """
-    if text.lstrip("-").isdigit():
-        return int(text)
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(
-            f"{text!r} is no time: write 2026-03-01, 2026-03-01T12:30 or microseconds"
-        ) from error
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
-    return round(when.timestamp() * 1e6)
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:

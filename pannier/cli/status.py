@@ -4,9 +4,10 @@ import time
 
 import click
 
-from pannier.cli.session import home_option, json_option, open_node, plural, print_json, time_text
+from pannier.cli.session import home_option, json_option, open_node, plural, print_json
 from pannier.node import Node
-from pannier.overview import Overview, overview
+from pannier.overview import Overview, PeerOverview, overview
+from pannier.times import time_text
 
 
 @click.command()
@@ -41,7 +42,7 @@ def _show(node: Node, seen: Overview) -> None:
         for fork in one.forks:
             click.echo(f"    FORK: {fork} signed two histories; waiting for its author")
     for peer in seen.peers:
-        click.echo(f"  peer {peer.name}: {_peer_line(peer.bundles, peer.size_bytes)}")
+        click.echo(f"  peer {peer.name}: {_peer_line(peer)}")
         if peer.since_us is not None:
             click.echo(f"    waiting since {time_text(peer.since_us)}")
         for label, when in peer.media:
@@ -58,7 +59,11 @@ def _show(node: Node, seen: Overview) -> None:
             click.echo(f"  {label}: {count}")
 
 
-def _peer_line(bundles: int, size_bytes: int) -> str:
-    if not bundles:
-        return "nothing waits for it"
-    return f"{plural(bundles, 'bundle')}, {size_bytes:,} bytes, until its receipt comes"
+def _peer_line(peer: PeerOverview) -> str:
+    if peer.bundles:
+        return (
+            f"{plural(peer.bundles, 'bundle')}, {peer.size_bytes:,} bytes, kept until its receipt"
+        )
+    if peer.has_notice:
+        return "nothing waits for it but a note of what we hold"
+    return "nothing waits for it"

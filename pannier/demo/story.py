@@ -1,5 +1,6 @@
 """The story that ``pannier demo`` tells: every step is a command that a user could type."""
 
+import json
 import os
 import platform
 import shutil
@@ -188,16 +189,13 @@ def _show_stick(stage: Stage) -> None:
 
 def machine_readings() -> dict[str, str]:
     """Return some readings of this computer, as JSON by thing."""
+    where = f"machine/{platform.node() or 'here'}"
     disk = shutil.disk_usage("/")
-    readings = {
-        f"machine/{platform.node() or 'here'}/disk": f'{{"free": {disk.free}, "size": {disk.total}}}',
-        f"machine/{platform.node() or 'here'}/system": (
-            f'{{"processors": {os.cpu_count() or 1}, "system": "{platform.system()}"}}'
-        ),
+    readings: dict[str, dict[str, int | float | str]] = {
+        f"{where}/disk": {"free": disk.free, "size": disk.total},
+        f"{where}/system": {"processors": os.cpu_count() or 1, "system": platform.system()},
     }
     if hasattr(os, "getloadavg"):
-        one, five, fifteen = os.getloadavg()
-        readings[f"machine/{platform.node() or 'here'}/load"] = (
-            f'{{"1min": {one:.2f}, "5min": {five:.2f}, "15min": {fifteen:.2f}}}'
-        )
-    return readings
+        names = ("1min", "5min", "15min")
+        readings[f"{where}/load"] = dict(zip(names, os.getloadavg(), strict=True))
+    return {thing: json.dumps(reading) for thing, reading in readings.items()}

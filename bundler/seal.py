@@ -1,0 +1,157 @@
+"""Sealing a content and opening it again (docs/format.md section 4).
+
+Both kinds of bundle, full and pairwise; what a content is, `bundler.content` knows.
+
+The signature inside a full bundle covers what stands outside, so that is made first and the
+content after it: `seal_full` gets a function from the one to the other. There is no way to use a
+content key twice.
+"""
+
+import hmac
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
+
+from bundler import stream
+from bundler.errors import ForgedError, LimitError, UnopenableError
+from bundler.hpke import Unwrapper, Wrapper
+from bundler.kdf import KEY_BYTES, derive
+from bundler.limits import DEFAULT_LIMITS, Limits
+from bundler.sealed import COMMITMENT_BYTES, NONCE_BYTES, Header, SealedFull, SealedPairwise
+
+Entropy = Callable[[int], bytes]
+"""Returns that many unpredictable bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sealer:
+    """Where sealing draws its randomness from, all of it.
+
+    Attributes:
+        entropy: For content keys and nonces.
+        wrapper: For stanzas.
+    """
+
+    entropy: Entropy
+    wrapper: Wrapper
+
+
+def seal_full(
+    header: Header,
+    recipients: Sequence[bytes],
+    content_for: Callable[[bytes], bytes],
+    sealer: Sealer,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+) -> bytes:
+    """Seal a content for *recipients* under a fresh key.
+
+    Args:
+        header: Priority and expiry.
+        recipients: Their HPKE public keys, 1..64 of 32 bytes.
+        content_for: Gives the content, once, for the bytes that stand outside of it.
+        sealer: Randomness.
+        limits: Bounds on the result.
+
+    Raises:
+        MalformedError: one of *recipients* is not a key.
+        LimitError: there are none or too many, or the bundle becomes too big.
+    """
+    if not 1 <= len(recipients) <= limits.recipients:
+        raise LimitError(f"a bundle for {len(recipients)}; 1 to {limits.recipients} may be")
+    key = sealer.entropy(KEY_BYTES)
+    info = _stanza_info(header)
+    sealed = SealedFull(
+        header=header,
+        stanzas=tuple(sealer.wrapper.wrap(key, public, info) for public in recipients),
+        commitment=_commitment(key, header),
+    )
+    content = content_for(sealed.outside())
+    ciphertext = stream.encrypt(_stream_key(key, header), content)
+    return _bounded(replace(sealed, ciphertext=ciphertext).to_bytes(), limits)
+
+
+def open_full(sealed: SealedFull, unwrapper: Unwrapper) -> bytes:
+    """Return the content of *sealed*.
+
+    Raises:
+        UnopenableError: it is not for the node of *unwrapper*.
+        MalformedError: its ciphertext is of no content.
+        ForgedError: its sender shows others something else, or the ciphertext was altered.
+    """
+    info = _stanza_info(sealed.header)
+    for stanza in sealed.stanzas:
+        key = unwrapper.unwrap(stanza, info)
+        if key is not None:
+            break
+    else:
+        raise UnopenableError("none of our keys opens this bundle; it is for somebody else")
+    if not hmac.compare_digest(_commitment(key, sealed.header), sealed.commitment):
+        raise ForgedError("the key in a bundle is not the one that the bundle commits to")
+    return stream.decrypt(_stream_key(key, sealed.header), sealed.ciphertext)
+
+
+def directed_key(pairwise_key: bytes, *, sender: bytes, recipient: bytes) -> bytes:
+    """Return the key of bundles from *sender* to *recipient* (authors), 32 bytes.
+
+    One for each direction: a bundle cannot be sent back to the one who made it.
+    """
+    return derive(pairwise_key, b"pannier pairwise 1\0" + sender + recipient)
+
+
+def seal_pairwise(
+    header: Header,
+    key: bytes,
+    content: bytes,
+    entropy: Entropy,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+) -> bytes:
+    """Seal *content* under a `directed_key`.
+
+    A nonce that comes twice, as from a restored backup, shows that two contents are the same and
+    nothing else: AES-GCM-SIV is made for that.
+
+    Raises:
+        LimitError: the bundle becomes too big.
+    """
+    nonce = entropy(NONCE_BYTES)
+    ciphertext = AESGCMSIV(key).encrypt(nonce, content, header.to_bytes())
+    sealed = SealedPairwise(header=header, nonce=nonce, ciphertext=ciphertext)
+    return _bounded(sealed.to_bytes(), limits)
+
+
+def open_pairwise(sealed: SealedPairwise, key: bytes) -> bytes:
+    """Return the content of *sealed* under a `directed_key`; so its sender is known.
+
+    Raises:
+        UnopenableError: it is not under *key*, or was altered: nobody can tell which.
+    """
+    try:
+        return AESGCMSIV(key).decrypt(sealed.nonce, sealed.ciphertext, sealed.header.to_bytes())
+    except (InvalidTag, ValueError) as error:
+        raise UnopenableError("no key shared with a peer opens this bundle") from error
+
+
+def _stanza_info(header: Header) -> bytes:
+    return b"pannier bundle 1\0" + header.to_bytes()
+
+
+def _stream_key(content_key: bytes, header: Header) -> bytes:
+    return derive(content_key, b"pannier stream 1\0" + header.to_bytes())
+
+
+def _commitment(content_key: bytes, header: Header) -> bytes:
+    info = b"pannier commitment 1\0" + header.to_bytes()
+    return derive(content_key, info)[:COMMITMENT_BYTES]
+
+
+def _bounded(sealed: bytes, limits: Limits) -> bytes:
+    if len(sealed) > limits.bundle_bytes:
+        raise LimitError(
+            f"a bundle of {len(sealed)} bytes, at most {limits.bundle_bytes} are allowed: "
+            "pack fewer sections"
+        )
+    return sealed

@@ -1,0 +1,127 @@
+"""The sequence of sections that a content holds (docs/format.md section 5).
+
+Sections are packed and read one after another, so that memory holds one of them at a time.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import get_args
+
+from bundler import codec, items
+from bundler.errors import LimitError, MalformedError
+from bundler.limits import DEFAULT_LIMITS, Limits
+from bundler.log_section import LogSection
+from bundler.notices import (
+    ForkSection,
+    GenesisSection,
+    HaveSection,
+    HeldLog,
+    KeySection,
+    LedgerHave,
+    Receipt,
+    ReceiptSection,
+    Seen,
+    SentSection,
+)
+
+__all__ = [
+    "ForkSection",
+    "GenesisSection",
+    "HaveSection",
+    "HeldLog",
+    "KeySection",
+    "LedgerHave",
+    "LogSection",
+    "Receipt",
+    "ReceiptSection",
+    "Section",
+    "Seen",
+    "SentSection",
+    "Skipped",
+    "decode_sections",
+    "encode_section",
+]
+
+Section = (
+    LogSection
+    | HaveSection
+    | SentSection
+    | ReceiptSection
+    | GenesisSection
+    | KeySection
+    | ForkSection
+)
+_TYPES: dict[int, type[Section]] = {kind.TYPE: kind for kind in get_args(Section)}
+_PLAIN, _ZSTD = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A section of a type that this version does not know; its body was not looked at."""
+
+    type: int
+
+
+def encode_section(
+    section: Section, *, level: int = codec.DEFAULT_LEVEL, limits: Limits = DEFAULT_LIMITS
+) -> bytes:
+    """Return *section* as one item of a content, compressed if that makes it smaller.
+
+    Args:
+        section: Any.
+        level: Of zstd, 1..22.
+        limits: Bounds on its size.
+
+    Raises:
+        MalformedError: it holds what no reader would take.
+        LimitError: no reader would take a section of this size.
+    """
+    body = section.to_body()
+    limit_bytes = _limit_bytes(section.TYPE, limits)
+    if len(body) > limit_bytes:
+        raise LimitError(f"a section of {len(body)} bytes, at most {limit_bytes} are allowed")
+    frame = codec.compress(body, level=level)
+    chosen, data = (_ZSTD, frame) if len(frame) < len(body) else (_PLAIN, body)
+    head = items.array_head(3) + items.uint(section.TYPE) + items.uint(chosen)
+    return head + items.byte_string(data)
+
+
+def decode_sections(
+    data: bytes | memoryview, *, limits: Limits = DEFAULT_LIMITS
+) -> Iterator[Section | Skipped]:
+    """Yield the sections that are all of *data*, each decoded when it is asked for.
+
+    Raises:
+        MalformedError: what comes next is not a section.
+        LimitError: it is too big, or there are too many.
+    """
+    reader = items.Reader(data)
+    left_bytes = limits.decoded_bytes
+    for _ in range(limits.sections):
+        if reader.is_at_end():
+            return
+        reader.array_of(3)
+        kind, chosen = reader.uint(), reader.uint()
+        body = reader.view(limits.section_bytes)
+        if kind not in _TYPES:
+            yield Skipped(kind)
+            continue
+        plain = _decoded(chosen, body, min(left_bytes, _limit_bytes(kind, limits)), limits)
+        left_bytes -= len(plain)
+        yield _TYPES[kind].from_body(plain, limits=limits)
+    if not reader.is_at_end():
+        raise LimitError(f"more than {limits.sections} sections")
+
+
+def _decoded(chosen: int, body: memoryview, limit_bytes: int, limits: Limits) -> bytes:
+    if chosen == _ZSTD:
+        return codec.decompress(body, limit_bytes=limit_bytes, limits=limits)
+    if chosen != _PLAIN:
+        raise MalformedError(f"a section under codec {chosen}, which is not known here")
+    if len(body) > limit_bytes:
+        raise LimitError(f"a section of {len(body)} bytes, at most {limit_bytes} are allowed")
+    return bytes(body)
+
+
+def _limit_bytes(kind: int, limits: Limits) -> int:
+    return limits.section_bytes if kind == LogSection.TYPE else limits.small_section_bytes

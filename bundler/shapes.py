@@ -1,0 +1,194 @@
+"""Payload maps as rows: the keys once, in a shape, and the values (docs/format.md section 5.2).
+
+A deterministic map is the array [key, value, key, value, ...] under another head. So a payload is
+put together by one call of the encoder, without sorting, and is deterministic whatever the row
+was; and the row was deterministic too if the lengths add up.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import NoReturn
+
+import cbor2
+
+from bundler import items
+from bundler.errors import MalformedError, ledger_errors_converted
+from bundler.limits import Limits
+from ledger import cbor
+from ledger.entry import NULL_PAYLOAD
+
+LEFT_OUT, NO_SHAPE, FIRST_SHAPE = 0, 1, 2
+"""Shape of an entry whose payload is not here, or is not a map; number of shape 0 of the list."""
+
+_MAP = 5
+_SCALARS = frozenset({int, float, str, bytes, bool, type(None)})
+# May be NaN or an infinity, or just bytes of something else.
+_SUSPICIOUS = re.compile(rb"\xf9[\x7c-\x7f\xfc-\xff]")
+_CBOR_ERRORS = (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError)
+
+
+class Shape:
+    """The keys that payloads have in common, and how to put those payloads together.
+
+    Not for two threads at once.
+
+    Attributes:
+        keys: Text, in the order of their encodings.
+        grown_bytes: How much longer a payload is than its row.
+    """
+
+    __slots__ = ("_flat", "_map_head", "_row_head", "_skip", "grown_bytes", "keys")
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        """Make the shape with *keys*.
+
+        Raises:
+            MalformedError: they are not in the order of a map, or one is there twice.
+        """
+        encoded = [_dumps(key) for key in keys]
+        if encoded != sorted(set(encoded)):
+            raise MalformedError("the keys of a shape are not in ascending order")
+        self.keys = tuple(keys)
+        self._map_head = items.uint(len(keys), _MAP)
+        self._row_head = items.array_head(len(keys))
+        self._skip = len(items.array_head(2 * len(keys)))
+        # Keys and room for values; filled again for each row.
+        self._flat: list[object] = [None] * (2 * len(keys))
+        self._flat[::2] = keys
+        self.grown_bytes = len(self._map_head) + sum(map(len, encoded))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Shape":
+        """Read a shape.
+
+        Raises:
+            MalformedError: *data* is not one.
+        """
+        with ledger_errors_converted():
+            keys = cbor.as_list(cbor.decode(data, limit_bytes=len(data)))
+            return cls([cbor.as_text(key) for key in keys])
+
+    def to_bytes(self) -> bytes:
+        """Return the shape as a string of its list."""
+        return _dumps(self.keys)
+
+    def row(self, values: Iterable[object]) -> bytes:
+        """Return the row with *values*, one for each key."""
+        return _dumps(list(values))[len(self._row_head) :]
+
+    def payload(self, row: bytes) -> bytes:
+        """Return the payload with these keys and the values of *row*.
+
+        Raises:
+            MalformedError: *row* does not hold one value for each key, deterministically encoded.
+        """
+        try:
+            values: list[object] = _loads(self._row_head + row)
+            self._flat[1::2] = values
+            payload = self._map_head + _dumps(self._flat)[self._skip :]
+        except _CBOR_ERRORS as error:
+            raise MalformedError(f"a row is not the values of its shape: {error}") from error
+        if len(payload) != len(row) + self.grown_bytes:
+            raise MalformedError("a row is longer than the values that it holds")
+        if not _SCALARS.issuperset(map(type, values)) or _SUSPICIOUS.search(row):
+            self._check_with_care(row, values, payload)
+        return payload
+
+    def _check_with_care(self, row: bytes, values: list[object], payload: bytes) -> None:
+        """Check what the quick checks cannot: order in inner maps, depth, NaN, odd types."""
+        if self.row(values) != row:
+            raise MalformedError("a row is not deterministically encoded")
+        check_payload(payload)
+
+
+class ShapeList:
+    """The shapes of one section, as its entries come to use them."""
+
+    def __init__(self, limits: Limits) -> None:
+        """Begin with none."""
+        self._numbers: dict[tuple[str, ...], int] = {}
+        self._shapes: list[Shape] = []
+        self._room_bytes = limits.shapes_bytes
+
+    def pack(self, payload: bytes) -> tuple[int, bytes]:
+        """Return the shape number and the row of *payload*, proven to give it back.
+
+        Raises:
+            MalformedError: *payload* is not one item of deterministic CBOR.
+        """
+        packed = self._pack_map(payload) if _is_map(payload) else None
+        if packed is None:
+            check_payload(payload)
+            return NO_SHAPE, payload
+        return packed
+
+    def encoded(self) -> list[bytes]:
+        """Return the shapes as the strings of their list."""
+        return [shape.to_bytes() for shape in self._shapes]
+
+    def _pack_map(self, payload: bytes) -> tuple[int, bytes] | None:
+        try:
+            value: dict[str, object] = _loads(payload)
+            number = self._numbers.get(tuple(value))
+            shape = _shape_of(value) if number is None else self._shapes[number]
+            row = shape.row(value.values())
+            if shape.payload(row) != payload:
+                return None
+        except (MalformedError, *_CBOR_ERRORS):
+            return None
+        if number is None:
+            number = self._add(shape)
+        return None if number is None else (number + FIRST_SHAPE, row)
+
+    def _add(self, shape: Shape) -> int | None:
+        size = len(shape.to_bytes())
+        if size > self._room_bytes:
+            return None
+        self._room_bytes -= size
+        self._shapes.append(shape)
+        return self._numbers.setdefault(shape.keys, len(self._numbers))
+
+
+def check_payload(payload: bytes) -> None:
+    """Check a payload without the help of a shape.
+
+    Raises:
+        MalformedError: it is not one item of deterministic CBOR.
+    """
+    if payload != NULL_PAYLOAD:
+        with ledger_errors_converted():
+            cbor.decode(payload, limit_bytes=len(payload))
+
+
+def _shape_of(value: Iterable[object]) -> Shape:
+    with ledger_errors_converted():
+        return Shape([cbor.as_text(key) for key in value])
+
+
+def _is_map(payload: bytes) -> bool:
+    return bool(payload) and payload[0] >> 5 == _MAP
+
+
+def _refuse_tag(_decoder: object, *_tag: object) -> NoReturn:
+    raise ValueError("a tag, which is not allowed here")
+
+
+class _NoTags(dict[int, Callable[..., object]]):
+    """Gives every tag a meaning, that of being refused; a `dict`, for which `cbor2` is quick."""
+
+    def __missing__(self, _tag: int) -> Callable[..., object]:
+        return _refuse_tag
+
+
+_NO_TAGS = _NoTags()
+# One call of C for each row: a function of ours around it would take a tenth of the time of all.
+_dumps = partial(cbor2.dumps, canonical=True)
+_loads = partial(
+    cbor2.loads,
+    max_depth=cbor.MAX_DEPTH,
+    allow_duplicate_keys=False,
+    allow_indefinite=False,
+    semantic_decoders=_NO_TAGS,
+    tag_hook=_refuse_tag,
+)

@@ -1,0 +1,159 @@
+"""Cutting a sealed bundle into fragments (docs/format.md section 7). Pure.
+
+The symbol size belongs to the bundle and is the same on every way that it takes; a fragment has as
+many symbols as fit the carrier. So a stick's fragment holds thousands and a radio frame one, and
+the symbols from all ways add up.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from bundler import raptor
+from bundler.errors import LimitError
+from bundler.fragment import Check, crc_check, fragment_body, fragment_head
+from bundler.geometry import Geometry, Run, symbol_bytes_for
+from bundler.items import byte_string
+from bundler.limits import DEFAULT_LIMITS, Limits
+from bundler.sealed import bundle_id
+
+# The code needs as many symbols as the block has, and two more so that all but 1 in 10^7 of
+# blocks can be rebuilt: without them a bundle of one block fails once in a hundred.
+EXTRA_SYMBOLS = 2
+_PAYLOAD_ID_BYTES = 5
+_HEADS = ((1, 23), (2, 0xFF), (3, 0xFFFF), (5, 0xFFFFFFFF))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """How a bundle is cut for one carrier.
+
+    Attributes:
+        mtu_bytes: Largest fragment that the carrier takes, at least 48.
+        symbol_bytes: The bundle's, fixed when it was made; None takes the largest for the MTU.
+        check: Makes the check of each fragment.
+    """
+
+    mtu_bytes: int
+    symbol_bytes: int | None = None
+    check: Check = crc_check
+
+
+def split(
+    sealed: bytes, cut: Cut, *, repair_percent: int = 0, limits: Limits = DEFAULT_LIMITS
+) -> Iterator[bytes]:
+    """Return the fragments of a sealed bundle: all source symbols, then repair symbols.
+
+    Args:
+        sealed: 1 byte to 16 MiB.
+        cut: How large the fragments are.
+        repair_percent: Share of fragments whose loss is made good, of each block. Each block gets
+            ``ceil(symbols * repair_percent / 100) + 2`` repair symbols, and none for 0.
+        limits: Bounds on *sealed*.
+
+    Returns:
+        Encoded fragments, each at most ``cut.mtu_bytes`` long, made one by one.
+
+    Raises:
+        MalformedError: *sealed* is empty, or there is no such symbol size.
+        LimitError: *sealed* is too big for the symbol size, or the MTU too small for a symbol.
+    """
+    return _Press.of(sealed, cut, limits).both(repair_percent)
+
+
+def repair(
+    sealed: bytes, cut: Cut, *, first: int, count: int, limits: Limits = DEFAULT_LIMITS
+) -> Iterator[bytes]:
+    """Return fragments with *count* more repair symbols of each block.
+
+    Args:
+        sealed: The same bytes as were given to `split`.
+        cut: With the same symbol size.
+        first: How many repair symbols of each block were made before.
+        count: How many more.
+        limits: Bounds on *sealed* and on ``first + count``.
+
+    Raises:
+        MalformedError: *sealed* is empty, or there is no such symbol size.
+        LimitError: as `split`, or more repair symbols than one block may have.
+    """
+    if first + count > limits.repair_symbols:
+        raise LimitError(f"{first + count} repair symbols, at most {limits.repair_symbols}")
+    press = _Press.of(sealed, cut, limits)
+    return press.repair(first, [count] * press.geometry.blocks)
+
+
+def repair_count(block_symbols: int, repair_percent: int) -> int:
+    """Return how many repair symbols a block of *block_symbols* gets."""
+    if repair_percent <= 0:
+        return 0
+    return -(-block_symbols * repair_percent // 100) + EXTRA_SYMBOLS
+
+
+@dataclass(frozen=True, slots=True)
+class _Press:
+    """Makes fragments of one bundle for one carrier."""
+
+    sealed: memoryview
+    geometry: Geometry
+    head: bytes
+    run_symbols: int
+    check: Check
+
+    @classmethod
+    def of(cls, sealed: bytes, cut: Cut, limits: Limits) -> "_Press":
+        symbol_bytes = cut.symbol_bytes or symbol_bytes_for(cut.mtu_bytes)
+        geometry = Geometry.of(len(sealed), symbol_bytes, limits=limits)
+        head = fragment_head(bundle_id(sealed), len(sealed), symbol_bytes)
+        around = len(head) + _PAYLOAD_ID_BYTES + len(byte_string(cut.check(b"")))
+        room = cut.mtu_bytes - around
+        run_symbols = max(min(room - size, most) // symbol_bytes for size, most in _HEADS)
+        if run_symbols < 1:
+            raise LimitError(
+                f"no symbol of {symbol_bytes} bytes fits a fragment of {cut.mtu_bytes} bytes"
+            )
+        return cls(memoryview(sealed), geometry, head, run_symbols, cut.check)
+
+    def both(self, repair_percent: int) -> Iterator[bytes]:
+        yield from self.source()
+        counts = [
+            repair_count(self.geometry.block_symbols(block), repair_percent)
+            for block in range(self.geometry.blocks)
+        ]
+        yield from self.repair(0, counts)
+
+    def source(self) -> Iterator[bytes]:
+        geometry = self.geometry
+        for block in range(geometry.blocks):
+            offset = geometry.block_offset(block)
+            for run in self._runs(block, 0, geometry.block_symbols(block), is_source=True):
+                start = offset + run.first * geometry.symbol_bytes
+                yield self._fragment(run, self.sealed[start : start + geometry.run_bytes(run)])
+
+    def repair(self, first: int, counts: Iterable[int]) -> Iterator[bytes]:
+        geometry = self.geometry
+        for block, count in enumerate(counts):
+            if not count:
+                continue
+            source = geometry.block_symbols(block)
+            symbols = raptor.repair_symbols(
+                self._padded_block(block),
+                symbol_bytes=geometry.symbol_bytes,
+                first=first,
+                count=count,
+            )
+            for run in self._runs(block, source + first, count, is_source=False):
+                start = run.first - source - first
+                yield self._fragment(run, b"".join(symbols[start : start + run.count]))
+
+    def _runs(self, block: int, first: int, count: int, *, is_source: bool) -> Iterator[Run]:
+        for done in range(0, count, self.run_symbols):
+            yield Run(block, first + done, min(self.run_symbols, count - done), is_source)
+
+    def _padded_block(self, block: int) -> bytes:
+        start = self.geometry.block_offset(block)
+        length = self.geometry.block_symbols(block) * self.geometry.symbol_bytes
+        return bytes(self.sealed[start : start + length]).ljust(length, b"\0")
+
+    def _fragment(self, run: Run, symbols: bytes | memoryview) -> bytes:
+        body = fragment_body(self.head, run.payload_id, symbols)
+        return body + byte_string(self.check(body))

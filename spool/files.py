@@ -1,0 +1,251 @@
+"""The durable write orders of the spool; every owner of a tree writes through these.
+
+A crash at any instant leaves under a name either nothing (or what was there) or the whole file:
+all files of a group are written under temporary names and synced together, then renamed, then
+the folders are synced, so that a group costs two flushes however many files it has.
+
+Source: POSIX rename(2) and fsync(2); docs/format.md section 9.
+"""
+
+import errno
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from enum import Enum
+from typing import NamedTuple
+
+from spool.errors import ConflictError, FullError, GoneError, StorageError
+from spool.file_system import Facts, FileSystem, Kind, parent_of
+
+TEMP_FOLDER = "tmp"
+_TEMP_NAME = re.compile(r"([0-9]{1,20})-[0-9a-f]{16}")
+_DAY_NS = 86_400 * 10**9
+# Between making a folder and renaming into it, another process may find it empty and remove it.
+_FOLDER_TRIES = 8
+
+
+class Order(Enum):
+    """What to do with a file that has the name already."""
+
+    NEW = "refuse"
+    SAME = "fine if the bytes are equal, else refuse"
+    REPLACE = "replace"
+
+
+class Write(NamedTuple):
+    """One file of a group."""
+
+    path: str
+    data: bytes
+    order: Order
+
+
+class Files:
+    """Durable writes and plain reads in one spool tree, with its errors."""
+
+    def __init__(self, fs: FileSystem, *, entropy: Callable[[int], bytes], pid: int) -> None:
+        """Name temporary files by *pid* and *entropy*, so that processes do not meet."""
+        self._fs = fs
+        self._entropy = entropy
+        self._pid = pid
+
+    def create_new(self, path: str, data: bytes) -> None:
+        """Write *data* durably to *path*, which must not exist.
+
+        Raises:
+            ConflictError: it does.
+            FullError: no room.
+            StorageError: the disk refused.
+        """
+        self.publish([Write(path, data, Order.NEW)])
+
+    def create_same(self, path: str, data: bytes) -> None:
+        """Write *data* durably to *path*, which may exist with the same bytes.
+
+        Raises:
+            ConflictError: it exists with others.
+            FullError: no room.
+            StorageError: the disk refused.
+        """
+        self.publish([Write(path, data, Order.SAME)])
+
+    def replace(self, path: str, data: bytes) -> None:
+        """Write *data* durably to *path*, in one step whatever was there.
+
+        Raises:
+            FullError: no room.
+            StorageError: the disk refused.
+        """
+        self.publish([Write(path, data, Order.REPLACE)])
+
+    def publish(self, writes: Iterable[Write]) -> None:
+        """Write a group of files; when this returns, all are durable.
+
+        After an error some may be there, whole; the same group may be written again.
+
+        Raises:
+            ConflictError: a name is taken and its order does not allow that.
+            FullError: no room.
+            StorageError: the disk refused.
+        """
+        temps: dict[str, Write] = {}
+        with converted("write"):
+            try:
+                done = set(self._write_temps(writes, temps))
+                self._fs.sync([*temps, *done])
+                for temp, write in tuple(temps.items()):
+                    self._place(temp, write)
+                    del temps[temp]
+                    done.add(write.path)
+            finally:
+                for temp in temps:
+                    with suppress(OSError):
+                        self._fs.remove(temp)
+            if done:
+                self._fs.sync({folder for path in done for folder in _folders_above(path)})
+
+    def move(self, old: str, new: str) -> bool:
+        """Rename *old* durably; False when it is gone: another process was first.
+
+        Raises:
+            FullError: no room for the name.
+            StorageError: the disk refused.
+        """
+        with converted("move"):
+            if not self._rename(self._fs.rename, old, new):
+                return False
+            self._fs.sync([*_folders_above(new), parent_of(old)])
+            return True
+
+    def read(self, path: str, *, limit_bytes: int) -> bytes:
+        """Return the content of the file *path*.
+
+        Raises:
+            GoneError: there is none.
+            StorageError: the disk refused, or the file is longer than *limit_bytes*.
+        """
+        with converted("read"):
+            return self._fs.read(path, limit_bytes=limit_bytes)
+
+    def names(self, folder: str) -> list[str]:
+        """Return the names in *folder*, sorted; none when it is missing.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        with converted("list"), suppress(FileNotFoundError):
+            return sorted(self._fs.names(folder))
+        return []
+
+    def inspect(self, path: str) -> Facts | None:
+        """Return the facts about the regular file *path*, None when there is none.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        with converted("look at"):
+            found = self._fs.inspect(path)
+        return found if found is not None and found.kind is Kind.FILE else None
+
+    def remove(self, path: str) -> None:
+        """Remove the file *path*, and its folder if it was the last in it; missing is no error.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        with converted("remove"):
+            self._fs.remove(path)
+            self._fs.remove_folder(parent_of(path))
+
+    def remove_tree(self, folder: str) -> None:
+        """Remove *folder* and the files in it; missing is no error.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        with converted("remove"):
+            for name in self.names(folder):
+                self._fs.remove(f"{folder}/{name}")
+            self._fs.remove_folder(folder)
+
+    def sweep(self, *, is_alive: Callable[[int], bool], now_ns: int) -> None:
+        """Remove the temporary files of processes that are gone, and any older than a day.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        for name in self.names(TEMP_FOLDER):
+            path = f"{TEMP_FOLDER}/{name}"
+            written = _TEMP_NAME.fullmatch(name)
+            facts = self.inspect(path)
+            if written is None or facts is None:
+                continue
+            # A process number is used again some day: a living owner proves nothing for ever.
+            if not is_alive(int(written[1])) or now_ns - facts.modified_ns > _DAY_NS:
+                with converted("remove"):
+                    self._fs.remove(path)
+
+    def _write_temps(self, writes: Iterable[Write], temps: dict[str, Write]) -> Iterator[str]:
+        """Write all but what is there; yield that, since it may not be durable yet."""
+        for write in writes:
+            if write.order is Order.SAME and self._is_there(write):
+                yield write.path
+                continue
+            temp = f"{TEMP_FOLDER}/{self._pid}-{self._entropy(8).hex()}"
+            temps[temp] = write
+            self._fs.create(temp, (write.data,))
+
+    def _place(self, temp: str, write: Write) -> None:
+        try:
+            replace = write.order is Order.REPLACE
+            rename = self._fs.rename if replace else self._fs.rename_new
+            if not self._rename(rename, temp, write.path):
+                raise StorageError(f"cannot write {write.path}: its temporary file was removed")
+        except FileExistsError:
+            if write.order is Order.NEW or not self._is_there(write):
+                raise ConflictError(f"{write.path} exists already") from None
+            self._fs.remove(temp)
+
+    def _rename(self, rename: Callable[[str, str], None], old: str, new: str) -> bool:
+        """Rename into a folder that may have to be made; False when *old* is gone."""
+        for _ in range(_FOLDER_TRIES):
+            for folder in reversed(_folders_above(new)[:-1]):
+                self._fs.make_folder(folder)
+            with suppress(FileNotFoundError):
+                rename(old, new)
+                return True
+            if self._fs.inspect(old) is None:
+                return False
+        raise OSError(errno.EBUSY, "the folder is removed again and again", new)
+
+    def _is_there(self, write: Write) -> bool:
+        facts = self._fs.inspect(write.path)
+        if facts is None:
+            return False
+        if facts.size_bytes == len(write.data):
+            with suppress(FileNotFoundError):
+                if self._fs.read(write.path, limit_bytes=len(write.data)) == write.data:
+                    return True
+        raise ConflictError(f"{write.path} exists already with other bytes")
+
+
+@contextmanager
+def converted(action: str) -> Iterator[None]:
+    """Turn an `OSError` into the error of this room that says what a caller can do."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise GoneError(f"cannot {action}: {error}") from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise FullError(f"cannot {action}: the disk is full ({error})") from error
+        raise StorageError(f"cannot {action}: {error}") from error
+
+
+def _folders_above(path: str) -> list[str]:
+    """Return the folder of *path*, the one above it and so on up to the top, "" included."""
+    folders = []
+    while path:
+        path = parent_of(path)
+        folders.append(path)
+    return folders

@@ -1,0 +1,133 @@
+"""Fragments that arrived for us and are not merged yet: `in/<bundle id>/<delivery>`.
+
+Every delivery is a file of its own, published by rename. Nothing is ever appended, so that a crash
+cannot leave half a fragment before a whole one; and what arrives twice has the same digest in its
+name (`spool.delivery`) and is kept once.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from spool.admission import Admission
+from spool.delivery import Arrival, Delivery, Receipt, StoredDelivery, parse_stored
+from spool.errors import GoneError
+from spool.files import Files, Order, Write
+from spool.name import check_bundle_id, is_bundle_id
+from spool.quotas import Quotas
+
+_FOLDER = "in"
+
+
+class Inbox:
+    """Owner of `in/`."""
+
+    def __init__(self, files: Files, quotas: Quotas) -> None:
+        """Own the tree in *files*."""
+        self._files = files
+        self._quotas = quotas
+
+    def receive(self, deliveries: Iterable[Delivery]) -> Receipt:
+        """Take deliveries over; those stored are durable on return, all for two flushes.
+
+        A peer over its quota loses its bundles of less urgent priority than the newcomer, the least
+        urgent first. What finds no room even so is refused, and its carrier keeps it: among equals
+        the first to come are the first to be merged.
+
+        Raises:
+            MalformedNameError: a peer or source is none.
+            FullError: the disk is full.
+            StorageError: the disk refused.
+        """
+        admission = Admission(self._quotas)
+        for stored in self._stored():
+            facts = self._files.inspect(_path(stored))
+            if facts is not None:
+                admission.count(stored, facts.size_bytes)
+        for delivery in deliveries:
+            admission.ask(delivery)
+        for stored in admission.dropped:
+            self._files.remove(_path(stored))
+        self._files.publish(
+            Write(_path(stored), data, Order.SAME) for stored, data in admission.admitted.items()
+        )
+        return admission.receipt()
+
+    def bundles(self) -> list[str]:
+        """Return the ids of the bundles that something arrived of, the most urgent first.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        return list(dict.fromkeys(stored.bundle_id for stored in sorted(self._stored())))
+
+    def size_bytes(self, bundle_id: str) -> int:
+        """Return how many bytes arrived of a bundle.
+
+        Raises:
+            MalformedNameError: *bundle_id* is none.
+            StorageError: the disk refused.
+        """
+        facts = [self._files.inspect(_path(stored)) for stored in self._of(bundle_id)]
+        return sum(found.size_bytes for found in facts if found is not None)
+
+    def read(self, bundle_id: str) -> Iterator[Arrival]:
+        """Yield what arrived of a bundle, one file after another.
+
+        Raises:
+            MalformedNameError: *bundle_id* is none.
+            StorageError: the disk refused.
+        """
+        for stored in self._of(bundle_id):
+            try:
+                data = self._files.read(_path(stored), limit_bytes=self._quotas.file_bytes)
+            except GoneError:
+                continue  # another process has merged it
+            yield Arrival(stored.peer, stored.source, data)
+
+    def paths(self, bundle_id: str) -> list[str]:
+        """Return the paths in the spool of what arrived of a bundle.
+
+        Raises:
+            MalformedNameError: *bundle_id* is none.
+            StorageError: the disk refused.
+        """
+        return [_path(stored) for stored in self._of(bundle_id)]
+
+    def discard(self, bundle_id: str) -> None:
+        """Forget what arrived of a bundle; missing is no error.
+
+        Raises:
+            MalformedNameError: *bundle_id* is none.
+            StorageError: the disk refused.
+        """
+        check_bundle_id(bundle_id)
+        self._files.remove_tree(f"{_FOLDER}/{bundle_id}")
+
+    def expire(self, today_days: int) -> list[str]:
+        """Forget bundles of no use after *today_days*; return their ids.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        last_days: dict[str, int] = {}
+        for stored in self._stored():
+            last_days[stored.bundle_id] = max(
+                stored.expiry_days, last_days.get(stored.bundle_id, 0)
+            )
+        late = [bundle_id for bundle_id, day in last_days.items() if day < today_days]
+        for bundle_id in late:
+            self.discard(bundle_id)
+        return late
+
+    def _stored(self) -> list[StoredDelivery]:
+        ids = filter(is_bundle_id, self._files.names(_FOLDER))
+        return [stored for bundle_id in ids for stored in self._of(bundle_id)]
+
+    def _of(self, bundle_id: str) -> list[StoredDelivery]:
+        check_bundle_id(bundle_id)
+        names = self._files.names(f"{_FOLDER}/{bundle_id}")
+        found = (parse_stored(bundle_id, name) for name in names)
+        return [stored for stored in found if stored is not None]
+
+
+def _path(stored: StoredDelivery) -> str:
+    return f"{_FOLDER}/{stored.bundle_id}/{stored.file_name}"

@@ -1,0 +1,212 @@
+"""The real file system, below one folder; with the watcher all that calls `os` in this room.
+
+Every path is walked from the root folder down, one name at a time, and no link is followed: what
+lies on a medium belongs to whoever held it last. The root must stay on the device where it was
+found, or else a stick that is unmounted halfway would be continued on the disk beneath.
+"""
+
+import ctypes
+import errno
+import fcntl
+import os
+import stat
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from spool.file_system import Facts, Kind, Space
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+# Without O_NONBLOCK, opening a FIFO waits for a writer that never comes.
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+# Up to here a fsync each is cheaper than a syncfs, which waits for everybody's writes.
+_FEW_PATHS = 4
+_CANNOT_LINK = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
+_CANNOT_SYNC = (errno.EINVAL, errno.EOPNOTSUPP)
+
+
+class OsFileSystem:
+    """`FileSystem` on the real one, below *root*."""
+
+    def __init__(self, root: Path) -> None:
+        """Look at *root*, the one folder whose name may be a link.
+
+        Raises:
+            OSError: there is no such folder.
+        """
+        self._root = root
+        with _opened(root, os.O_RDONLY | os.O_DIRECTORY) as folder:
+            self._device = os.fstat(folder).st_dev
+        self._syncfs = _find_syncfs()
+
+    def names(self, folder: str) -> Iterator[str]:
+        """See `FileSystem.names`."""
+        with self._folder(folder) as fd, os.scandir(fd) as entries:
+            for entry in entries:
+                yield entry.name
+
+    def inspect(self, path: str) -> Facts | None:
+        """See `FileSystem.inspect`."""
+        try:
+            with self._parent(path) as (fd, name):
+                found = os.stat(name, dir_fd=fd, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+        return Facts(_kind(found.st_mode), found.st_size, found.st_mtime_ns)
+
+    def read(self, path: str, *, limit_bytes: int) -> bytes:
+        """See `FileSystem.read`."""
+        with self._parent(path) as (fd, name), _opened(name, _FILE, dir_fd=fd) as file:
+            found = os.fstat(file)
+            if not stat.S_ISREG(found.st_mode):
+                raise OSError(errno.EINVAL, "not a regular file", path)
+            # One byte more shows a file that has grown since.
+            with os.fdopen(file, "rb", closefd=False) as reader:
+                data = reader.read(min(found.st_size, limit_bytes) + 1)
+        if len(data) > limit_bytes:
+            raise OSError(errno.EFBIG, f"longer than {limit_bytes} bytes", path)
+        return data
+
+    def make_folder(self, path: str) -> None:
+        """See `FileSystem.make_folder`."""
+        with self._parent(path) as (fd, name), suppress(FileExistsError):
+            os.mkdir(name, dir_fd=fd)
+
+    def create(self, path: str, chunks: Iterable[bytes]) -> int:
+        """See `FileSystem.create`."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        size = 0
+        with (
+            self._parent(path) as (fd, name),
+            _opened(name, flags, dir_fd=fd) as file,
+            os.fdopen(file, "wb", closefd=False) as writer,
+        ):
+            for chunk in chunks:
+                size += writer.write(chunk)
+        return size
+
+    def sync(self, paths: Collection[str]) -> None:
+        """See `FileSystem.sync`."""
+        if len(paths) > _FEW_PATHS and self._syncfs is not None:
+            with self._folder("") as fd:
+                self._syncfs(fd)
+            # File systems in user space (exFAT, NTFS) hear of no syncfs, but one fsync makes them
+            # write out all that they hold back.
+            paths = [""]
+        for path in paths:
+            with suppress(FileNotFoundError):
+                self._fsync(path)
+
+    def rename(self, old: str, new: str) -> None:
+        """See `FileSystem.rename`."""
+        with self._parent(old) as (old_fd, old_name), self._parent(new) as (new_fd, new_name):
+            os.rename(old_name, new_name, src_dir_fd=old_fd, dst_dir_fd=new_fd)
+
+    def rename_new(self, old: str, new: str) -> None:
+        """See `FileSystem.rename_new`.
+
+        Where the file system has no hard links, two processes that ask for one name at the same
+        instant may both get it; the later one's file stays.
+        """
+        with self._parent(old) as (old_fd, old_name), self._parent(new) as (new_fd, new_name):
+            try:
+                os.link(
+                    old_name, new_name, src_dir_fd=old_fd, dst_dir_fd=new_fd, follow_symlinks=False
+                )
+            except OSError as error:
+                if error.errno not in _CANNOT_LINK:
+                    raise
+            else:
+                os.unlink(old_name, dir_fd=old_fd)
+                return
+        if self.inspect(new) is not None:
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), new)
+        self.rename(old, new)
+
+    def remove(self, path: str) -> None:
+        """See `FileSystem.remove`."""
+        with suppress(FileNotFoundError), self._parent(path) as (fd, name):
+            os.unlink(name, dir_fd=fd)
+
+    def remove_folder(self, path: str) -> None:
+        """See `FileSystem.remove_folder`."""
+        try:
+            with self._parent(path) as (fd, name):
+                os.rmdir(name, dir_fd=fd)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST):
+                raise
+
+    def space(self) -> Space:
+        """See `FileSystem.space`."""
+        with self._folder("") as fd:
+            found = os.fstatvfs(fd)
+        # Some file systems in user space answer nothing but zeros.
+        free = found.f_bavail * found.f_frsize if found.f_blocks else None
+        return Space(free, max(found.f_frsize, 512))
+
+    @contextmanager
+    def lock(self, path: str) -> Iterator[None]:
+        """See `FileSystem.lock`."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+        with self._parent(path) as (fd, name), _opened(name, flags, dir_fd=fd) as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+
+    def _fsync(self, path: str) -> None:
+        with self._parent(path) as (fd, name), _opened(name, _FILE, dir_fd=fd) as file:
+            try:
+                os.fsync(file)
+            except OSError as error:
+                # Some network file systems cannot sync a folder, and need not.
+                if error.errno not in _CANNOT_SYNC:
+                    raise
+
+    @contextmanager
+    def _parent(self, path: str) -> Iterator[tuple[int, str]]:
+        folder, _, name = path.rpartition("/")
+        with self._folder(folder) as fd:
+            yield fd, name or "."
+
+    @contextmanager
+    def _folder(self, path: str) -> Iterator[int]:
+        fd = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            if os.fstat(fd).st_dev != self._device:
+                raise OSError(errno.ENODEV, "the device is gone", str(self._root))
+            for name in path.split("/") if path else ():
+                child = os.open(name, _FOLDER, dir_fd=fd)
+                os.close(fd)
+                fd = child
+            yield fd
+        finally:
+            os.close(fd)
+
+
+@contextmanager
+def _opened(path: Path | str, flags: int, dir_fd: int | None = None) -> Iterator[int]:
+    fd = os.open(path, flags, 0o666, dir_fd=dir_fd)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _kind(mode: int) -> Kind:
+    if stat.S_ISREG(mode):
+        return Kind.FILE
+    return Kind.FOLDER if stat.S_ISDIR(mode) else Kind.OTHER
+
+
+def _find_syncfs() -> Callable[[int], None] | None:
+    """Return syncfs(2) of Linux, which `os` does not have; None elsewhere."""
+    call = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+    if call is None:
+        return None
+
+    def syncfs(fd: int) -> None:
+        if call(fd) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
+
+    return syncfs

@@ -1,0 +1,184 @@
+"""One node's spool: the trees under one folder, opened and swept (docs/format.md section 9).
+
+Each tree has one owner; here they are tied together. Several processes may work in one spool at a
+time, and all may be killed at any instant.
+"""
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from spool.carried import Carried
+from spool.errors import BusyError, ConflictError
+from spool.file_system import FileSystem
+from spool.files import TEMP_FOLDER, Files, converted
+from spool.held import Held
+from spool.inbox import Inbox
+from spool.name import BundleName, check_source
+from spool.os_file_system import OsFileSystem
+from spool.outbox import Outbox
+from spool.quarantine import Quarantine
+from spool.quotas import Quotas
+
+_LOCKS = "locks"
+_MARK = f"{_LOCKS}/mark"
+_MARK_TEXT = re.compile("[0-9a-f]{8}")
+
+
+class Expired(NamedTuple):
+    """What `Spool.expire` dropped.
+
+    Attributes:
+        queued: (peer, bundle name) each, to be planned again.
+        arrived: Ids of bundles that never became whole.
+        held: Bundles that waited in vain.
+        carried_count: Files of fragments for others.
+    """
+
+    queued: tuple[tuple[str, BundleName], ...]
+    arrived: tuple[str, ...]
+    held: tuple[BundleName, ...]
+    carried_count: int
+
+
+class Spool:
+    """The queues of one node.
+
+    Attributes:
+        mark: 8 hex digits, drawn once, by which this spool finds its own rubbish on a medium.
+        outbox: What we send.
+        inbox: What arrives for us.
+        held: What waits for something else.
+        carried: What we carry for others.
+        quarantine: What failed.
+    """
+
+    def __init__(
+        self,
+        fs: FileSystem,
+        *,
+        entropy: Callable[[int], bytes],
+        quotas: Quotas | None = None,
+        pid: int,
+    ) -> None:
+        """Make the folders that are missing in *fs*; `open_spool` is the usual way here.
+
+        Args:
+            fs: The tree, an existing folder.
+            entropy: Returns as many random bytes as it is asked for.
+            quotas: Bounds; None for the usual ones.
+            pid: Of this process; its temporary files are swept once it is dead.
+
+        Raises:
+            FullError: the disk is full.
+            StorageError: the disk refused.
+        """
+        quotas = quotas or Quotas()
+        with converted("make the spool"):
+            for folder in (TEMP_FOLDER, _LOCKS):
+                fs.make_folder(folder)
+        self._fs = fs
+        self._files = Files(fs, entropy=entropy, pid=pid)
+        self.mark = self._read_mark(entropy)
+        self.outbox = Outbox(self._files, quotas)
+        self.inbox = Inbox(self._files, quotas)
+        self.held = Held(self._files, quotas)
+        self.carried = Carried(self._files, quotas)
+        self.quarantine = Quarantine(self._files, quotas)
+
+    def sweep(self, *, is_alive: Callable[[int], bool], now_ns: int) -> None:
+        """Remove temporary files that no living process will finish.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        self._files.sweep(is_alive=is_alive, now_ns=now_ns)
+
+    def expire(self, today_days: int) -> Expired:
+        """Drop from every queue what is of no use after *today_days*; quarantine stays.
+
+        Args:
+            today_days: A day that the node believes in, in days since 2020-01-01 UTC.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        return Expired(
+            queued=tuple(self.outbox.expire(today_days)),
+            arrived=tuple(self.inbox.expire(today_days)),
+            held=tuple(self.held.expire(today_days)),
+            carried_count=self.carried.drop_expired(today_days),
+        )
+
+    def reject(self, bundle_id: str, reason: str) -> None:
+        """Move what arrived of a bundle into quarantine.
+
+        Raises:
+            MalformedNameError: *bundle_id* is none.
+            StorageError: the disk refused.
+        """
+        self.quarantine.move(bundle_id, reason, self.inbox.paths(bundle_id))
+        self.inbox.discard(bundle_id)
+
+    @contextmanager
+    def exchange(self, source: str) -> Iterator[None]:
+        """Be the only one in this home to exchange with the medium or link *source*.
+
+        The lock lies at home and not on the medium, where it would be left behind as rubbish.
+
+        Raises:
+            BusyError: another exchange with it is going on.
+            MalformedNameError: *source* is none.
+            StorageError: the disk refused.
+        """
+        check_source(source)
+        with ExitStack() as held:
+            with converted("lock"):
+                try:
+                    held.enter_context(self._fs.lock(f"{_LOCKS}/{source}"))
+                except BlockingIOError as error:
+                    raise BusyError(
+                        f"another exchange with {source} is going on; wait for its end"
+                    ) from error
+            yield
+
+    def _read_mark(self, entropy: Callable[[int], bytes]) -> str:
+        drawn = entropy(4).hex()
+        with suppress(ConflictError):
+            self._files.create_new(_MARK, drawn.encode())
+        mark = self._files.read(_MARK, limit_bytes=4096).decode("ascii", errors="replace")
+        if _MARK_TEXT.fullmatch(mark):
+            return mark
+        self._files.replace(_MARK, drawn.encode())
+        return drawn
+
+
+def open_spool(
+    root: Path, *, entropy: Callable[[int], bytes], quotas: Quotas | None = None
+) -> Spool:
+    """Return the spool in the folder *root*, made if missing and swept.
+
+    Raises:
+        FullError: the disk is full.
+        StorageError: the disk refused.
+    """
+    with converted("open the spool"):
+        root.mkdir(parents=True, exist_ok=True)
+        fs = OsFileSystem(root)
+    spool = Spool(fs, entropy=entropy, quotas=quotas, pid=os.getpid())
+    spool.sweep(is_alive=_is_alive, now_ns=time.time_ns())
+    return spool
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True

@@ -1,0 +1,186 @@
+"""From a medium into the spool: what is ours, and what we carry for others.
+
+Nothing is taken off the medium before its bundle is merged (the node says `Seen`), so a crash at
+any instant only means that a later pass does the same again.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from spool.delivery import Delivery
+from spool.name import FragmentName
+from spool.tree import Spool
+from transports.errors import MediumFaultError, MediumGoneError, MediumReadOnlyError
+from transports.medium import Found, Medium
+from transports.questions import Mine, Other, Ours, Questions, Seen, Verdict
+from transports.report import Collected
+from transports.terms import Terms
+
+# One acknowledgement, that is two flushes, for so many files or bytes; bounds memory, too.
+_BATCH_COUNT: Final = 256
+_BATCH_BYTES: Final = 8 << 20
+# A file in which nothing is genuine yet may be one that a sync tool writes in place.
+_SETTLED_NS: Final = 60 * 10**9
+_STALE_NS: Final = 86_400 * 10**9
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Counts of one pass; see `Collected`."""
+
+    received: set[tuple[str, str]] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
+    bad: list[str] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+    carried: int = 0
+    others: int = 0
+    seen: int = 0
+    ours: int = 0
+    expired: int = 0
+    unfinished: int = 0
+    removed: int = 0
+
+
+def collect(medium: Medium, spool: Spool, questions: Questions, terms: Terms) -> Collected:
+    """Take over what is on *medium*; see `transports.directory.Directory.collect`."""
+    with spool.exchange(medium.id):
+        return _Pass(medium, spool, questions, terms).run()
+
+
+class _Pass:
+    def __init__(self, medium: Medium, spool: Spool, questions: Questions, terms: Terms) -> None:
+        self._medium = medium
+        self._spool = spool
+        self._questions = questions
+        self._terms = terms
+        self._verdicts: dict[tuple[str, str], Verdict] = {}
+        self._carried = spool.carried.known()
+        self._deliveries: list[Delivery] = []
+        self._others: dict[FragmentName, bytes] = {}
+        self._waiting_bytes = 0
+        self._tally = _Tally()
+
+    def run(self) -> Collected:
+        survey = self._medium.survey()
+        try:
+            for found in survey.found:
+                self._look(found)
+        except MediumGoneError as error:
+            self._flush()
+            raise MediumGoneError(str(error), self._report(survey.foreign_count)) from error
+        self._flush()
+        return self._report(survey.foreign_count, is_cut=survey.is_cut)
+
+    def _look(self, found: Found) -> None:
+        if found.name.expiry_days < self._terms.today_days:
+            self._tally.expired += 1
+            return
+        match self._verdict(found.name):
+            case Mine(peer):
+                self._receive(found, peer)
+            case Seen():
+                self._tally.seen += 1
+                self._remove(found)
+            case Ours():
+                self._tally.ours += 1
+            case Other():
+                self._tally.others += 1
+                self._carry(found)
+
+    def _verdict(self, name: FragmentName) -> Verdict:
+        key = (name.hint, name.bundle_id)
+        if key not in self._verdicts:
+            self._verdicts[key] = self._questions.whose(name)
+        return self._verdicts[key]
+
+    def _receive(self, found: Found, peer: str) -> None:
+        data = self._read(found)
+        if data is not None:
+            self._deliveries.append(Delivery(found.name, peer, self._medium.id, data))
+            self._count(data)
+
+    def _carry(self, found: Found) -> None:
+        known = self._carried.get(found.name)
+        if known is not None and known.size_bytes >= found.size_bytes:
+            # Two media may have it; then it goes back to neither.
+            self._spool.carried.add_source(known, self._medium.id)
+            self._tally.carried += 1
+            return
+        data = self._read(found)
+        if data is not None:
+            # Names that differ in letter case only are one name; the longer file is kept.
+            if len(data) > len(self._others.get(found.name, b"")):
+                self._others[found.name] = data
+            self._count(data)
+
+    def _read(self, found: Found) -> bytes | None:
+        """Return the bytes of a file that is worth keeping, None (and count it) if it is not."""
+        try:
+            data = self._medium.files.read(found.path, limit_bytes=self._terms.file_bytes)
+        except MediumFaultError:
+            self._tally.unreadable.append(found.path)
+            return None
+        if self._questions.genuine(found.name, data):
+            return data
+        # Younger than now only: a clock that runs ahead somewhere says nothing about the file.
+        age_ns = self._terms.now_ns - found.modified_ns
+        if 0 <= age_ns < _SETTLED_NS:
+            self._tally.unfinished += 1
+            return None
+        self._tally.bad.append(found.path)
+        self._spool.quarantine.put(
+            found.name.bundle_id,
+            f"nothing in {found.name.to_text()} on medium {self._medium.id} is genuine",
+            {found.name.to_text(): data},
+        )
+        if age_ns > _STALE_NS:
+            # Its sender takes the name for the file, and writes it anew only if it is missing.
+            self._remove(found)
+        return None
+
+    def _remove(self, found: Found) -> None:
+        if self._terms.is_removable:
+            try:
+                self._medium.files.remove(found.path)
+            except (MediumFaultError, MediumReadOnlyError):
+                return
+            self._tally.removed += 1
+
+    def _count(self, data: bytes) -> None:
+        self._waiting_bytes += len(data)
+        count = len(self._deliveries) + len(self._others)
+        if self._waiting_bytes >= _BATCH_BYTES or count >= _BATCH_COUNT:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._deliveries:
+            peers = {each.name.bundle_id: each.peer for each in self._deliveries}
+            receipt = self._spool.inbox.receive(self._deliveries)
+            self._tally.received |= {(peers[bundle_id], bundle_id) for bundle_id in receipt.stored}
+            self._tally.refused |= {*receipt.refused}
+            self._deliveries = []
+        if self._others:
+            taken = self._spool.carried.take(
+                self._others, self._medium.id, today_days=self._terms.today_days
+            )
+            self._tally.carried += len(taken)
+            self._others = {}
+        self._waiting_bytes = 0
+
+    def _report(self, foreign: int, *, is_cut: bool = False) -> Collected:
+        tally = self._tally
+        return Collected(
+            received=tuple(sorted(tally.received)),
+            refused=tuple(sorted(tally.refused)),
+            carried=tally.carried,
+            others=tally.others,
+            seen=tally.seen,
+            ours=tally.ours,
+            expired=tally.expired,
+            unfinished=tally.unfinished,
+            bad=tuple(tally.bad),
+            unreadable=tuple(tally.unreadable),
+            removed=tally.removed,
+            foreign=foreign,
+            is_cut=is_cut,
+        )

@@ -1,0 +1,188 @@
+"""From the spool onto a medium: what is queued for peers, and what we carry for others.
+
+The most urgent goes first, and what does not fit is left while smaller things may still go. Nothing
+leaves a queue by this: that takes a receipt.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+from spool.carried import Carry
+from spool.errors import SpoolError
+from spool.file_system import Space
+from spool.name import BundleName, FragmentName
+from spool.tree import Spool
+from transports.errors import MediumFaultError, MediumFullError, MediumGoneError
+from transports.medium import Medium, fragment_path
+from transports.questions import Questions
+from transports.report import Delivered
+from transports.terms import Terms
+
+# Files become visible in groups: a medium pulled too early keeps all groups before the last.
+_GROUP_COUNT: Final = 256
+_GROUP_BYTES: Final = 64 << 20
+# Kept free for folders that grow.
+_RESERVE_CLUSTERS: Final = 8
+_NO_ROOM: Final = "no room on the medium"
+
+
+class _Queued(NamedTuple):
+    """A bundle of ours that wants to go."""
+
+    peer: str
+    bundle: BundleName
+    size_bytes: int
+
+    @property
+    def name(self) -> FragmentName:
+        return self.bundle.fragment(0)
+
+
+_Candidate = _Queued | Carry
+
+
+def deliver(
+    medium: Medium,
+    spool: Spool,
+    questions: Questions,
+    *,
+    peers: Sequence[str],
+    terms: Terms,
+) -> Delivered:
+    """Write to *medium*; see `transports.directory.Directory.deliver`."""
+    with spool.exchange(medium.id):
+        medium.files.sweep(mark=spool.mark, now_ns=terms.now_ns)
+        return _Pass(medium, spool, questions).run(_candidates(medium, spool, peers, terms))
+
+
+def _candidates(
+    medium: Medium, spool: Spool, peers: Sequence[str], terms: Terms
+) -> list[_Candidate]:
+    candidates: list[_Candidate] = []
+    for peer in dict.fromkeys(peers):
+        for bundle in spool.outbox.queued(peer):
+            size = spool.outbox.size_bytes(peer, bundle)
+            if size is not None:
+                candidates.append(_Queued(peer, bundle, size))
+    candidates += spool.carried.offered(medium.id)
+    current = [each for each in candidates if each.name.expiry_days >= terms.today_days]
+    return sorted(current, key=_order)
+
+
+def _order(candidate: _Candidate) -> tuple[int, int, int, FragmentName]:
+    name = candidate.name
+    return name.priority, name.expiry_days, candidate.size_bytes, name
+
+
+class _Pass:
+    def __init__(self, medium: Medium, spool: Spool, questions: Questions) -> None:
+        self._medium = medium
+        self._spool = spool
+        self._questions = questions
+        self._staged: dict[str, _Candidate] = {}
+        self._staged_bytes = 0
+        self._written: list[_Candidate] = []
+        self._there: list[_Candidate] = []
+        self._left: list[tuple[_Candidate, str]] = []
+
+    def run(self, candidates: Iterable[_Candidate]) -> Delivered:
+        try:
+            for candidate in candidates:
+                self._stage(candidate)
+                if self._staged_bytes >= _GROUP_BYTES or len(self._staged) >= _GROUP_COUNT:
+                    self._publish()
+            self._publish()
+        except MediumGoneError as error:
+            raise MediumGoneError(str(error), self._report()) from error
+        finally:
+            self._medium.files.unstage(self._staged, mark=self._spool.mark)
+        return self._report()
+
+    def _stage(self, candidate: _Candidate) -> None:
+        path = fragment_path(candidate.name)
+        if path in self._staged:
+            self._publish()  # one bundle for two peers: the second finds it there
+        try:
+            if self._is_there(path, candidate):
+                self._note_there(candidate)
+                return
+            free_bytes = _free_bytes(self._medium.files.space())
+            if free_bytes is not None and candidate.size_bytes > free_bytes:
+                self._left.append((candidate, _NO_ROOM))
+                return
+            chunks = _bounded(self._chunks(candidate), free_bytes)
+            size = self._medium.files.stage(path, chunks, mark=self._spool.mark)
+        except MediumFullError:
+            self._left.append((candidate, _NO_ROOM))
+        except (MediumFaultError, SpoolError) as error:
+            self._left.append((candidate, str(error)))
+        else:
+            self._staged[path] = candidate
+            self._staged_bytes += size
+
+    def _is_there(self, path: str, candidate: _Candidate) -> bool:
+        """Say whether all of it is on the medium: its symbols are as long as the bundle itself."""
+        facts = self._medium.files.inspect(path)
+        return facts is not None and facts.size_bytes >= candidate.size_bytes
+
+    def _note_there(self, candidate: _Candidate) -> None:
+        self._there.append(candidate)
+        if isinstance(candidate, Carry):
+            self._spool.carried.add_source(candidate, self._medium.id)
+
+    def _chunks(self, candidate: _Candidate) -> Iterable[bytes]:
+        if isinstance(candidate, Carry):
+            return [self._spool.carried.read(candidate.name)]
+        return self._questions.fragments(candidate.peer, candidate.bundle)
+
+    def _publish(self) -> None:
+        staged, self._staged, self._staged_bytes = self._staged, {}, 0
+        if not staged:
+            return
+        try:
+            failed = self._medium.files.publish(staged, mark=self._spool.mark)
+        except (MediumFaultError, MediumFullError) as error:
+            failed = dict.fromkeys(staged, str(error))
+        for path, candidate in staged.items():
+            if path in failed:
+                self._left.append((candidate, failed[path]))
+                continue
+            self._written.append(candidate)
+            if isinstance(candidate, Carry):
+                # The medium has it now; its recipient may take it off, and we meet it again.
+                self._spool.carried.add_source(candidate, self._medium.id)
+
+    def _report(self) -> Delivered:
+        return Delivered(
+            written=_bundles(self._written),
+            already_there=_bundles(self._there),
+            left=tuple(
+                (each.peer, each.bundle, reason)
+                for each, reason in self._left
+                if isinstance(each, _Queued)
+            ),
+            carried_written=sum(isinstance(each, Carry) for each in self._written),
+            carried_left=sum(isinstance(each, Carry) for each, _ in self._left),
+        )
+
+
+def _bundles(candidates: Iterable[_Candidate]) -> tuple[tuple[str, BundleName], ...]:
+    return tuple((each.peer, each.bundle) for each in candidates if isinstance(each, _Queued))
+
+
+def _free_bytes(space: Space) -> int | None:
+    """Return how long a file may be; it takes whole clusters, and folders may need some."""
+    if space.free_bytes is None:
+        return None
+    clusters = space.free_bytes // space.cluster_bytes - _RESERVE_CLUSTERS
+    return max(0, clusters * space.cluster_bytes)
+
+
+def _bounded(chunks: Iterable[bytes], limit_bytes: int | None) -> Iterator[bytes]:
+    """Pass *chunks* on, and stop a file that grows beyond the room before the medium does."""
+    total = 0
+    for chunk in chunks:
+        total += len(chunk)
+        if limit_bytes is not None and total > limit_bytes:
+            raise MediumFullError(_NO_ROOM)
+        yield chunk

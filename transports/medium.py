@@ -1,0 +1,217 @@
+"""A stick or drop folder: `<medium>/pannier/...` (docs/format.md section 8).
+
+What lies there is hostile until proven otherwise. Only regular files whose names are exactly a
+fragment's are ever opened, without following a link at any level; so a temporary name or conflict
+copy of any sync tool is never read, and whatever is none of ours is left alone. Names are taken
+without regard to letter case, since copies made through FAT may come back in capitals.
+"""
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from spool.errors import MalformedNameError
+from spool.file_system import FileSystem, Kind
+from spool.name import FragmentName
+from spool.os_file_system import OsFileSystem
+from transports.errors import (
+    MediumFaultError,
+    MediumFullError,
+    MediumReadOnlyError,
+    NotAMediumError,
+)
+from transports.identity import MAX_IDENTITY_BYTES, Identity, clean_label, parse_identity
+from transports.medium_files import TOP, MediumFiles
+
+# 256 folders of 13,107 names, where FAT32 ends, would be more; a later pass takes the rest.
+MAX_ENTRIES: Final = 100_000
+_README = f"{TOP}/README.txt"
+_IDENTITY = f"{TOP}/medium.json"
+_OURS = {_README, _IDENTITY}
+_INTRO = """\
+This folder belongs to pannier, which carries sealed messages between computers.
+Nobody who finds it can read them. Please leave it as it is, and give it back.
+"""
+
+
+class Found(NamedTuple):
+    """A file on the medium with a fragment's name; the most urgent sorts first.
+
+    Attributes:
+        name: What its name says.
+        path: Where it is, below the medium.
+        size_bytes: How long it is.
+        modified_ns: Its time, by the clock of whoever wrote it.
+    """
+
+    name: FragmentName
+    path: str
+    size_bytes: int
+    modified_ns: int
+
+
+class Survey(NamedTuple):
+    """What a pass over the names on a medium found.
+
+    Attributes:
+        found: Files with a fragment's name, the most urgent first.
+        foreign_count: Other names; they were left alone.
+        is_cut: There was more than the pass may look at.
+    """
+
+    found: tuple[Found, ...]
+    foreign_count: int
+    is_cut: bool
+
+
+class Medium:
+    """One medium, known by its id.
+
+    Its methods raise what `MediumFiles` says.
+
+    Attributes:
+        files: What is on it.
+        id: 16 hex digits; for this time only where nothing can be written and none was there.
+        label: What people call it, may be empty.
+    """
+
+    def __init__(self, files: MediumFiles, identity: Identity) -> None:
+        """Use `Medium.open` or `Medium.attach`."""
+        self.files = files
+        self.id = identity.id
+        self.label = identity.label
+
+    @classmethod
+    def open(
+        cls, path: Path, *, entropy: Callable[[int], bytes], label: str | None = None
+    ) -> "Medium":
+        """Return the medium at *path*, made one if it is none yet.
+
+        Args:
+            path: An existing folder, the mount point of a stick for example.
+            entropy: Returns as many random bytes as it is asked for.
+            label: What to call it if it has no name yet.
+
+        Raises:
+            NotAMediumError: there is no such folder, or it cannot be used.
+            MediumGoneError: it went away meanwhile.
+        """
+        try:
+            fs = OsFileSystem(path)
+        except OSError as error:
+            raise NotAMediumError(f"{path} cannot be used as a medium: {error}") from error
+        return cls.attach(fs, entropy=entropy, label=label)
+
+    @classmethod
+    def attach(
+        cls, fs: FileSystem, *, entropy: Callable[[int], bytes], label: str | None = None
+    ) -> "Medium":
+        """Do what `Medium.open` does, on any file system.
+
+        A damaged `medium.json` is replaced, with a new id. Where nothing can be written the medium
+        is opened all the same, since it may be collected from.
+
+        Raises:
+            NotAMediumError: its `pannier` is missing and cannot be made, is no folder, or is of a
+                later version.
+            MediumGoneError: it went away meanwhile.
+        """
+        _make_top(fs)
+        files = MediumFiles(fs)
+        known = None
+        with suppress(MediumFaultError):
+            known = parse_identity(files.read(_IDENTITY, limit_bytes=MAX_IDENTITY_BYTES))
+        if known is not None:
+            return cls(files, known)
+        medium = cls(files, Identity(entropy(8).hex(), clean_label(label)))
+        with suppress(MediumFaultError, MediumFullError, MediumReadOnlyError):
+            medium._name_it(entropy(4).hex())
+        return medium
+
+    def survey(self, *, limit: int = MAX_ENTRIES) -> Survey:
+        """Look at the names on the medium, at most *limit*, and open nothing.
+
+        Each folder gets an equal share of the limit that is left, so that rubbish in one of them
+        does not hide the others. One that cannot be listed counts as foreign.
+        """
+        tops = self.files.names(TOP, limit)
+        folders = sorted(name for name in tops if _is_folder_name(name))
+        foreign = sum(f"{TOP}/{name}" not in _OURS for name in tops) - len(folders)
+        found: list[Found] = []
+        left, is_cut = limit, len(tops) == limit
+        for index, folder in enumerate(folders):
+            share = left // (len(folders) - index)
+            names: list[str] = []
+            try:
+                names = self.files.names(f"{TOP}/{folder}", share + 1)
+            except MediumFaultError:
+                foreign += 1
+            is_cut |= len(names) > share
+            fragments = list(self._look(f"{TOP}/{folder}", names[:share]))
+            left -= len(names[:share])
+            foreign += len(names[:share]) - len(fragments)
+            found += fragments
+        return Survey(tuple(sorted(found)), foreign, is_cut)
+
+    def clear(self, bundle_ids: Iterable[str]) -> int:
+        """Remove all fragment files of these bundles; return how many there were."""
+        ids = frozenset(bundle_ids)
+        return self._remove_where(lambda name: name.bundle_id in ids)
+
+    def expire(self, today_days: int) -> int:
+        """Remove all fragment files of no use after *today_days*; return how many there were."""
+        return self._remove_where(lambda name: name.expiry_days < today_days)
+
+    def note(self, text: str, *, mark: str) -> None:
+        """Write README.txt anew: what this is, then *text*, such as the last exchange.
+
+        Args:
+            text: For people.
+            mark: `Spool.mark` of whoever writes.
+        """
+        self._replace(_README, f"{_INTRO}\n{text}\n".encode(errors="replace"), mark)
+
+    def _name_it(self, mark: str) -> None:
+        self._replace(_IDENTITY, Identity(self.id, self.label).to_bytes(), mark)
+        if self.files.inspect(_README) is None:
+            self._replace(_README, _INTRO.encode(), mark)
+
+    def _replace(self, path: str, data: bytes, mark: str) -> None:
+        self.files.unstage([path], mark=mark)
+        self.files.stage(path, [data], mark=mark)
+        for reason in self.files.publish([path], mark=mark).values():
+            raise MediumFaultError(reason)
+
+    def _look(self, folder: str, names: Iterable[str]) -> Iterable[Found]:
+        for text in names:
+            with suppress(MalformedNameError, MediumFaultError):
+                name = FragmentName.from_text(text.lower())
+                facts = self.files.inspect(f"{folder}/{text}")
+                if facts is not None:
+                    yield Found(name, f"{folder}/{text}", facts.size_bytes, facts.modified_ns)
+
+    def _remove_where(self, is_due: Callable[[FragmentName], bool]) -> int:
+        due = [found for found in self.survey().found if is_due(found.name)]
+        for found in due:
+            self.files.remove(found.path)
+        return len(due)
+
+
+def fragment_path(name: FragmentName) -> str:
+    """Return where a file of fragments belongs on a medium."""
+    return f"{TOP}/{name.bundle_id[:2]}/{name.to_text()}"
+
+
+def _is_folder_name(name: str) -> bool:
+    return len(name) == 2 and set(name) <= set("0123456789abcdefABCDEF")
+
+
+def _make_top(fs: FileSystem) -> None:
+    try:
+        fs.make_folder(TOP)
+        found = fs.inspect(TOP)
+    except OSError as error:
+        raise NotAMediumError(f"no folder {TOP} can be made there: {error}") from error
+    if found is None or found.kind is not Kind.FOLDER:
+        raise NotAMediumError(f"{TOP} is there, but is no folder")

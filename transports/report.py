@@ -1,0 +1,59 @@
+"""What an exchange did, as values."""
+
+from dataclasses import dataclass
+
+from spool.name import BundleName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected:
+    """What one pass over a medium took over; all of it is durable.
+
+    Attributes:
+        received: (peer, bundle id) of what is in the inbox, ascending, each once.
+        refused: Ids of bundles that found no room in the inbox; they stay on the medium.
+        carried: Files of fragments for others that we carry along now.
+        others: Files of fragments for others, all together.
+        seen: Files of bundles that were merged before.
+        ours: Files that this node wrote.
+        expired: Files of no use any more.
+        unfinished: Files that somebody seems to be writing.
+        bad: Paths of files in which nothing was genuine; a copy is in quarantine.
+        unreadable: Paths of files that could not be read, or are too long.
+        removed: Files taken off the medium.
+        foreign: Names that are none of ours; they were left alone.
+        is_cut: There was more than a pass looks at.
+    """
+
+    received: tuple[tuple[str, str], ...] = ()
+    refused: tuple[str, ...] = ()
+    carried: int = 0
+    others: int = 0
+    seen: int = 0
+    ours: int = 0
+    expired: int = 0
+    unfinished: int = 0
+    bad: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
+    removed: int = 0
+    foreign: int = 0
+    is_cut: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    """What a delivery put on a medium; what is written is durable.
+
+    Attributes:
+        written: (peer, bundle name) of what is on the medium now.
+        already_there: (peer, bundle name) of what was complete on it before.
+        left: (peer, bundle name, reason) of what is not on it.
+        carried_written: Files of fragments for others that are on it now.
+        carried_left: Those that are not.
+    """
+
+    written: tuple[tuple[str, BundleName], ...] = ()
+    already_there: tuple[tuple[str, BundleName], ...] = ()
+    left: tuple[tuple[str, BundleName, str], ...] = ()
+    carried_written: int = 0
+    carried_left: int = 0

@@ -64,7 +64,7 @@ class Forked:
     """The author signed another history than the one held here; nothing was taken.
 
     Attributes:
-        fork: The proof, kept; None when the branches part before the range begins.
+        fork: The proof, kept; None when it cannot be made of this range alone.
         status: What the log is now.
     """
 
@@ -136,7 +136,7 @@ def _merge_new(store: Store, received: Range, state: LogState, nodes: NodeReader
     if extension.frontier.root() != received.checkpoint.root:
         if received.first == 0:
             raise UnverifiedError(f"the entries do not have the root that {received.log} signed")
-        return _diverged(store, state, None)
+        return Forked(fork=None, status=state.status)  # a proof would have to begin earlier
     held = store.leaves(state, received.first, min(state.size, received.checkpoint.size))
     differing = [i for i, (a, b) in enumerate(zip(held, leaves, strict=False)) if a != b]
     if differing:
@@ -196,13 +196,9 @@ def _apply_close(store: Store, author: bytes, entry: Entry) -> None:
     store.set_status(state, LogStatus.CLOSED, close=close)
 
 
-def _diverged(store: Store, state: LogState, fork: Fork | None) -> Forked:
+def _diverged(store: Store, state: LogState, fork: Fork) -> Forked:
     with store.transaction():
-        now = store.log(state.name)
-        if fork is not None:
-            _mark_forked(store, now, fork)
-        elif now.status is LogStatus.OPEN:
-            store.set_status(now, LogStatus.FORKED)
+        _mark_forked(store, store.log(state.name), fork)
         status = store.log(state.name).status
     return Forked(fork=fork, status=status)
 

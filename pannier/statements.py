@@ -95,9 +95,10 @@ def _is_covered(node: Node, bundle: OutBundle, known: KnownHave) -> bool:
         if held is None or store is None or held.size < span.end:
             return False
         state = store.log(log)
-        if held.size <= state.size:
-            if root_at(state, held.size, store.nodes(state))[:16] != held.root:
-                return False
+        if held.size > state.size:
+            continue  # the peer is ahead of us; that it forked will show when its entries come
+        if root_at(state, held.size, store.nodes(state))[:16] != held.root:
+            return False
     return bool(spans)
 
 

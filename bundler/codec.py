@@ -31,8 +31,8 @@ def decompress(frame: bytes | memoryview, *, limit_bytes: int, limits: Limits) -
     """
     try:
         header = zstandard.get_frame_parameters(frame)
-        if header.content_size == zstandard.CONTENTSIZE_UNKNOWN or header.dict_id:
-            raise MalformedError("a zstd frame without its content size, or with a dictionary")
+        if header.content_size == zstandard.CONTENTSIZE_UNKNOWN:
+            raise MalformedError("a zstd frame without its content size")
         if header.content_size > limit_bytes or header.window_size > limits.window_bytes:
             raise LimitError(
                 f"a section of {header.content_size} bytes, at most {limit_bytes} are allowed"

@@ -33,7 +33,6 @@ _AUTHOR_BYTES = 32
 _LOG_BYTES = 40
 _DIGEST_BYTES = 32
 _FOLLOW = Struct("<IQ16s")
-_MAX_FOLLOWS = 64
 _MAX_ACTION = 2**32 - 1
 _TIME_MODULUS = 1 << 64
 _TIME_OFFSET = 1 << 63
@@ -60,9 +59,6 @@ def encode_rows(entries: Sequence[Entry], *, limits: Limits = DEFAULT_LIMITS) ->
     _check_numbers(actions, times)
     _check_follows(follows)
     logs, follow_counts, followed = _pack_follows(follows)
-    left_out = b"".join(compress(digests, map(is_, payloads, repeat(None))))
-    if len(left_out) != _DIGEST_BYTES * payloads.count(None):
-        raise MalformedError("a payload left out without a digest of 32 bytes")
     shapes = ShapeList(limits)
     packed = [(LEFT_OUT, b"") if item is None else shapes.pack(item) for item in payloads]
     shape_numbers, rows = zip(*packed, strict=True)
@@ -79,7 +75,7 @@ def encode_rows(entries: Sequence[Entry], *, limits: Limits = DEFAULT_LIMITS) ->
         followed,
         pack_numbers(U32, shape_numbers),
         *pack_strings(U32, rows),
-        left_out,
+        _left_out(payloads, digests),
     ]
 
 
@@ -191,7 +187,7 @@ def _unpack_follows(
     logs: bytes, counts: bytes, followed: bytes, count: int
 ) -> list[tuple[Follow, ...]]:
     numbers = unpack_numbers(U32, counts, count)
-    if max(numbers) > _MAX_FOLLOWS or sum(numbers) * _FOLLOW.size != len(followed):
+    if sum(numbers) * _FOLLOW.size != len(followed):
         raise MalformedError("what entries follow does not fit how many they do")
     if len(logs) % _LOG_BYTES or len(logs) // _LOG_BYTES > sum(numbers):
         raise MalformedError(f"{len(logs)} bytes of logs for {sum(numbers)} that are followed")
@@ -240,6 +236,14 @@ def _payloads(
             raise MalformedError("a row for a payload that is left out")
         else:
             yield None
+
+
+def _left_out(payloads: Sequence[bytes | None], digests: Sequence[bytes]) -> bytes:
+    """Return the digests that cannot be derived."""
+    column = b"".join(compress(digests, map(is_, payloads, repeat(None))))
+    if len(column) != _DIGEST_BYTES * payloads.count(None):
+        raise MalformedError("a payload left out without a digest of 32 bytes")
+    return column
 
 
 def _digests(

@@ -15,32 +15,10 @@ from bundler.notices import (
     ForkSection,
     GenesisSection,
     HaveSection,
-    HeldLog,
     KeySection,
-    LedgerHave,
-    Receipt,
     ReceiptSection,
-    Seen,
     SentSection,
 )
-
-__all__ = [
-    "ForkSection",
-    "GenesisSection",
-    "HaveSection",
-    "HeldLog",
-    "KeySection",
-    "LedgerHave",
-    "LogSection",
-    "Receipt",
-    "ReceiptSection",
-    "Section",
-    "Seen",
-    "SentSection",
-    "Skipped",
-    "decode_sections",
-    "encode_section",
-]
 
 Section = (
     LogSection

@@ -117,25 +117,26 @@ class ShapeList:
         Raises:
             MalformedError: *payload* is not one item of deterministic CBOR.
         """
-        packed = self._pack_map(payload) if _is_map(payload) else None
-        if packed is None:
-            check_payload(payload)
-            return NO_SHAPE, payload
-        return packed
+        if payload and payload[0] >> 5 == _MAP:
+            try:
+                packed = self._pack_map(payload)
+            except (MalformedError, *_CBOR_ERRORS):
+                packed = None
+            if packed is not None:
+                return packed
+        check_payload(payload)
+        return NO_SHAPE, payload
 
     def encoded(self) -> list[bytes]:
         """Return the shapes as the strings of their list."""
         return [shape.to_bytes() for shape in self._shapes]
 
     def _pack_map(self, payload: bytes) -> tuple[int, bytes] | None:
-        try:
-            value: dict[str, object] = _loads(payload)
-            number = self._numbers.get(tuple(value))
-            shape = _shape_of(value) if number is None else self._shapes[number]
-            row = shape.row(value.values())
-            if shape.payload(row) != payload:
-                return None
-        except (MalformedError, *_CBOR_ERRORS):
+        value: dict[str, object] = _loads(payload)
+        number = self._numbers.get(tuple(value))
+        shape = _shape_of(value) if number is None else self._shapes[number]
+        row = shape.row(value.values())
+        if shape.payload(row) != payload:
             return None
         if number is None:
             number = self._add(shape)
@@ -164,10 +165,6 @@ def check_payload(payload: bytes) -> None:
 def _shape_of(value: Iterable[object]) -> Shape:
     with ledger_errors_converted():
         return Shape([cbor.as_text(key) for key in value])
-
-
-def _is_map(payload: bytes) -> bool:
-    return bool(payload) and payload[0] >> 5 == _MAP
 
 
 def _refuse_tag(_decoder: object, *_tag: object) -> NoReturn:

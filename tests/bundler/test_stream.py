@@ -1,0 +1,46 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bundler import stream
+from bundler.errors import BundleError, ForgedError, MalformedError
+
+KEY = bytes(range(32))
+CHUNK = stream.CHUNK_BYTES + stream.TAG_BYTES
+
+
+@pytest.mark.parametrize("size", [0, 1, 65535, 65536, 65537, 131072, 200_000])
+def test_contents_come_back(size: int) -> None:
+    content = bytes(n % 251 for n in range(size))
+    ciphertext = stream.encrypt(KEY, content)
+    assert len(ciphertext) == stream.encrypted_bytes(size)
+    assert stream.decrypt(KEY, ciphertext) == content
+
+
+def test_chunks_cannot_be_cut_moved_or_repeated() -> None:
+    ciphertext = stream.encrypt(KEY, bytes(2 * 65536 + 5))
+    one, two, three = ciphertext[:CHUNK], ciphertext[CHUNK : 2 * CHUNK], ciphertext[2 * CHUNK :]
+    for altered in (one, one + two, one + three, two + one + three, one + one + two + three, two):
+        with pytest.raises(ForgedError):
+            stream.decrypt(KEY, altered)
+
+
+def test_an_empty_last_chunk_is_only_that_of_an_empty_content() -> None:
+    ciphertext = stream.encrypt(KEY, bytes(65536))
+    with pytest.raises(MalformedError):
+        stream.decrypt(KEY, ciphertext + bytes(16))
+
+
+def test_every_flipped_bit_is_refused() -> None:
+    ciphertext = stream.encrypt(KEY, b"content")
+    for bit in range(8 * len(ciphertext)):
+        altered = bytearray(ciphertext)
+        altered[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(ForgedError):
+            stream.decrypt(KEY, bytes(altered))
+
+
+@given(st.binary(max_size=40))
+def test_arbitrary_bytes_only_raise_bundle_errors(data: bytes) -> None:
+    with pytest.raises(BundleError):
+        stream.decrypt(KEY, data)

@@ -10,14 +10,11 @@ from enum import Enum
 
 from bundler.content import Keyring, Opened, PeerKey, open_bundle
 from bundler.errors import BundleError
-from bundler.fragment import Fragment
 from bundler.hpke import HpkeUnwrapper
-from bundler.join import Complete, Joiner, Spoiled
-from bundler.sequence import parse_sequence
-from bundler.whole import START as WHOLE_START
-from bundler.whole import Whole
+from bundler.join import Cause
 from ledger.errors import LedgerError
 from pannier.home import Peer
+from pannier.joining import join
 from pannier.merging import Merging, Wait
 from pannier.node import Node
 from pannier.statements import believe
@@ -86,29 +83,14 @@ def _take(node: Node, number: str, report: Report) -> Outcome:
     if node.db.seen(number) is not None:
         node.spool.inbox.discard(number)
         return Outcome.SEEN
-    joined = _join(node, number)
+    joined = join(
+        bytes.fromhex(number), lambda: (one.data for one in node.spool.inbox.read(number))
+    )
     if joined is None:
         return Outcome.INCOMPLETE
-    if isinstance(joined, Spoiled):
-        return _quarantine(node, number, f"damaged: {joined.cause.value}", report)
+    if isinstance(joined, Cause):
+        return _quarantine(node, number, joined.value, report)
     return _import(node, number, joined, report)
-
-
-def _join(node: Node, number: str) -> bytes | Spoiled | None:
-    joiner = Joiner(bytes.fromhex(number))
-    result: Spoiled | None = None
-    for arrival in node.spool.inbox.read(number):
-        if arrival.data.startswith(WHOLE_START):
-            return Whole.from_bytes(arrival.data).sealed
-        for part in parse_sequence(arrival.data):
-            if not isinstance(part, Fragment) or part.bundle_id.hex() != number:
-                continue
-            answer = joiner.receive(part)
-            if isinstance(answer, Complete):
-                return answer.sealed
-            if isinstance(answer, Spoiled):
-                result = answer
-    return result
 
 
 def _import(node: Node, number: str, sealed: bytes, report: Report) -> Outcome:

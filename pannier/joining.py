@@ -1,0 +1,62 @@
+"""Joining the fragments of one bundle, wherever they came from. Pure.
+
+A forged fragment with a checksum that fits can spoil a join but not what is joined: the id says so.
+Then each source is left out in turn, so that one bad stick does not spoil what others brought.
+"""
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+from bundler.errors import BundleError
+from bundler.fragment import Fragment
+from bundler.join import Cause, Complete, Joiner, Spoiled
+from bundler.sealed import bundle_id
+from bundler.sequence import parse_sequence
+from bundler.whole import START, Whole
+
+_MAX_SOURCES_LEFT_OUT = 8
+
+
+def join(number: bytes, deliveries: Callable[[], Iterable[bytes]]) -> bytes | Cause | None:
+    """Return the sealed bundle with the id *number*.
+
+    Args:
+        number: 8 bytes.
+        deliveries: Gives, as often as it is asked, what each source delivered: sequences of
+            fragments, or a whole bundle.
+
+    Returns:
+        The bundle; None while more must come; or why what came makes no bundle.
+    """
+    answer, sources = _join(number, deliveries())
+    if answer is not Cause.WRONG_ID:
+        return answer
+    for left_out in range(min(sources, _MAX_SOURCES_LEFT_OUT) if sources > 1 else 0):
+        rest = (data for place, data in enumerate(deliveries()) if place != left_out)
+        again, _ = _join(number, rest)
+        if isinstance(again, bytes):
+            return again
+    return answer
+
+
+def _join(number: bytes, deliveries: Iterable[bytes]) -> tuple[bytes | Cause | None, int]:
+    """Return what the deliveries make together, and how many there were."""
+    joiner, cause, count = Joiner(number), None, 0
+    for data in deliveries:
+        count += 1
+        if data.startswith(START):
+            with suppress(BundleError):
+                sealed = Whole.from_bytes(data).sealed
+                if bundle_id(sealed) == number:
+                    return sealed, count
+            continue
+        for part in parse_sequence(data):
+            if not isinstance(part, Fragment) or part.bundle_id != number:
+                continue
+            with suppress(BundleError):  # intact, and impossible: it is of nobody's making
+                answer = joiner.receive(part)
+                if isinstance(answer, Complete):
+                    return answer.sealed, count
+                if isinstance(answer, Spoiled) and answer.cause is Cause.WRONG_ID:
+                    cause = answer.cause
+    return cause, count

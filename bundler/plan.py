@@ -46,16 +46,14 @@ def cut(
     costs: Sequence[int],
     *,
     limit_bytes: int,
-    limit_count: int,
 ) -> list[Span]:
-    """Cut *span* where checkpoints allow, into as few pieces as the limits allow.
+    """Cut *span* where checkpoints allow, into as few pieces as the limit allows.
 
     Args:
         span: What to cut; its end is one of *checkpoints*.
         checkpoints: Ascending sizes at which the log was signed, all above ``span.first``.
         costs: Bytes of each entry of the span.
         limit_bytes: No piece costs more, unless it cannot be cut any smaller.
-        limit_count: No piece has more entries, unless it cannot be cut any smaller.
 
     Returns:
         Pieces that follow each other and make up *span* up to its last checkpoint.
@@ -67,7 +65,7 @@ def cut(
         if size > span.end:
             break
         step = sum(costs[last - span.first : size - span.first])
-        if last > first and (cost + step > limit_bytes or size - first > limit_count):
+        if last > first and cost + step > limit_bytes:
             pieces.append(Span(first, last))
             first, cost = last, 0
         cost += step
@@ -83,22 +81,3 @@ def bundle_bytes_for(symbol_bytes: int, limits: Limits) -> int:
     One source block of the erasure code, and never so large that one more section breaks the bound.
     """
     return min(limits.bundle_bytes * 3 // 4, _BUNDLE_SYMBOLS * symbol_bytes)
-
-
-def group(sizes: Sequence[int], target_bytes: int) -> list[range]:
-    """Return which consecutive pieces go into one bundle: few bundles, none above the target.
-
-    Args:
-        sizes: Encoded bytes of each piece, in order.
-        target_bytes: A single piece may exceed it; several together never do.
-    """
-    groups: list[range] = []
-    start = total = 0
-    for number, size in enumerate(sizes):
-        if number > start and total + size > target_bytes:
-            groups.append(range(start, number))
-            start, total = number, 0
-        total += size
-    if start < len(sizes):
-        groups.append(range(start, len(sizes)))
-    return groups

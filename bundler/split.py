@@ -46,8 +46,8 @@ def split(
     Args:
         sealed: 1 byte to 16 MiB.
         cut: How large the fragments are.
-        repair_percent: Share of fragments whose loss is made good, of each block. Each block gets
-            ``ceil(symbols * repair_percent / 100) + 2`` repair symbols, and none for 0.
+        repair_percent: Share of the fragments of each block whose loss is made good: it gets as
+            many symbols as are in so many fragments, rounded up, and two more; none for 0.
         limits: Bounds on *sealed*.
 
     Returns:
@@ -82,11 +82,16 @@ def repair(
     return press.repair(first, [count] * press.geometry.blocks)
 
 
-def repair_count(block_symbols: int, repair_percent: int) -> int:
-    """Return how many repair symbols a block of *block_symbols* gets."""
+def repair_count(block_symbols: int, repair_percent: int, run_symbols: int = 1) -> int:
+    """Return how many repair symbols a block of *block_symbols* gets.
+
+    Where a fragment has *run_symbols*, what gets lost is whole fragments: so many are made good.
+    """
     if repair_percent <= 0:
         return 0
-    return -(-block_symbols * repair_percent // 100) + EXTRA_SYMBOLS
+    run = min(run_symbols, block_symbols)
+    fragments = -(-block_symbols // run)
+    return -(-fragments * repair_percent // 100) * run + EXTRA_SYMBOLS
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +121,7 @@ class _Press:
     def both(self, repair_percent: int) -> Iterator[bytes]:
         yield from self.source()
         counts = [
-            repair_count(self.geometry.block_symbols(block), repair_percent)
+            repair_count(self.geometry.block_symbols(block), repair_percent, self.run_symbols)
             for block in range(self.geometry.blocks)
         ]
         yield from self.repair(0, counts)

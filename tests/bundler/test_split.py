@@ -22,7 +22,7 @@ def test_each_fragment_is_one_cbor_item_within_the_mtu(
     cut = Cut(mtu_bytes=mtu_bytes, check=mac_check(KEY)) if has_mac else Cut(mtu_bytes=mtu_bytes)
     geometry = Geometry.of(size, symbol_bytes_for(mtu_bytes))
     rebuilt = b""
-    repair_symbols = 0
+    repair_symbols = most_symbols = 0
     for frame in split(sealed, cut, repair_percent=repair_percent):
         assert len(frame) <= mtu_bytes
         items = cbor2.loads(frame)
@@ -30,6 +30,7 @@ def test_each_fragment_is_one_cbor_item_within_the_mtu(
         assert cbor2.dumps(items) == frame
         fragment = Fragment.from_bytes(frame, *([fits(mac_check(KEY))] if has_mac else []))
         run = geometry.run(fragment.payload_id, len(fragment.symbols))
+        most_symbols = max(most_symbols, run.count)
         if run.is_source:
             assert repair_symbols == 0
             rebuilt += fragment.symbols
@@ -37,7 +38,7 @@ def test_each_fragment_is_one_cbor_item_within_the_mtu(
             repair_symbols += run.count
     assert rebuilt == sealed
     assert repair_symbols == sum(
-        repair_count(geometry.block_symbols(block), repair_percent)
+        repair_count(geometry.block_symbols(block), repair_percent, most_symbols)
         for block in range(geometry.blocks)
     )
 
@@ -57,6 +58,9 @@ def test_large_bundles_and_every_length_of_head() -> None:
 def test_the_share_of_repair_symbols() -> None:
     assert [repair_count(100, percent) for percent in (-1, 0, 1, 10, 100)] == [0, 0, 3, 12, 102]
     assert repair_count(1, 10) == 3
+    # A tenth of seven fragments of 47 symbols is one whole fragment, not 30 symbols.
+    assert repair_count(295, 10, 47) == 49
+    assert repair_count(5, 10, 47) == 7
 
 
 def test_repair_on_demand_goes_on_where_split_ended() -> None:

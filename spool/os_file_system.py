@@ -64,7 +64,7 @@ class OsFileSystem:
             with os.fdopen(file, "rb", closefd=False) as reader:
                 data = reader.read(min(found.st_size, limit_bytes) + 1)
         if len(data) > limit_bytes:
-            raise OSError(errno.EFBIG, f"longer than {limit_bytes} bytes", path)
+            raise OSError(errno.EOVERFLOW, f"longer than {limit_bytes} bytes", path)
         return data
 
     def make_folder(self, path: str) -> None:

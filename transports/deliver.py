@@ -61,7 +61,8 @@ def _candidates(
     candidates: list[_Candidate] = []
     for peer in dict.fromkeys(peers):
         for bundle in spool.outbox.queued(peer):
-            size = spool.outbox.size_bytes(peer, bundle)
+            is_chosen = terms.bundles is None or bundle.bundle_id in terms.bundles
+            size = spool.outbox.size_bytes(peer, bundle) if is_chosen else None
             if size is not None:
                 candidates.append(_Queued(peer, bundle, size))
     candidates += spool.carried.offered(medium.id)

@@ -6,7 +6,7 @@ copy of any sync tool is never read, and whatever is none of ours is left alone.
 without regard to letter case, since copies made through FAT may come back in capitals.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -132,27 +132,19 @@ class Medium:
     def survey(self, *, limit: int = MAX_ENTRIES) -> Survey:
         """Look at the names on the medium, at most *limit*, and open nothing.
 
-        Each folder gets an equal share of the limit that is left, so that rubbish in one of them
-        does not hide the others. One that cannot be listed counts as foreign.
+        Rubbish in one folder does not hide the others. One that cannot be listed counts as foreign.
         """
         tops = self.files.names(TOP, limit)
         folders = sorted(name for name in tops if _is_folder_name(name))
         foreign = sum(f"{TOP}/{name}" not in _OURS for name in tops) - len(folders)
+        listed, is_cut = self._list_fairly(folders, limit)
+        foreign += len(folders) - len(listed)
         found: list[Found] = []
-        left, is_cut = limit, len(tops) == limit
-        for index, folder in enumerate(folders):
-            share = left // (len(folders) - index)
-            names: list[str] = []
-            try:
-                names = self.files.names(f"{TOP}/{folder}", share + 1)
-            except MediumFaultError:
-                foreign += 1
-            is_cut |= len(names) > share
-            fragments = list(self._look(f"{TOP}/{folder}", names[:share]))
-            left -= len(names[:share])
-            foreign += len(names[:share]) - len(fragments)
+        for folder, names in listed.items():
+            fragments = list(self._look(f"{TOP}/{folder}", names))
+            foreign += len(names) - len(fragments)
             found += fragments
-        return Survey(tuple(sorted(found)), foreign, is_cut)
+        return Survey(tuple(sorted(found)), foreign, is_cut or len(tops) == limit)
 
     def clear(self, bundle_ids: Iterable[str]) -> int:
         """Remove all fragment files of these bundles; return how many there were."""
@@ -182,6 +174,31 @@ class Medium:
         self.files.stage(path, [data], mark=mark)
         for reason in self.files.publish([path], mark=mark).values():
             raise MediumFaultError(reason)
+
+    def _list_fairly(self, folders: Sequence[str], limit: int) -> tuple[dict[str, list[str]], bool]:
+        """Return the names in each folder that can be listed, and whether there are more.
+
+        First each gets an equal share of what is left of *limit*, then those with more the rest.
+        """
+        listed: dict[str, list[str]] = {}
+        longer: list[tuple[str, int]] = []
+        left = limit
+        for index, folder in enumerate(folders):
+            share = left // (len(folders) - index)
+            with suppress(MediumFaultError):
+                names = self.files.names(f"{TOP}/{folder}", share + 1)
+                listed[folder] = names[:share]
+                left -= len(listed[folder])
+                if len(names) > share:
+                    longer.append((folder, share))
+        is_cut = False
+        for folder, share in longer:
+            with suppress(MediumFaultError):
+                names = self.files.names(f"{TOP}/{folder}", share + left + 1)
+                listed[folder] = names[: share + left]
+                is_cut |= len(names) > share + left
+                left -= len(listed[folder]) - share
+        return listed, is_cut
 
     def _look(self, folder: str, names: Iterable[str]) -> Iterable[Found]:
         for text in names:

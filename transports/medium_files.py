@@ -107,7 +107,7 @@ class MediumFiles:
                     failed[path] = str(error)
                     self._discard(temp)
             with self._converted("write"):
-                self._fs.sync([*sorted({parent_of(path) for path in staged}), TOP])
+                self._fs.sync([*{parent_of(path) for path in staged}, TOP, ""])
         except BaseException:
             self.unstage(staged, mark=mark)
             raise

@@ -12,9 +12,11 @@ class Terms:
         now_ns: The clock, in nanoseconds since 1970; only for the age of files.
         is_removable: Whether files that have done their service may be taken off the medium.
         file_bytes: Longest file that is read: a bundle of 16 MiB and what is around its symbols.
+        bundles: Ids of the queued bundles that a delivery writes; None for all.
     """
 
     today_days: int
     now_ns: int
     is_removable: bool = True
     file_bytes: int = 17 << 20
+    bundles: frozenset[str] | None = None

@@ -1,0 +1,144 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spool.errors import GoneError, MalformedNameError
+from spool.file_system import footprint_bytes
+from spool.name import FragmentName
+from spool.quotas import Quotas
+from tests.faults import MemoryFileSystem
+from tests.spool.samples import STICK, every_crash, fragment, spool_in
+
+OTHER = "6" * 16
+
+
+def carried(count: int, **options: int) -> dict[FragmentName, bytes]:
+    return {fragment(number, **options): bytes([number]) * 10 for number in range(count)}
+
+
+def test_nothing_is_offered_back_to_where_it_came_from() -> None:
+    tree = spool_in(MemoryFileSystem()).carried
+    assert tree.take(carried(2), STICK, today_days=0) == set(carried(2))
+    assert tree.offered(STICK) == []
+    offers = tree.offered(OTHER)
+    assert [offer.name for offer in offers] == list(carried(2))
+    assert tree.read(offers[1].name) == b"\x01" * 10
+    tree.add_source(offers[0], OTHER)
+    tree.add_source(offers[0], OTHER)
+    assert [offer.name for offer in tree.offered(OTHER)] == [offers[1].name]
+    assert tree.offered(STICK) == []
+
+
+def test_sources_survive_any_crash() -> None:
+    def act(fs: MemoryFileSystem) -> None:
+        tree = spool_in(fs).carried
+        tree.take(carried(3), STICK, today_days=0)
+        for offer in tree.offered(OTHER):
+            tree.add_source(offer, OTHER)
+
+    seen = set()
+    for fs, finished in every_crash(MemoryFileSystem, act):
+        tree = spool_in(fs).carried
+        assert tree.offered(STICK) == []
+        for name in tree.known():
+            assert tree.read(name) == carried(3)[name]
+        seen.add((len(tree.known()), len(tree.offered(OTHER))))
+        if finished:
+            assert (len(tree.known()), tree.offered(OTHER)) == (3, [])
+    assert len(seen) > 3
+
+
+def test_a_second_source_and_a_longer_file() -> None:
+    fs = MemoryFileSystem()
+    tree = spool_in(fs).carried
+    name = fragment(1)
+    tree.take({name: b"long"}, STICK, today_days=0)
+    tree.take({name: b"lon"}, OTHER, today_days=0)
+    assert tree.read(name) == b"long"
+    tree.take({name: b"longer"}, "third", today_days=0)
+    assert tree.read(name) == b"longer"
+    (known,) = tree.known().values()
+    assert known.sources == (STICK, OTHER, "third")
+    assert len([path for path in fs.files() if path.startswith("carry/")]) == 1
+
+
+def test_only_the_newest_sources_are_remembered() -> None:
+    tree = spool_in(MemoryFileSystem()).carried
+    for number in range(9):
+        tree.take({fragment(1): b"x"}, f"{number}" * 32, today_days=0)
+    (known,) = tree.known().values()
+    assert known.sources == tuple(f"{number}" * 32 for number in range(3, 9))
+    assert len(known.path.rpartition("/")[2]) <= 255
+
+
+def test_the_expired_then_the_least_urgent_then_the_oldest_give_way() -> None:
+    tree = spool_in(MemoryFileSystem(), Quotas(carried_bytes=4 * 4096)).carried
+    first = [
+        fragment(1, priority=0, expiry_days=4), fragment(2, priority=7), fragment(3, priority=6),
+        fragment(4, priority=6),
+    ]  # fmt: skip
+    for name in first:
+        assert tree.take({name: b"x"}, STICK, today_days=0)
+    gone = []
+    for number in range(5, 9):
+        before = set(tree.known())
+        assert tree.take({fragment(number, priority=5): b"x"}, STICK, today_days=5)
+        gone += list(before - set(tree.known()))
+    assert gone == first
+    assert not tree.take({fragment(9, priority=5): b"x"}, STICK, today_days=5)
+    assert len(tree.known()) == 4
+
+
+def test_nothing_gives_way_for_what_does_not_fit_even_so() -> None:
+    tree = spool_in(MemoryFileSystem(), Quotas(carried_bytes=2 * 4096)).carried
+    tree.take(carried(2, priority=7), STICK, today_days=0)
+    assert not tree.take({fragment(9, priority=0): bytes(9000)}, STICK, today_days=0)
+    assert len(tree.known()) == 2
+
+
+def test_a_full_disk_takes_nothing_and_fails_nothing() -> None:
+    fs = MemoryFileSystem(capacity_bytes=3 * 4096)
+    tree = spool_in(fs).carried
+    assert tree.take(carried(1), STICK, today_days=0)
+    assert tree.take(carried(9), OTHER, today_days=0) == {fragment(0)}
+    assert list(tree.known()) == [fragment(0)]
+
+
+def test_expiry() -> None:
+    tree = spool_in(MemoryFileSystem()).carried
+    tree.take(carried(2, expiry_days=9), STICK, today_days=0)
+    assert tree.drop_expired(9) == 0
+    assert tree.drop_expired(10) == 2
+    assert tree.known() == {}
+    with pytest.raises(GoneError):
+        tree.read(fragment(1, expiry_days=9))
+
+
+def test_files_that_are_none_of_ours_are_not_offered() -> None:
+    fs = MemoryFileSystem()
+    tree = spool_in(fs).carried
+    tree.take(carried(1), STICK, today_days=0)
+    folder = f"carry/{0:016x}"
+    for name in ("note.txt", fragment(0).to_text(), fragment(1).to_text() + ".x",
+                 fragment(0).to_text() + ".", fragment(0).to_text() + ".A"):  # fmt: skip
+        fs.create(f"{folder}/{name}", [b"longer than the other"])
+    assert [known.sources for known in tree.known().values()] == [(STICK,)]
+    with pytest.raises(MalformedNameError):
+        tree.take(carried(1), "../x", today_days=0)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 9), st.integers(0, 7), st.integers(1, 9000), st.integers(0, 9)),
+        max_size=12,
+    )
+)
+def test_the_quota_is_kept_whatever_comes(arrivals: list[tuple[int, int, int, int]]) -> None:
+    quotas = Quotas(carried_bytes=5 * 4096)
+    tree = spool_in(MemoryFileSystem(), quotas).carried
+    for number, priority, size, day in arrivals:
+        name = fragment(number, priority=priority, expiry_days=day)
+        taken = tree.take({name: bytes(size)}, STICK, today_days=5)
+        assert (name in taken) == (name in tree.known())
+        used = sum(footprint_bytes(each.size_bytes) for each in tree.known().values())
+        assert used <= quotas.carried_bytes

@@ -1,0 +1,109 @@
+import pytest
+
+from spool.delivery import Delivery
+from spool.errors import MalformedNameError
+from spool.quotas import Quotas
+from tests.faults import MemoryFileSystem
+from tests.spool.samples import ANNE, BEA, STICK, every_crash, fragment, spool_in
+
+ID = f"{1:016x}"
+PARTS = [Delivery(fragment(1), ANNE, STICK, bytes([number]) * 99) for number in range(3)]
+WHOLE = {part.data for part in PARTS}
+
+
+def test_what_arrives_is_read_back_with_peer_and_source() -> None:
+    inbox = spool_in(MemoryFileSystem()).inbox
+    receipt = inbox.receive([*PARTS, Delivery(fragment(1), BEA, "serial0", b"x")])
+    assert receipt.stored == (ID,) * 4
+    assert inbox.bundles() == [ID]
+    assert inbox.size_bytes(ID) == 298
+    arrivals = list(inbox.read(ID))
+    assert {(each.peer, each.source) for each in arrivals} == {(ANNE, STICK), (BEA, "serial0")}
+    assert {each.data for each in arrivals} == WHOLE | {b"x"}
+
+
+def test_an_acknowledgement_is_true_after_any_crash() -> None:
+    for fs, finished in every_crash(MemoryFileSystem, lambda fs: spool_in(fs).inbox.receive(PARTS)):
+        inbox = spool_in(fs).inbox
+        found = {each.data for each in inbox.read(ID)}
+        assert found == WHOLE if finished else found <= WHOLE
+        inbox.receive(PARTS)
+        assert sorted(each.data for each in inbox.read(ID)) == sorted(WHOLE)
+
+
+def test_what_arrives_twice_or_by_two_ways_is_kept_once() -> None:
+    inbox = spool_in(MemoryFileSystem()).inbox
+    inbox.receive(PARTS)
+    inbox.receive([part._replace(source="other") for part in PARTS])
+    assert len(list(inbox.read(ID))) == len(PARTS)
+
+
+def test_a_group_costs_two_flushes() -> None:
+    fs = MemoryFileSystem()
+    inbox = spool_in(fs).inbox
+    fs.steps.clear()
+    inbox.receive(PARTS)
+    assert sum(step.startswith("sync") for step in fs.steps) == 2
+
+
+def test_over_quota_the_less_urgent_gives_way_and_the_equal_is_refused() -> None:
+    fs = MemoryFileSystem()
+    inbox = spool_in(fs, Quotas(inbox_bytes=2 * 4096)).inbox
+    inbox.receive([Delivery(fragment(n, priority=n), ANNE, STICK, b"x") for n in (4, 5)])
+    receipt = inbox.receive(
+        [Delivery(fragment(n, priority=p), ANNE, STICK, b"x") for n, p in ((6, 4), (7, 4))]
+    )
+    assert receipt.gave_way == (f"{5:016x}",)
+    assert receipt.stored == (f"{6:016x}",)
+    assert receipt.refused == (f"{7:016x}",)
+    assert sorted(inbox.bundles()) == [f"{4:016x}", f"{6:016x}"]
+    assert len([path for path in fs.files() if path.startswith("in/")]) == 2
+
+
+def test_bundles_come_by_urgency() -> None:
+    inbox = spool_in(MemoryFileSystem()).inbox
+    inbox.receive(
+        Delivery(fragment(number, priority=priority), ANNE, STICK, b"x")
+        for number, priority in ((1, 3), (2, 0), (3, 7))
+    )
+    assert inbox.bundles() == [f"{number:016x}" for number in (2, 1, 3)]
+
+
+def test_discarding_twice_is_no_error() -> None:
+    fs = MemoryFileSystem()
+    inbox = spool_in(fs).inbox
+    inbox.receive(PARTS)
+    inbox.discard(ID)
+    inbox.discard(ID)
+    assert inbox.bundles() == []
+    assert f"in/{ID}" not in fs.live
+
+
+def test_a_bundle_expires_with_its_latest_name() -> None:
+    inbox = spool_in(MemoryFileSystem()).inbox
+    inbox.receive(
+        Delivery(fragment(1, expiry_days=day), ANNE, STICK, bytes([day])) for day in (5, 9)
+    )
+    assert inbox.expire(9) == []
+    assert inbox.expire(10) == [ID]
+    assert inbox.bundles() == []
+
+
+def test_files_that_vanish_or_are_none_of_ours_are_passed_over() -> None:
+    fs = MemoryFileSystem()
+    inbox = spool_in(fs).inbox
+    inbox.receive(PARTS)
+    fs.create(f"in/{ID}/stray", [b"x"])
+    reading = inbox.read(ID)
+    next(reading)
+    inbox.discard(ID)
+    assert list(reading) == []
+
+
+@pytest.mark.parametrize("bundle_id", ["..", "", "A" * 16])
+def test_a_bundle_id_cannot_be_a_path(bundle_id: str) -> None:
+    inbox = spool_in(MemoryFileSystem()).inbox
+    with pytest.raises(MalformedNameError):
+        inbox.discard(bundle_id)
+    with pytest.raises(MalformedNameError):
+        list(inbox.read(bundle_id))

@@ -1,0 +1,78 @@
+import pytest
+
+from spool.errors import ConflictError, GoneError, MalformedNameError
+from tests.faults import MemoryFileSystem
+from tests.spool.samples import ANNE, BEA, bundle, every_crash, spool_in
+
+
+def test_what_is_published_is_queued_by_urgency() -> None:
+    outbox = spool_in(MemoryFileSystem()).outbox
+    names = [bundle(1), bundle(2, priority=0), bundle(3, expiry_days=9)]
+    for name in names:
+        outbox.publish(ANNE, name, name.bundle_id.encode())
+    assert outbox.queued(ANNE) == [names[1], names[2], names[0]]
+    assert outbox.queued(BEA) == []
+    assert outbox.peers() == [ANNE]
+    assert outbox.read(ANNE, names[0]) == names[0].bundle_id.encode()
+    assert outbox.size_bytes(ANNE, names[0]) == 16
+
+
+def test_publishing_is_one_rename_and_survives_any_crash() -> None:
+    name = bundle(1)
+    for fs, finished in every_crash(
+        MemoryFileSystem, lambda fs: spool_in(fs).outbox.publish(ANNE, name, b"sealed")
+    ):
+        outbox = spool_in(fs).outbox
+        assert outbox.queued(ANNE) in ([[name]] if finished else [[], [name]])
+        outbox.publish(ANNE, name, b"sealed")
+        assert outbox.read(ANNE, name) == b"sealed"
+    fs = MemoryFileSystem()
+    outbox = spool_in(fs).outbox
+    fs.steps.clear()
+    outbox.publish(ANNE, name, b"sealed")
+    assert sum(step.startswith("rename") for step in fs.steps) == 1
+
+
+def test_other_bytes_under_a_name_are_refused() -> None:
+    outbox = spool_in(MemoryFileSystem()).outbox
+    outbox.publish(ANNE, bundle(1), b"one")
+    outbox.publish(ANNE, bundle(1), b"one")
+    with pytest.raises(ConflictError):
+        outbox.publish(ANNE, bundle(1), b"two")
+
+
+def test_withdrawing_twice_is_no_error() -> None:
+    outbox = spool_in(MemoryFileSystem()).outbox
+    outbox.publish(ANNE, bundle(1), b"one")
+    outbox.withdraw(ANNE, bundle(1))
+    outbox.withdraw(ANNE, bundle(1))
+    assert outbox.peers() == []
+    assert outbox.size_bytes(ANNE, bundle(1)) is None
+    with pytest.raises(GoneError):
+        outbox.read(ANNE, bundle(1))
+
+
+@pytest.mark.parametrize("peer", ["..", "", "a/b", "A" * 16])
+def test_a_peer_cannot_be_a_path(peer: str) -> None:
+    outbox = spool_in(MemoryFileSystem()).outbox
+    with pytest.raises(MalformedNameError):
+        outbox.publish(peer, bundle(1), b"one")
+
+
+def test_names_that_are_none_of_ours_are_not_queued() -> None:
+    fs = MemoryFileSystem()
+    outbox = spool_in(fs).outbox
+    outbox.publish(ANNE, bundle(1), b"one")
+    fs.create(f"out/{ANNE}/note.txt", [b"x"])
+    fs.make_folder("out/stray")
+    assert outbox.queued(ANNE) == [bundle(1)]
+    assert outbox.peers() == [ANNE]
+
+
+def test_expiry_withdraws_after_the_last_day() -> None:
+    outbox = spool_in(MemoryFileSystem()).outbox
+    outbox.publish(ANNE, bundle(1, expiry_days=9), b"one")
+    outbox.publish(BEA, bundle(2, expiry_days=10), b"two")
+    assert outbox.expire(9) == []
+    assert outbox.expire(10) == [(ANNE, bundle(1, expiry_days=9))]
+    assert outbox.peers() == [BEA]

@@ -1,0 +1,144 @@
+import errno
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from spool.delivery import Delivery
+from spool.errors import BusyError, MalformedNameError, SpoolError
+from spool.tree import Spool, open_spool
+from tests.faults import Faults, MemoryFileSystem
+from tests.spool.samples import ANNE, STICK, bundle, every_crash, fragment, spool_in
+
+
+def test_the_mark_is_drawn_once_and_again_when_damaged() -> None:
+    fs = MemoryFileSystem()
+    mark = spool_in(fs).mark
+    assert len(bytes.fromhex(mark)) == 4
+    other = Spool(fs, entropy=lambda size: b"\xee" * size, pid=2)
+    assert other.mark == mark
+    fs.remove("locks/mark")
+    fs.create("locks/mark", [b"\xff\x00"])
+    assert Spool(fs, entropy=lambda size: b"\xee" * size, pid=2).mark == "eeeeeeee"
+
+
+def test_opening_survives_any_crash() -> None:
+    marks = set()
+    for fs, _ in every_crash(MemoryFileSystem, spool_in):
+        marks.add(spool_in(fs).mark)
+    assert len(marks) == 1
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_an_error_at_any_step_of_anything_is_of_this_room(number: int) -> None:
+    def act(fs: MemoryFileSystem) -> None:
+        spool = spool_in(fs)
+        spool.outbox.publish(ANNE, bundle(1, expiry_days=1), b"x")
+        spool.inbox.receive([Delivery(fragment(1, expiry_days=1), ANNE, STICK, b"x")])
+        spool.held.hold(bundle(1, expiry_days=1), b"x")
+        spool.carried.take({fragment(1, expiry_days=1): b"x"}, STICK, today_days=0)
+        spool.quarantine.put(f"{2:016x}", "bad", {"x": b"x"})
+        spool.reject(f"{1:016x}", "bad")
+        spool.expire(2)
+
+    for fail_at in count():
+        fs = MemoryFileSystem()
+        fs.faults = Faults(fail_at=fail_at, error=number)
+        try:
+            act(fs)
+        except SpoolError:
+            pass
+        if fail_at > len(fs.steps):
+            break
+        fs.faults = Faults()
+        act(fs)
+    assert fail_at > 60
+
+
+def test_expiry_empties_every_queue_and_spares_quarantine() -> None:
+    fs = MemoryFileSystem()
+    spool = spool_in(fs)
+    spool.outbox.publish(ANNE, bundle(1, expiry_days=1), b"x")
+    spool.inbox.receive([Delivery(fragment(2, expiry_days=1), ANNE, STICK, b"x")])
+    spool.held.hold(bundle(3, expiry_days=1), b"x")
+    spool.carried.take({fragment(4, expiry_days=1): b"x"}, STICK, today_days=0)
+    spool.quarantine.put(f"{5:016x}", "bad", {})
+    expired = spool.expire(2)
+    assert expired.queued == ((ANNE, bundle(1, expiry_days=1)),)
+    assert expired.arrived == (f"{2:016x}",)
+    assert expired.held == (bundle(3, expiry_days=1),)
+    assert expired.carried_count == 1
+    assert sorted(fs.files()) == [f"bad/{5:016x}/reason.txt", "locks/mark"]
+
+
+def test_one_exchange_at_a_time_with_one_source() -> None:
+    spool = spool_in(MemoryFileSystem())
+    with spool.exchange(STICK):
+        with pytest.raises(BusyError), spool.exchange(STICK):
+            pass
+        with spool.exchange("other"):
+            pass
+    with spool.exchange(STICK):
+        pass
+    with pytest.raises(MalformedNameError), spool.exchange("../x"):
+        pass
+
+
+def test_opening_sweeps_what_dead_processes_left(tmp_path: Path) -> None:
+    open_spool(tmp_path / "home/spool", entropy=os.urandom)
+    temps = tmp_path / "home/spool/tmp"
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    names = {pid: f"{pid}-{0:016x}" for pid in (dead.pid, os.getpid(), 1)}
+    for name in names.values():
+        (temps / name).write_bytes(b"x")
+    open_spool(tmp_path / "home/spool", entropy=os.urandom)
+    assert {path.name for path in temps.iterdir()} == {names[os.getpid()], names[1]}
+
+
+def _publish_all(root: Path) -> int:
+    spool = open_spool(root, entropy=os.urandom)
+    for number in range(20):
+        spool.outbox.publish(ANNE, bundle(number), bytes([number]))
+        spool.inbox.receive([Delivery(fragment(number), ANNE, STICK, bytes([number]))])
+        spool.inbox.discard(f"{number:016x}")
+        spool.outbox.withdraw(ANNE, bundle(number + 1000))
+    return len(spool.outbox.queued(ANNE))
+
+
+def test_processes_share_a_spool(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(2, mp_context=context) as pool:
+        assert max(pool.map(_publish_all, [tmp_path] * 4)) == 20
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_a_killed_process_leaves_a_valid_spool(tmp_path: Path) -> None:
+    program = (
+        "import os, sys, pathlib, itertools\n"
+        "from spool.tree import open_spool\n"
+        "from spool.name import BundleName\n"
+        "spool = open_spool(pathlib.Path(sys.argv[1]), entropy=os.urandom)\n"
+        "for n in itertools.count():\n"
+        "    spool.outbox.publish('a' * 16, BundleName(3, 9, '0' * 8, f'{n:016x}', 8), bytes(n))\n"
+        "    print(n, flush=True)\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        while (line := process.stdout.readline()) and int(line) < 30:
+            pass
+        process.send_signal(signal.SIGKILL)
+        said = [int(line), *map(int, process.stdout)][-1]
+    outbox = open_spool(tmp_path, entropy=os.urandom).outbox
+    queue = outbox.queued(ANNE)
+    assert len(queue) in (said + 1, said + 2)
+    for name in queue:
+        assert outbox.read(ANNE, name) == bytes(int(name.bundle_id, 16))
+    assert list((tmp_path / "tmp").iterdir()) == []

@@ -1,0 +1,296 @@
+import errno
+import os
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from spool.errors import BusyError, FullError, SpoolError
+from spool.name import BundleName, FragmentName
+from spool.quotas import Quotas
+from tests.faults import KEEPS, CrashError, Faults, MemoryFileSystem, counting_entropy
+from tests.transports.toy import NOW_NS, TERMS, ToyNode, medium_in, node_id, toy_file
+from transports.errors import MediumGoneError
+from transports.medium import Medium, fragment_path
+from transports.report import Collected
+
+
+def stick_with(*bundles: bytes, recipient: int = 2) -> tuple[MemoryFileSystem, list[BundleName]]:
+    """Return a stick that node 1 has written *bundles* to."""
+    fs = MemoryFileSystem()
+    anne = ToyNode(1, MemoryFileSystem())
+    names = [anne.queue(recipient, data) for data in bundles]
+    anne.at(medium_in(fs)).deliver([node_id(recipient)], TERMS)
+    return fs, names
+
+
+def damage(fs: MemoryFileSystem, name: BundleName, data: bytes, *, age_ns: int) -> str:
+    path = fragment_path(name.fragment(0))
+    fs.remove(path)
+    fs.now_ns = NOW_NS - age_ns - 1
+    fs.create(path, [data])
+    return path
+
+
+def test_a_crash_at_any_step_loses_nothing() -> None:
+    bundles = (b"one", b"two" * 999, b"three")
+    for crash_at in count():
+        stick, _ = stick_with(*bundles)
+        bea = ToyNode(2, MemoryFileSystem())
+        bea.fs.steps.clear()  # type: ignore[attr-defined]
+        bea.fs.faults.crash_at = crash_at  # type: ignore[attr-defined]
+        try:
+            bea.at(medium_in(stick)).collect(TERMS)
+            bea.merge()
+            bea.at(medium_in(stick)).collect(TERMS)
+        except CrashError:
+            pass
+        dead = bea.fs
+        assert isinstance(dead, MemoryFileSystem)
+        for keep in KEEPS:
+            again = ToyNode(2, dead.after_power_cut(keep))
+            again.merged = dict(bea.merged)
+            again.at(medium_in(stick)).collect(TERMS)
+            again.merge()
+            assert sorted(again.merged.values()) == sorted(bundles)
+        if not dead.is_dead:
+            break
+    assert crash_at > 10
+
+
+def test_what_is_merged_is_taken_off_unless_it_must_stay() -> None:
+    stick, _ = stick_with(b"one")
+    bea = ToyNode(2, MemoryFileSystem())
+    bea.at(medium_in(stick)).collect(TERMS)
+    bea.merge()
+    assert bea.at(medium_in(stick)).collect(replace(TERMS, is_removable=False)).removed == 0
+    assert bea.at(medium_in(stick)).collect(TERMS).removed == 1
+    assert [path for path in stick.files() if path.endswith(".pnr")] == []
+
+
+def test_whose_is_asked_once_for_each_bundle() -> None:
+    stick, _ = stick_with(b"one")
+    data = toy_file(b"one")
+    name = FragmentName.from_text(next(p[-44:] for p in stick.files() if p.endswith(".pnr")))
+    for payload_id in range(1, 9):
+        stick.create(fragment_path(replace(name, payload_id=payload_id)), [data])
+    bea = ToyNode(2, MemoryFileSystem())
+    bea.at(medium_in(stick)).collect(TERMS)
+    assert len(bea.asked) == 1
+
+
+def test_a_file_without_anything_genuine_goes_to_quarantine() -> None:
+    stick, (bad, good) = stick_with(b"one", b"two")
+    path = damage(stick, bad, b"rubbish", age_ns=3600 * 10**9)
+    bea = ToyNode(2, MemoryFileSystem())
+    collected = bea.at(medium_in(stick)).collect(TERMS)
+    assert collected.bad == (path,)
+    assert collected.received == ((node_id(1), good.bundle_id),)
+    (kept,) = bea.spool.quarantine.list()
+    assert kept.bundle_id == bad.bundle_id
+    assert "genuine" in kept.reason
+    assert path in stick.files()
+
+
+def test_an_old_bad_file_is_taken_off_so_that_its_sender_writes_it_again() -> None:
+    fs = MemoryFileSystem()
+    anne, bea = ToyNode(1, MemoryFileSystem()), ToyNode(2, MemoryFileSystem())
+    name = anne.queue(2, b"hello")
+    anne.at(medium_in(fs)).deliver([node_id(2)], TERMS)
+    damage(fs, name, bytes(99), age_ns=2 * 86_400 * 10**9)
+    assert bea.at(medium_in(fs)).collect(TERMS).removed == 1
+    anne.at(medium_in(fs)).deliver([node_id(2)], TERMS)
+    assert len(bea.at(medium_in(fs)).collect(TERMS).received) == 1
+
+
+@pytest.mark.parametrize("age_ns", [0, 59 * 10**9])
+def test_a_young_file_without_anything_genuine_is_unfinished(age_ns: int) -> None:
+    stick, (name,) = stick_with(b"one")
+    path = damage(stick, name, b"", age_ns=age_ns)
+    bea = ToyNode(2, MemoryFileSystem())
+    collected = bea.at(medium_in(stick)).collect(TERMS)
+    assert (collected.unfinished, collected.bad) == (1, ())
+    assert bea.spool.quarantine.list() == []
+    assert path in stick.files()
+
+
+def test_a_file_from_the_future_is_bad_and_stays() -> None:
+    stick, (name,) = stick_with(b"one")
+    path = damage(stick, name, b"rubbish", age_ns=-999 * 86_400 * 10**9)
+    collected = ToyNode(2, MemoryFileSystem()).at(medium_in(stick)).collect(TERMS)
+    assert (collected.bad, collected.removed) == ((path,), 0)
+
+
+def test_what_is_cut_off_is_kept_as_far_as_it_goes() -> None:
+    stick, (name,) = stick_with(b"0123456789")
+    whole = toy_file(b"0123456789")
+    bea = ToyNode(2, MemoryFileSystem())
+    for data in (whole[:50], whole):
+        damage(stick, name, data, age_ns=0)
+        assert len(bea.at(medium_in(stick)).collect(TERMS).received) == 1
+    bea.merge()
+    assert list(bea.merged.values()) == [b"0123456789"]
+
+
+def test_a_name_with_anothers_content_is_not_received() -> None:
+    stick, (name, _) = stick_with(b"one", b"two")
+    damage(stick, name, toy_file(b"two"), age_ns=3600 * 10**9)
+    bea = ToyNode(2, MemoryFileSystem())
+    assert len(bea.at(medium_in(stick)).collect(TERMS).bad) == 1
+    assert len(bea.spool.inbox.bundles()) == 1
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOENT, errno.EACCES])
+def test_one_file_that_cannot_be_read_does_not_stop_the_rest(number: int) -> None:
+    stick, (bad, good) = stick_with(b"one", b"two")
+    path = fragment_path(bad.fragment(0))
+    stick.faults = Faults(unreadable={path: number})
+    bea = ToyNode(2, MemoryFileSystem())
+    collected = bea.at(medium_in(stick)).collect(TERMS)
+    assert collected.unreadable == (path,)
+    assert collected.received == ((node_id(1), good.bundle_id),)
+
+
+def test_a_file_that_is_too_long_is_not_read() -> None:
+    stick, (name,) = stick_with(bytes(5000))
+    bea = ToyNode(2, MemoryFileSystem())
+    collected = bea.at(medium_in(stick)).collect(replace(TERMS, file_bytes=5000))
+    assert collected.unreadable == (fragment_path(name.fragment(0)),)
+
+
+def test_pulling_the_medium_keeps_what_was_read() -> None:
+    stick, names = stick_with(b"one", b"two", b"three")
+    bea = ToyNode(2, MemoryFileSystem())
+    directory = bea.at(medium_in(stick))
+    judged = 0
+
+    def pull_after_two(name: FragmentName, data: bytes) -> bool:
+        nonlocal judged
+        judged += 1
+        stick.is_gone = judged == 2
+        return bea.genuine(name, data)
+
+    questions = directory.questions._replace(genuine=pull_after_two)
+    with pytest.raises(MediumGoneError) as caught:
+        replace(directory, questions=questions).collect(TERMS)
+    assert isinstance(caught.value.done, Collected)
+    assert len(caught.value.done.received) == 2
+    assert len(bea.spool.inbox.bundles()) == 2
+    assert len(names) == 3
+
+
+def test_a_medium_that_cannot_be_written_can_be_collected_from() -> None:
+    stick, _ = stick_with(b"one")
+    bea = ToyNode(2, MemoryFileSystem())
+    stick.faults = Faults(fail_at=0, error=errno.EROFS, lasts=True)
+    assert len(bea.at(medium_in(stick)).collect(TERMS).received) == 1
+    bea.merge()
+    collected = bea.at(medium_in(stick)).collect(TERMS)
+    assert (collected.seen, collected.removed) == (1, 0)
+
+
+def test_a_full_home_disk_loses_nothing() -> None:
+    stick, _ = stick_with(b"one", bytes(9000))
+    home = MemoryFileSystem(capacity_bytes=2 * 4096)
+    bea = ToyNode(2, home)
+    with pytest.raises(FullError):
+        bea.at(medium_in(stick)).collect(TERMS)
+    home.capacity_bytes = None
+    bea.at(medium_in(stick)).collect(TERMS)
+    bea.merge()
+    assert len(bea.merged) == 2
+
+
+def test_an_error_at_any_step_at_home_is_of_the_spool_and_loses_nothing() -> None:
+    for fail_at in count():
+        stick, _ = stick_with(b"one", b"two")
+        home = MemoryFileSystem()
+        bea = ToyNode(2, home)
+        home.steps.clear()
+        home.faults = Faults(fail_at=fail_at, error=errno.EIO)
+        try:
+            bea.at(medium_in(stick)).collect(TERMS)
+        except SpoolError:
+            pass
+        if len(home.steps) <= fail_at:
+            break
+        home.faults = Faults()
+        bea.restart(home)
+        bea.at(medium_in(stick)).collect(TERMS)
+        bea.merge()
+        assert len(bea.merged) == 2
+    assert fail_at > 6
+
+
+def test_what_is_for_others_is_bounded_and_the_rest_still_comes() -> None:
+    stick, _ = stick_with(*(bytes([number]) * 99 for number in range(9)), recipient=7)
+    mule = ToyNode(9, MemoryFileSystem(), Quotas(carried_bytes=3 * 4096))
+    collected = mule.at(medium_in(stick)).collect(TERMS)
+    assert (collected.others, collected.carried) == (9, 3)
+
+
+def test_a_fragment_on_two_media_goes_back_to_neither() -> None:
+    first, _ = stick_with(b"one", recipient=7)
+    second = MemoryFileSystem()
+    second_medium = Medium.attach(second, entropy=lambda size: b"\x22" * size)
+    for path, data in first.files().items():
+        if path.endswith(".pnr"):
+            second.make_folder(path.rpartition("/")[0])
+            second.create(path, [data])
+    mule = ToyNode(9, MemoryFileSystem())
+    for medium in (medium_in(first), second_medium):
+        mule.at(medium).collect(TERMS)
+    (known,) = mule.spool.carried.known().values()
+    assert len(known.sources) == 2
+    for medium in (medium_in(first), second_medium):
+        medium.clear([known.name.bundle_id])
+        assert mule.at(medium).deliver([], TERMS).carried_written == 0
+
+
+def test_two_exchanges_with_one_medium_exclude_each_other() -> None:
+    stick, _ = stick_with(b"one")
+    bea = ToyNode(2, MemoryFileSystem())
+    medium = medium_in(stick)
+    with bea.spool.exchange(medium.id), pytest.raises(BusyError):
+        bea.at(medium).collect(TERMS)
+    with bea.spool.exchange(medium.id), pytest.raises(BusyError):
+        bea.at(medium).deliver([], TERMS)
+    assert len(bea.at(medium).collect(TERMS).received) == 1
+
+
+def test_many_files_come_in_groups() -> None:
+    stick, _ = stick_with(*(number.to_bytes(2, "big") for number in range(600)))
+    home = MemoryFileSystem()
+    bea = ToyNode(2, home)
+    home.steps.clear()
+    assert len(bea.at(medium_in(stick)).collect(TERMS).received) == 600
+    assert sum(step.startswith("sync") for step in home.steps) == 2 * 3
+
+
+def test_a_hostile_stick_does_nothing(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(toy_file(b"secret"))
+    root = tmp_path / "stick"
+    root.mkdir()
+    medium = Medium.open(root, entropy=counting_entropy())
+    anne, bea = ToyNode(1, MemoryFileSystem()), ToyNode(2, MemoryFileSystem())
+    names = [anne.queue(2, data).fragment(0) for data in (b"secret", b"two", b"three", b"four")]
+    anne.at(medium).deliver([node_id(2)], TERMS)
+    link, fifo, folder, good = (root / fragment_path(name) for name in names)
+    for path in (link, fifo, folder):
+        path.unlink()
+    link.symlink_to(secret)
+    os.mkfifo(fifo)
+    folder.mkdir()
+    (root / "pannier/..x").mkdir()
+    collected = bea.at(medium).collect(TERMS)
+    assert len(collected.received) == 1
+    assert collected.received[0][1] in good.name
+    assert secret.exists()
+    # Delivering again repairs what can be replaced, and leaves what cannot.
+    delivered = anne.at(medium).deliver([node_id(2)], TERMS)
+    assert len(delivered.written) == 2
+    assert [bundle.bundle_id in folder.name for _, bundle, _ in delivered.left] == [True]
+    assert not link.is_symlink()
+    assert secret.read_bytes() == toy_file(b"secret")

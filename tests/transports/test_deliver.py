@@ -1,0 +1,271 @@
+import errno
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import count
+
+import pytest
+
+from spool.errors import MalformedNameError, SpoolError
+from spool.file_system import Space
+from spool.name import BundleName
+from tests.faults import KEEPS, CrashError, Faults, MemoryFileSystem
+from tests.transports.toy import TERMS, ToyNode, medium_in, node_id
+from transports import deliver as deliver_module
+from transports.directory import Directory
+from transports.errors import MediumGoneError, MediumReadOnlyError, TransportError
+from transports.medium import fragment_path
+from transports.report import Delivered
+
+PEERS = [node_id(2)]
+BUNDLES = (b"one", b"two" * 999, b"three")
+
+
+def anne_with(*bundles: bytes) -> ToyNode:
+    anne = ToyNode(1, MemoryFileSystem())
+    for data in bundles:
+        anne.queue(2, data)
+    return anne
+
+
+def fragments_on(stick: MemoryFileSystem) -> set[str]:
+    return {path for path in stick.files() if path.endswith(".pnr")}
+
+
+def temps_on(stick: MemoryFileSystem) -> set[str]:
+    return {path for path in stick.files() if ".tmp-" in path}
+
+
+def test_a_crash_at_any_step_of_the_stick_leaves_whole_files_and_the_queue() -> None:
+    for crash_at in count():
+        anne, stick = anne_with(*BUNDLES), MemoryFileSystem()
+        medium = medium_in(stick)
+        stick.steps.clear()
+        stick.faults.crash_at = crash_at
+        delivered = None
+        try:
+            delivered = anne.at(medium).deliver(PEERS, TERMS)
+        except CrashError:
+            pass
+        assert len(anne.spool.outbox.queued(PEERS[0])) == 3
+        for keep in KEEPS:
+            found = stick.after_power_cut(keep)
+            bea = ToyNode(2, MemoryFileSystem())
+            collected = bea.at(medium_in(found)).collect(TERMS)
+            bea.merge()
+            assert (collected.bad, collected.unfinished) == ((), 0)
+            assert len(bea.merged) == len(collected.received)
+            if delivered is not None:
+                assert len(bea.merged) == 3
+            anne.at(medium_in(found)).deliver(PEERS, TERMS)
+            assert temps_on(found) == set()
+            bea.at(medium_in(found)).collect(TERMS)
+            bea.merge()
+            assert sorted(bea.merged.values()) == sorted(BUNDLES)
+        if delivered is not None:
+            break
+    assert crash_at > 15
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EROFS])
+@pytest.mark.parametrize("lasts", [False, True])
+def test_an_error_at_any_step_of_the_stick_is_reported_truly(number: int, lasts: bool) -> None:
+    for fail_at in count():
+        anne, stick = anne_with(*BUNDLES), MemoryFileSystem()
+        medium = medium_in(stick)
+        stick.steps.clear()
+        stick.faults = Faults(fail_at=fail_at, error=number, lasts=lasts)
+        try:
+            delivered = anne.at(medium).deliver(PEERS, TERMS)
+        except MediumReadOnlyError:
+            assert number == errno.EROFS
+        else:
+            assert len(delivered.written) + len(delivered.left) == 3
+            for peer, name in delivered.written:
+                assert peer == PEERS[0]
+                assert fragment_path(name.fragment(0)) in stick.files()
+        if len(stick.steps) <= fail_at:
+            break
+        stick.faults = Faults()
+        again = anne.at(medium).deliver(PEERS, TERMS)
+        assert len(again.written) + len(again.already_there) == 3
+        assert temps_on(stick) == set()
+    assert fail_at > 15
+
+
+def test_the_most_urgent_goes_first_and_smaller_things_fill_the_rest() -> None:
+    anne, stick = ToyNode(1, MemoryFileSystem()), MemoryFileSystem(capacity_bytes=40 * 4096)
+    urgent = anne.queue(2, bytes(15 * 4096), priority=0)
+    large = anne.queue(2, bytes(30 * 4096), priority=1)
+    small = anne.queue(2, b"small", priority=7)
+    delivered = anne.at(medium_in(stick)).deliver(PEERS, TERMS)
+    assert delivered.written == ((PEERS[0], urgent), (PEERS[0], small))
+    assert delivered.left == ((PEERS[0], large, "no room on the medium"),)
+    assert temps_on(stick) == set()
+    # What cannot fit is not even begun.
+    assert not [step for step in stick.steps if large.bundle_id in step]
+
+
+def test_some_clusters_are_kept_for_folders() -> None:
+    for clusters in range(1, 20):
+        anne, stick = anne_with(b"x"), MemoryFileSystem(capacity_bytes=(clusters + 2) * 4096)
+        delivered = anne.at(medium_in(stick)).deliver(PEERS, TERMS)
+        assert len(delivered.written) == (clusters > 8)
+
+
+class _Silent(MemoryFileSystem):
+    """Does not tell its room, like some file systems in user space, and fills all the same."""
+
+    is_asked_from_outside = False
+
+    def space(self) -> Space:
+        told = super().space()
+        return told._replace(free_bytes=None) if self.is_asked_from_outside else told
+
+    def create(self, path: str, chunks: Iterable[bytes]) -> int:
+        self.is_asked_from_outside = False
+        try:
+            return super().create(path, chunks)
+        finally:
+            self.is_asked_from_outside = True
+
+
+def test_a_medium_that_does_not_tell_its_room_fills_gracefully() -> None:
+    anne, stick = ToyNode(1, MemoryFileSystem()), _Silent(capacity_bytes=10 * 4096)
+    large = anne.queue(2, bytes(30 * 4096), priority=1)
+    small = anne.queue(2, b"small", priority=7)
+    delivered = anne.at(medium_in(stick)).deliver(PEERS, TERMS)
+    assert delivered.left == ((PEERS[0], large, "no room on the medium"),)
+    assert delivered.written == ((PEERS[0], small),)
+    assert temps_on(stick) == set()
+
+
+def test_fragments_that_outgrow_the_room_stop_before_the_medium_does() -> None:
+    anne, stick = anne_with(b"x"), MemoryFileSystem(capacity_bytes=20 * 4096)
+    medium = medium_in(stick)
+    produced = []
+
+    def endless(_peer: str, _name: BundleName) -> Iterator[bytes]:
+        while True:
+            produced.append(4096)
+            yield bytes(4096)
+
+    questions = anne.at(medium).questions._replace(fragments=endless)
+    delivered = Directory(medium, anne.spool, questions).deliver(PEERS, TERMS)
+    assert len(delivered.left) == 1
+    assert len(produced) == 20 - 2 - 8 + 1
+    assert temps_on(stick) == set()
+
+
+def test_a_file_cut_short_is_written_anew() -> None:
+    anne, stick = anne_with(b"hello"), MemoryFileSystem()
+    anne.at(medium_in(stick)).deliver(PEERS, TERMS)
+    (path,) = fragments_on(stick)
+    whole = stick.files()[path]
+    stick.remove(path)
+    stick.create(path, [whole[:3]])
+    assert len(anne.at(medium_in(stick)).deliver(PEERS, TERMS).written) == 1
+    assert stick.files()[path] == whole
+
+
+def test_a_bundle_that_is_withdrawn_meanwhile_is_left() -> None:
+    anne, stick = anne_with(b"one", b"two"), MemoryFileSystem()
+    medium = medium_in(stick)
+
+    def withdrawn(peer: str, name: BundleName) -> Iterator[bytes]:
+        for other in anne.spool.outbox.queued(peer):
+            anne.spool.outbox.withdraw(peer, other)
+        return anne.fragments(peer, name)
+
+    questions = anne.at(medium).questions._replace(fragments=withdrawn)
+    delivered = Directory(medium, anne.spool, questions).deliver(PEERS, TERMS)
+    assert (len(delivered.written), len(delivered.left)) == (0, 2)
+    assert temps_on(stick) == set()
+
+
+class _Pulled(MemoryFileSystem):
+    """Is pulled when the fifth fragment file is begun."""
+
+    def create(self, path: str, chunks: Iterable[bytes]) -> int:
+        self.is_gone = len(fragments_on(self)) == 4
+        return super().create(path, chunks)
+
+
+def test_pulling_the_medium_keeps_the_groups_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliver_module, "_GROUP_COUNT", 2)
+    anne, stick = anne_with(*(bytes([number]) for number in range(5))), _Pulled()
+    with pytest.raises(MediumGoneError) as caught:
+        anne.at(medium_in(stick)).deliver(PEERS, TERMS)
+    assert isinstance(caught.value.done, Delivered)
+    assert len(caught.value.done.written) == 4
+    assert len(fragments_on(stick.after_power_cut(lambda _: False))) == 4
+
+
+def test_carried_files_go_on_once_and_to_others_only() -> None:
+    first, second = MemoryFileSystem(), MemoryFileSystem()
+    anne, mule = anne_with(*BUNDLES), ToyNode(9, MemoryFileSystem())
+    anne.at(medium_in(first)).deliver(PEERS, TERMS)
+    mule.at(medium_in(first)).collect(TERMS)
+    other = medium_in(second)
+    other.id = "e" * 16
+    assert mule.at(other).deliver([], TERMS).carried_written == 3
+    assert {path: second.files()[path] for path in fragments_on(second)} == {
+        path: first.files()[path] for path in fragments_on(first)
+    }
+    for path in fragments_on(second):
+        second.remove(path)
+    assert mule.at(other).deliver([], TERMS).carried_written == 0
+
+
+def test_what_is_carried_and_does_not_fit_is_counted() -> None:
+    first, second = MemoryFileSystem(), MemoryFileSystem(capacity_bytes=4 * 4096)
+    anne, mule = anne_with(b"one"), ToyNode(9, MemoryFileSystem())
+    anne.at(medium_in(first)).deliver(PEERS, TERMS)
+    mule.at(medium_in(first)).collect(TERMS)
+    other = medium_in(second)
+    other.id = "e" * 16
+    delivered = mule.at(other).deliver([], TERMS)
+    assert (delivered.carried_written, delivered.carried_left) == (0, 1)
+    second.capacity_bytes = None
+    assert mule.at(other).deliver([], TERMS).carried_written == 1
+
+
+def test_only_the_bundles_chosen_go() -> None:
+    anne, stick = anne_with(*BUNDLES), MemoryFileSystem()
+    chosen = anne.spool.outbox.queued(PEERS[0])[1]
+    terms = replace(TERMS, bundles=frozenset({chosen.bundle_id}))
+    delivered = anne.at(medium_in(stick)).deliver(PEERS, terms)
+    assert (delivered.written, delivered.left) == (((PEERS[0], chosen),), ())
+
+
+def test_peers_that_are_none_are_refused() -> None:
+    anne = anne_with(b"one")
+    with pytest.raises(MalformedNameError):
+        anne.at(medium_in(MemoryFileSystem())).deliver(["../x"], TERMS)
+
+
+def test_an_error_at_any_step_at_home_is_of_a_room_and_keeps_the_queue() -> None:
+    failures = 0
+    for fail_at in count():
+        anne, stick = anne_with(*BUNDLES), MemoryFileSystem()
+        home = anne.fs
+        assert isinstance(home, MemoryFileSystem)
+        first = MemoryFileSystem()
+        other = ToyNode(7, MemoryFileSystem())
+        other.queue(8, b"for others")
+        other.at(medium_in(first)).deliver([node_id(8)], TERMS)
+        anne.at(medium_in(first)).collect(TERMS)
+        medium = medium_in(stick)
+        medium.id = "e" * 16
+        home.steps.clear()
+        home.faults = Faults(fail_at=fail_at, error=errno.EIO)
+        try:
+            anne.at(medium).deliver(PEERS, TERMS)
+        except (SpoolError, TransportError):
+            failures += 1
+        if len(home.steps) <= fail_at:
+            break
+        home.faults = Faults()
+        assert len(anne.spool.outbox.queued(PEERS[0])) == 3
+        anne.at(medium).deliver(PEERS, TERMS)
+        assert len(fragments_on(stick)) == 4
+    assert failures > 0

@@ -8,11 +8,12 @@ Source: RFC 9052 sections 4.2 and 4.4; EdDSA is algorithm -8, RFC 9053 section 2
 
 from dataclasses import dataclass
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bundler import items
 from bundler.errors import ForgedError
+from ledger import ed25519
+from ledger.errors import LedgerError
 
 KID_BYTES = 8
 SIGNATURE_BYTES = 64
@@ -61,9 +62,8 @@ class Sign1:
             ForgedError: somebody else did, or *author* is no key.
         """
         try:
-            key = Ed25519PublicKey.from_public_bytes(author)
-            key.verify(self.signature, _signed(self.payload))
-        except (InvalidSignature, ValueError) as error:
+            ed25519.verify(author, _signed(self.payload), self.signature)
+        except LedgerError as error:
             raise ForgedError(
                 f"the signature in a bundle is not by node {self.kid.hex()}, which it names"
             ) from error

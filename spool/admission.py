@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from spool.delivery import Delivery, Receipt, StoredDelivery
+from spool.delivery import Delivery, DeliveryKey, Receipt, StoredDelivery
 from spool.file_system import footprint_bytes
 from spool.name import UNKNOWN_PEER
 from spool.quotas import Quotas
@@ -18,14 +18,16 @@ class Admission:
     Attributes:
         admitted: What to write.
         dropped: What was there and gives way.
+        repeated: Ids of bundles of which something came that was there already.
     """
 
     def __init__(self, quotas: Quotas) -> None:
         """Start with an empty inbox."""
         self.admitted: dict[StoredDelivery, bytes] = {}
         self.dropped: list[StoredDelivery] = []
+        self.repeated: set[str] = set()
         self._quotas = quotas
-        self._digests: set[tuple[str, str, str]] = set()
+        self._known: set[DeliveryKey] = set()
         self._parts: dict[str, dict[str, list[tuple[StoredDelivery, int]]]] = defaultdict(dict)
         self._used: dict[str, int] = defaultdict(int)
         self._taken: list[tuple[str, str]] = []
@@ -35,7 +37,7 @@ class Admission:
     def count(self, stored: StoredDelivery, size_bytes: int) -> None:
         """Count a delivery that takes room from now on."""
         footprint = footprint_bytes(size_bytes)
-        self._digests.add((stored.peer, stored.bundle_id, stored.digest))
+        self._known.add(stored.key)
         self._parts[stored.peer].setdefault(stored.bundle_id, []).append((stored, footprint))
         self._used[stored.peer] += footprint
 
@@ -46,12 +48,14 @@ class Admission:
             MalformedNameError: its peer or source is none.
         """
         stored = StoredDelivery.of(delivery)
-        if (stored.peer, stored.bundle_id, stored.digest) not in self._digests:
+        if stored.key not in self._known:
             if not self._make_room(stored, footprint_bytes(len(delivery.data))):
                 self._refused.append(stored.bundle_id)
                 return
             self.count(stored, len(delivery.data))
             self.admitted[stored] = delivery.data
+        else:
+            self.repeated.add(stored.bundle_id)
         self._taken.append((stored.peer, stored.bundle_id))
 
     def receipt(self) -> Receipt:
@@ -82,7 +86,7 @@ class Admission:
         self._taken = [taken for taken in self._taken if taken != (peer, bundle_id)]
         for stored, footprint in self._parts[peer].pop(bundle_id):
             self._used[peer] -= footprint
-            self._digests.discard((peer, bundle_id, stored.digest))
+            self._known.discard(stored.key)
             if self.admitted.pop(stored, None) is None:
                 self.dropped.append(stored)
 

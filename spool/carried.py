@@ -80,7 +80,7 @@ class Carried:
 
         For a newcomer what has expired gives way first, then what is less urgent, the oldest
         first. One that finds no room even so, or a full disk, is not taken. Of two files with one
-        name the longer is kept.
+        name the longer is kept, unless there is no room for it.
 
         Raises:
             MalformedNameError: *source* is none.
@@ -187,8 +187,13 @@ class _Load:
         return self._known.get(name)
 
     def add(self, name: FragmentName, size_bytes: int) -> bool:
-        """Count a newcomer if there is room or something gives way; say whether."""
-        needed = footprint_bytes(size_bytes) - self._free_bytes
+        """Count a newcomer if there is room or something gives way; say whether.
+
+        It takes the room of the file whose name it has.
+        """
+        replaced = self._known.get(name)
+        freed = self._free_bytes + (_footprint(replaced) if replaced else 0)
+        needed = footprint_bytes(size_bytes) - freed
         victims: list[Carry] = []
         for each in reversed(self._expendable):
             if needed <= 0 or not self._yields(each, name):
@@ -200,12 +205,16 @@ class _Load:
         for each in victims:
             self._expendable.pop()
             del self._known[each.name]
+        if replaced:
+            self._expendable.remove(replaced)
+            del self._known[name]
         self.victims += victims
         self._free_bytes = -needed
         return True
 
     def _yields(self, carry: Carry, name: FragmentName) -> bool:
-        return carry.name.expiry_days < self._today_days or carry.name.priority > name.priority
+        is_late = carry.name.expiry_days < self._today_days
+        return carry.name != name and (is_late or carry.name.priority > name.priority)
 
 
 def _footprint(carry: Carry) -> int:

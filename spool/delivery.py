@@ -8,11 +8,14 @@ Such a file lies in `in/<bundle id>/` and is named
 import re
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from spool.name import FragmentName, check_peer, check_source
 
 _NAME = re.compile(r"([0-7])([0-9a-f]{4})-([0-9a-f]{16}|unknown)-([0-9a-z]{1,32})-([0-9a-f]{16})")
+
+DeliveryKey: TypeAlias = tuple[str, str, str]
+"""(peer, bundle id, digest); see `StoredDelivery.key`."""
 
 
 class Delivery(NamedTuple):
@@ -65,6 +68,11 @@ class StoredDelivery(NamedTuple):
     digest: str
 
     @property
+    def key(self) -> DeliveryKey:
+        """What makes two deliveries the same, by whatever way and under whatever priority."""
+        return self.peer, self.bundle_id, self.digest
+
+    @property
     def file_name(self) -> str:
         """The name of its file; `parse_stored` is the inverse."""
         return f"{self.priority}{self.expiry_days:04x}-{self.peer}-{self.source}-{self.digest}"
@@ -79,10 +87,15 @@ class StoredDelivery(NamedTuple):
         check_peer(delivery.peer)
         check_source(delivery.source)
         name = delivery.name
-        digest = sha256(delivery.data).hexdigest()[:16]
+        digest = digest_of(delivery.data)
         return cls(
             name.priority, name.expiry_days, name.bundle_id, delivery.peer, delivery.source, digest
         )
+
+
+def digest_of(data: bytes) -> str:
+    """Return the digest in the name of the delivery *data*, 16 hex digits."""
+    return sha256(data).hexdigest()[:16]
 
 
 def parse_stored(bundle_id: str, file_name: str) -> StoredDelivery | None:

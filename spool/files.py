@@ -104,6 +104,17 @@ class Files:
             if done:
                 self._fs.sync({folder for path in done for folder in _folders_above(path)})
 
+    def settle(self, folders: Iterable[str]) -> None:
+        """Make the names in *folders* durable, whoever gave them; missing is no error.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        paths = {path for folder in folders for path in (folder, *_folders_above(folder))}
+        if paths:
+            with converted("write"):
+                self._fs.sync(paths)
+
     def move(self, old: str, new: str) -> bool:
         """Rename *old* durably; False when it is gone: another process was first.
 

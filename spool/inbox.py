@@ -8,7 +8,15 @@ name (`spool.delivery`) and is kept once.
 from collections.abc import Iterable, Iterator
 
 from spool.admission import Admission
-from spool.delivery import Arrival, Delivery, Receipt, StoredDelivery, parse_stored
+from spool.delivery import (
+    Arrival,
+    Delivery,
+    DeliveryKey,
+    Receipt,
+    StoredDelivery,
+    digest_of,
+    parse_stored,
+)
 from spool.errors import GoneError
 from spool.files import Files, Order, Write
 from spool.name import check_bundle_id, is_bundle_id
@@ -49,7 +57,17 @@ class Inbox:
         self._files.publish(
             Write(_path(stored), data, Order.SAME) for stored, data in admission.admitted.items()
         )
+        # What was there may be left by a process that was killed before its last flush.
+        self._files.settle(f"{_FOLDER}/{bundle_id}" for bundle_id in sorted(admission.repeated))
         return admission.receipt()
+
+    def known(self) -> frozenset[DeliveryKey]:
+        """Return the keys of all deliveries that are here.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        return frozenset(stored.key for stored in self._stored())
 
     def bundles(self) -> list[str]:
         """Return the ids of the bundles that something arrived of, the most urgent first.
@@ -72,6 +90,9 @@ class Inbox:
     def read(self, bundle_id: str) -> Iterator[Arrival]:
         """Yield what arrived of a bundle, one file after another.
 
+        A file that the disk has spoiled is removed: under its name the carrier's copy, which is
+        sound, would never be taken.
+
         Raises:
             MalformedNameError: *bundle_id* is none.
             StorageError: the disk refused.
@@ -81,6 +102,9 @@ class Inbox:
                 data = self._files.read(_path(stored), limit_bytes=self._quotas.file_bytes)
             except GoneError:
                 continue  # another process has merged it
+            if digest_of(data) != stored.digest:
+                self._files.remove(_path(stored))
+                continue
             yield Arrival(stored.peer, stored.source, data)
 
     def paths(self, bundle_id: str) -> list[str]:

@@ -214,7 +214,8 @@ def _walk(top: str) -> Iterator[tuple[str, tuple[int, int]]]:
             if stat.S_ISREG(found.st_mode):
                 yield path, (found.st_size, found.st_mtime_ns)
             elif stat.S_ISDIR(found.st_mode):
-                waiting += _names(path, budget)
+                # Never more than may still be looked at: folders in folders would add up.
+                waiting += _names(path, budget - len(waiting))
 
 
 def _names(folder: str, limit: int) -> list[str]:

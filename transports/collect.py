@@ -1,13 +1,14 @@
 """From a medium into the spool: what is ours, and what we carry for others.
 
-Nothing is taken off the medium before its bundle is merged (the node says `Seen`), so a crash at
-any instant only means that a later pass does the same again.
+Nothing is taken off the medium before its bundle is merged (the node says `Seen`), or a day after
+all that is in it came into the inbox; so a crash at any instant only means that a later pass does
+the same again, and a file with a damaged part makes room for a sound one.
 """
 
 from dataclasses import dataclass, field
 from typing import Final
 
-from spool.delivery import Delivery
+from spool.delivery import Delivery, StoredDelivery
 from spool.name import FragmentName
 from spool.tree import Spool
 from transports.errors import MediumFaultError, MediumGoneError, MediumReadOnlyError
@@ -22,6 +23,8 @@ _BATCH_BYTES: Final = 8 << 20
 # A file in which nothing is genuine yet may be one that a sync tool writes in place.
 _SETTLED_NS: Final = 60 * 10**9
 _STALE_NS: Final = 86_400 * 10**9
+# Copies of bad files that one pass puts into quarantine: a stick full of them must not take hours.
+_MOST_QUARANTINED: Final = 100
 
 
 @dataclass(slots=True)
@@ -55,7 +58,9 @@ class _Pass:
         self._terms = terms
         self._verdicts: dict[tuple[str, str], Verdict] = {}
         self._carried = spool.carried.known()
+        self._known = spool.inbox.known()
         self._deliveries: list[Delivery] = []
+        self._spent: list[Found] = []
         self._others: dict[FragmentName, bytes] = {}
         self._waiting_bytes = 0
         self._tally = _Tally()
@@ -65,10 +70,11 @@ class _Pass:
         try:
             for found in survey.found:
                 self._look(found)
+            self._flush()
         except MediumGoneError as error:
+            self._spent = []
             self._flush()
             raise MediumGoneError(str(error), self._report(survey.foreign_count)) from error
-        self._flush()
         return self._report(survey.foreign_count, is_cut=survey.is_cut)
 
     def _look(self, found: Found) -> None:
@@ -95,9 +101,15 @@ class _Pass:
 
     def _receive(self, found: Found, peer: str) -> None:
         data = self._read(found)
-        if data is not None:
-            self._deliveries.append(Delivery(found.name, peer, self._medium.id, data))
-            self._count(data)
+        if data is None:
+            return
+        delivery = Delivery(found.name, peer, self._medium.id, data)
+        self._deliveries.append(delivery)
+        if self._is_stale(found) and StoredDelivery.of(delivery).key in self._known:
+            # All of it was here before this pass and did not make the bundle whole: part of it is
+            # damaged, or lies elsewhere.
+            self._spent.append(found)
+        self._count(data)
 
     def _carry(self, found: Found) -> None:
         known = self._carried.get(found.name)
@@ -123,20 +135,29 @@ class _Pass:
         if self._questions.genuine(found.name, data):
             return data
         # A little less than nothing when it was changed after this pass began.
-        age_ns = self._terms.now_ns - found.modified_ns
-        if abs(age_ns) < _SETTLED_NS:
+        if abs(self._age_ns(found)) < _SETTLED_NS:
             self._tally.unfinished += 1
             return None
         self._tally.bad.append(found.path)
-        self._spool.quarantine.put(
-            found.name.bundle_id,
-            f"nothing in {found.name.to_text()} on medium {self._medium.id} is genuine",
-            {found.name.to_text(): data},
-        )
-        if age_ns > _STALE_NS:
-            # Its sender takes the name for the file, and writes it anew only if it is missing.
+        if len(self._tally.bad) <= _MOST_QUARANTINED:
+            self._spool.quarantine.put(
+                found.name.bundle_id,
+                f"nothing in {found.name.to_text()} on medium {self._medium.id} is genuine",
+                {found.name.to_text(): data},
+            )
+        if self._is_stale(found):
             self._remove(found)
         return None
+
+    def _age_ns(self, found: Found) -> int:
+        return self._terms.now_ns - found.modified_ns
+
+    def _is_stale(self, found: Found) -> bool:
+        """Say whether no tool is still writing the file, so that what is no use may leave.
+
+        Its sender takes the name for the file, and writes it anew only if it is missing.
+        """
+        return self._age_ns(found) > _STALE_NS
 
     def _remove(self, found: Found) -> None:
         if self._terms.is_removable:
@@ -159,6 +180,10 @@ class _Pass:
             self._tally.received |= {(peers[bundle_id], bundle_id) for bundle_id in receipt.stored}
             self._tally.refused |= {*receipt.refused}
             self._deliveries = []
+            for found in self._spent:
+                if found.name.bundle_id not in receipt.gave_way:
+                    self._remove(found)
+            self._spent = []
         if self._others:
             taken = self._spool.carried.take(
                 self._others, self._medium.id, today_days=self._terms.today_days

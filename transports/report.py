@@ -18,7 +18,7 @@ class Collected:
         ours: Files that this node wrote.
         expired: Files of no use any more.
         unfinished: Files that somebody seems to be writing.
-        bad: Paths of files in which nothing was genuine; a copy is in quarantine.
+        bad: Paths of files in which nothing was genuine; the first 100 are copied to quarantine.
         unreadable: Paths of files that could not be read, or are too long.
         removed: Files taken off the medium.
         foreign: Names that are none of ours; they were left alone.

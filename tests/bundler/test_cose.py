@@ -54,6 +54,13 @@ def test_another_author_or_none_is_refused() -> None:
             signed.verify(author)
 
 
+def test_a_key_under_which_anybody_can_sign_is_refused() -> None:
+    identity = bytes([1]).ljust(32, b"\0")
+    signed = cose.Sign1(KID, b"any payload", identity + bytes(32))
+    with pytest.raises(ForgedError):
+        signed.verify(identity)
+
+
 def test_a_long_payload_is_refused() -> None:
     data = cose.sign(KEY, kid=KID, payload=bytes(10)).to_bytes()
     with pytest.raises(LimitError):

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from spool.errors import GoneError, MalformedNameError
@@ -127,6 +127,15 @@ def test_files_that_are_none_of_ours_are_not_offered() -> None:
         tree.take(carried(1), "../x", today_days=0)
 
 
+def test_a_longer_file_takes_the_room_of_the_shorter() -> None:
+    tree = spool_in(MemoryFileSystem(), Quotas(carried_bytes=4096)).carried
+    for size in (1, 2):
+        assert tree.take({fragment(1): bytes(size)}, STICK, today_days=5) == {fragment(1)}
+    assert [each.size_bytes for each in tree.known().values()] == [2]
+
+
+@example([(0, 0, 1, 5), (0, 0, 8193, 6), (0, 1, 1, 5), (0, 1, 2, 5)])
+@example([(0, 0, 9000, 6), (1, 3, 1, 6), (1, 3, 9000, 6)])
 @given(
     st.lists(
         st.tuples(st.integers(0, 9), st.integers(0, 7), st.integers(1, 9000), st.integers(0, 9)),
@@ -139,6 +148,7 @@ def test_the_quota_is_kept_whatever_comes(arrivals: list[tuple[int, int, int, in
     for number, priority, size, day in arrivals:
         name = fragment(number, priority=priority, expiry_days=day)
         taken = tree.take({name: bytes(size)}, STICK, today_days=5)
-        assert (name in taken) == (name in tree.known())
+        known = tree.known().get(name)
+        assert (name in taken) == (known is not None and known.size_bytes >= size)
         used = sum(footprint_bytes(each.size_bytes) for each in tree.known().values())
         assert used <= quotas.carried_bytes

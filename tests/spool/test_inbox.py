@@ -3,7 +3,7 @@ import pytest
 from spool.delivery import Delivery
 from spool.errors import MalformedNameError
 from spool.quotas import Quotas
-from tests.faults import MemoryFileSystem
+from tests.faults import KEEP_NOTHING, MemoryFileSystem
 from tests.spool.samples import ANNE, BEA, STICK, every_crash, fragment, spool_in
 
 ID = f"{1:016x}"
@@ -29,6 +29,8 @@ def test_an_acknowledgement_is_true_after_any_crash() -> None:
         assert found == WHOLE if finished else found <= WHOLE
         inbox.receive(PARTS)
         assert sorted(each.data for each in inbox.read(ID)) == sorted(WHOLE)
+        lasting = spool_in(fs.after_power_cut(KEEP_NOTHING)).inbox
+        assert {each.data for each in lasting.read(ID)} == WHOLE
 
 
 def test_what_arrives_twice_or_by_two_ways_is_kept_once() -> None:
@@ -36,6 +38,18 @@ def test_what_arrives_twice_or_by_two_ways_is_kept_once() -> None:
     inbox.receive(PARTS)
     inbox.receive([part._replace(source="other") for part in PARTS])
     assert len(list(inbox.read(ID))) == len(PARTS)
+
+
+def test_what_the_disk_spoiled_is_taken_again() -> None:
+    fs = MemoryFileSystem()
+    inbox = spool_in(fs).inbox
+    inbox.receive(PARTS)
+    spoiled = inbox.paths(ID)[0]
+    fs.remove(spoiled)
+    fs.create(spoiled, [b"rot"])
+    assert len(list(inbox.read(ID))) == len(PARTS) - 1
+    inbox.receive(PARTS)
+    assert {each.data for each in inbox.read(ID)} == WHOLE
 
 
 def test_a_group_costs_two_flushes() -> None:

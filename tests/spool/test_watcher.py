@@ -1,6 +1,7 @@
 import os
 import queue
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -175,6 +176,25 @@ def test_a_folder_full_of_rubbish_costs_bounded_time(
     with Watcher(folder, arrivals, rescan_seconds=HOUR, events=False):
         arrivals.next()
     assert len(arrivals.rest()) <= 9
+
+
+def test_folders_in_folders_cost_bounded_memory(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed: list[str] = []
+    list_names = watcher_module._names
+
+    def counted(path: str, limit: int) -> list[str]:
+        names = list_names(path, limit)
+        listed.extend(names)
+        return names
+
+    monkeypatch.setattr(watcher_module, "_MAX_ENTRIES", 10)
+    monkeypatch.setattr(watcher_module, "_names", counted)
+    for path in product("abcde", repeat=3):
+        (folder / "/".join(path)).mkdir(parents=True)
+    assert list(watcher_module._walk(str(folder))) == []
+    assert 5 <= len(listed) < 10
 
 
 def test_a_failing_callback_ends_the_watcher_with_an_error(folder: Path) -> None:

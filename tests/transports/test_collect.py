@@ -11,6 +11,7 @@ from spool.name import BundleName, FragmentName
 from spool.quotas import Quotas
 from tests.faults import KEEPS, CrashError, Faults, MemoryFileSystem, counting_entropy
 from tests.transports.toy import NOW_NS, TERMS, ToyNode, medium_in, node_id, toy_file
+from transports import collect as collect_module
 from transports.errors import MediumGoneError
 from transports.medium import Medium, fragment_path
 from transports.report import Collected
@@ -51,7 +52,8 @@ def test_a_crash_at_any_step_loses_nothing() -> None:
         for keep in KEEPS:
             again = ToyNode(2, dead.after_power_cut(keep))
             again.merged = dict(bea.merged)
-            again.at(medium_in(stick)).collect(TERMS)
+            its_stick = medium_in(stick.after_kill())
+            again.at(its_stick).collect(TERMS)
             again.merge()
             assert sorted(again.merged.values()) == sorted(bundles)
         if not dead.is_dead:
@@ -102,6 +104,34 @@ def test_an_old_bad_file_is_taken_off_so_that_its_sender_writes_it_again() -> No
     assert bea.at(medium_in(fs)).collect(TERMS).removed == 1
     anne.at(medium_in(fs)).deliver([node_id(2)], TERMS)
     assert len(bea.at(medium_in(fs)).collect(TERMS).received) == 1
+
+
+def test_a_stick_full_of_bad_files_fills_no_quarantine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collect_module, "_MOST_QUARANTINED", 2)
+    stick, names = stick_with(b"one", b"two", b"three", b"four")
+    paths = {damage(stick, name, b"rubbish", age_ns=3600 * 10**9) for name in names}
+    bea = ToyNode(2, MemoryFileSystem())
+    assert set(bea.at(medium_in(stick)).collect(TERMS).bad) == paths
+    assert len(bea.spool.quarantine.list()) == 2
+
+
+@pytest.mark.parametrize(("age_days", "removed"), [(0, 0), (2, 1)])
+def test_a_file_with_one_damaged_fragment_makes_room_for_a_sound_one(
+    age_days: int, removed: int
+) -> None:
+    fs = MemoryFileSystem()
+    anne, bea = ToyNode(1, MemoryFileSystem()), ToyNode(2, MemoryFileSystem())
+    name = anne.queue(2, b"0123456789")
+    anne.at(medium_in(fs)).deliver([node_id(2)], TERMS)
+    damage(fs, name, toy_file(b"0123456789")[:-1] + b"?", age_ns=age_days * 86_400 * 10**9)
+    assert bea.at(medium_in(fs)).collect(TERMS).removed == 0
+    bea.merge()
+    assert bea.merged == {}
+    assert bea.at(medium_in(fs)).collect(TERMS).removed == removed
+    anne.at(medium_in(fs)).deliver([node_id(2)], TERMS)
+    bea.at(medium_in(fs)).collect(TERMS)
+    bea.merge()
+    assert list(bea.merged.values()) == [b"0123456789"] * removed
 
 
 @pytest.mark.parametrize("age_ns", [0, 59 * 10**9])
@@ -178,6 +208,24 @@ def test_pulling_the_medium_keeps_what_was_read() -> None:
     assert len(caught.value.done.received) == 2
     assert len(bea.spool.inbox.bundles()) == 2
     assert len(names) == 3
+
+
+def test_pulling_the_medium_before_damage_is_taken_off_keeps_what_was_read() -> None:
+    stick, (bad, _) = stick_with(b"0123456789", b"two")
+    damage(stick, bad, toy_file(b"0123456789")[:-1], age_ns=2 * 86_400 * 10**9)
+    bea = ToyNode(2, MemoryFileSystem())
+    directory = bea.at(medium_in(stick))
+    assert len(directory.collect(TERMS).received) == 2
+
+    def pull_after_two(name: FragmentName, data: bytes) -> bool:
+        stick.is_gone = len(bea.asked) == 4
+        return bea.genuine(name, data)
+
+    questions = directory.questions._replace(genuine=pull_after_two)
+    with pytest.raises(MediumGoneError) as caught:
+        replace(directory, questions=questions).collect(TERMS)
+    assert isinstance(caught.value.done, Collected)
+    assert len(caught.value.done.received) == 2
 
 
 def test_a_medium_that_cannot_be_written_can_be_collected_from() -> None:

@@ -10,6 +10,7 @@ from bundler.limits import Limits
 
 # One source block of the erasure code: losses spread over all symbols of the bundle.
 _BUNDLE_SYMBOLS = 8192
+_BUNDLE_BYTES = 8_000_000
 
 
 class Span(NamedTuple):
@@ -80,4 +81,4 @@ def bundle_bytes_for(symbol_bytes: int, limits: Limits) -> int:
 
     One source block of the erasure code, and never so large that one more section breaks the bound.
     """
-    return min(limits.bundle_bytes * 3 // 4, _BUNDLE_SYMBOLS * symbol_bytes)
+    return min(limits.bundle_bytes * 3 // 4, _BUNDLE_BYTES, _BUNDLE_SYMBOLS * symbol_bytes)

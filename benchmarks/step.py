@@ -30,7 +30,7 @@ def make_nodes(folder: Path) -> None:
 
 def put(folder: Path) -> None:
     """Write the NDJSON into the farm's ledger."""
-    with _node(folder, "farm") as node, (folder / "weather.ndjson").open() as lines:
+    with _node(folder, "farm") as node, (folder / "weather.ndjson").open("rb") as lines:
         store = ledgers.new_ledger(node, "weather")
         ledgers.put(node, store, ledgers.drafts_from_ndjson(lines, now_us=0))
 

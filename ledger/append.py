@@ -12,12 +12,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from ledger import cbor
 from ledger.entry import (
     INCARNATIONS_THING,
+    MAX_FOLLOWS,
     NULL_PAYLOAD,
     Action,
     Entry,
     Follow,
     check_entry,
-    cost_bytes,
     leaf_bytes,
     payload_digest,
     sort_follows,
@@ -34,7 +34,7 @@ from ledger.log import (
     log_origin,
 )
 from ledger.members import may_write, members
-from ledger.merkle import EMPTY_FRONTIER, extend, leaf_hash
+from ledger.merkle import extend, leaf_hash
 from ledger.note import Checkpoint, sign_checkpoint
 from ledger.seeds import root_cover, salts
 from ledger.store import Batch, Store
@@ -56,6 +56,7 @@ class Draft(NamedTuple):
         time_us: Microseconds since 1970 UTC.
         kind: The author's word for what sort of entry it is.
         action: See `Action`.
+        follows: Entries of other logs that it supersedes, in order; None: all heads of the thing.
     """
 
     thing: str
@@ -63,6 +64,7 @@ class Draft(NamedTuple):
     time_us: int
     kind: str = ""
     action: int = Action.PUT
+    follows: tuple[Follow, ...] | None = None
 
 
 def deletion(thing: str, time_us: int) -> Draft:
@@ -100,21 +102,49 @@ def append(store: Store, author: Author, drafts: Iterable[Draft]) -> Iterator[Lo
             f"you may read the ledger {store.genesis.name} but not write to it: "
             "ask one of its admins for `ledger share`"
         )
-    for batch in _batches(drafts):
-        yield _append_batch(store, author, batch)
+    waiting: list[Draft] = []
+    waiting_bytes = 0
+    for draft in drafts:
+        check_entry(_entry(draft, draft.follows or (), _NO_DIGEST))
+        waiting.append(draft)
+        waiting_bytes += len(draft.payload)
+        if len(waiting) == MAX_BATCH_ENTRIES or waiting_bytes >= MAX_BATCH_BYTES:
+            state, count = _append_batch(store, author, waiting)
+            yield state
+            del waiting[:count]
+            waiting_bytes = sum(len(one.payload) for one in waiting)
+    while waiting:
+        state, count = _append_batch(store, author, waiting)
+        yield state
+        del waiting[:count]
 
 
 def own_log(store: Store, author: Author) -> LogState:
-    """Return the log that the author's next entry goes to; an empty one may be new."""
+    """Return the log that the author's next entry goes to; an empty one may be new.
+
+    Nobody takes entries beyond a fork or a close, so after one it is a new log.
+
+    Raises:
+        BusyError: another process held the file for too long.
+        DamagedError: the disk said no.
+    """
+    found = _open_log(store, author)
+    if found is not None:
+        return found
+    with store.transaction():
+        found = _open_log(store, author)
+        if found is not None:
+            return found
+        open_incarnation(store, author)
+    return own_log(store, author)
+
+
+def _open_log(store: Store, author: Author) -> LogState | None:
     incarnation = store.meta(_OWN_LOG)
     if incarnation is None:
-        incarnation = author.entropy(8)
-        with store.transaction():
-            known = store.meta(_OWN_LOG)
-            if known is None:
-                store.set_meta(_OWN_LOG, incarnation)
-        incarnation = known or incarnation
-    return store.log(LogName(author.public, incarnation))
+        return None
+    state = store.log(LogName(author.public, incarnation))
+    return state if state.status is LogStatus.OPEN else None
 
 
 def open_incarnation(store: Store, author: Author) -> None:
@@ -155,7 +185,7 @@ def close_log(store: Store, author: Author, closing: LogState, *, time_us: int) 
     )
     with store.transaction():
         open_incarnation(store, author)
-        state = _append_batch(store, author, [draft])
+        state, _ = _append_batch(store, author, [draft])
         store.set_status(closing, LogStatus.CLOSED, close=Close(size=closing.size, root=root))
         store.add_checkpoint(closing, last)
     return state
@@ -177,10 +207,12 @@ def close_from_payload(author: bytes, payload: bytes) -> tuple[LogName, Checkpoi
     return LogName(author, cbor.as_bytes(fields["incarnation"], 8)), last
 
 
-def _append_batch(store: Store, author: Author, drafts: Sequence[Draft]) -> LogState:
+def _append_batch(store: Store, author: Author, drafts: Sequence[Draft]) -> tuple[LogState, int]:
+    """Append as many of *drafts* as fit between two checkpoints; return also how many did."""
     for _ in range(_ATTEMPTS):
+        batch = _make_batch(store, author, own_log(store, author), drafts)
         try:
-            return store.commit(_make_batch(store, author, own_log(store, author), drafts))
+            return store.commit(batch), len(batch.entries)
         except StaleError:
             continue
     raise StaleError(f"another process kept writing to {store.path.name}; try again")
@@ -188,15 +220,10 @@ def _append_batch(store: Store, author: Author, drafts: Sequence[Draft]) -> LogS
 
 def _make_batch(store: Store, author: Author, state: LogState, drafts: Sequence[Draft]) -> Batch:
     cover = state.cover or root_cover(author.entropy(16))
-    follows = _follows(store, state, drafts)
-    entries = []
-    for draft, salt in zip(drafts, salts(cover, state.size, len(drafts)), strict=True):
-        digest = payload_digest(salt, draft.payload)
-        entries.append(_entry(draft, follows.pop(draft.thing, ()), digest))
-    extension = extend(
-        state.frontier if state.size else EMPTY_FRONTIER,
-        [leaf_hash(leaf_bytes(entry)) for entry in entries],
+    entries, leaves = _fitting(
+        drafts, _follows(store, state, drafts), salts(cover, state.size, len(drafts))
     )
+    extension = extend(state.frontier, leaves)
     frontier = extension.frontier
     origin = log_origin(store.ledger_id, state.name)
     return Batch(
@@ -208,6 +235,27 @@ def _make_batch(store: Store, author: Author, state: LogState, drafts: Sequence[
     )
 
 
+def _fitting(
+    drafts: Sequence[Draft], follows: dict[str, tuple[Follow, ...]], salts: Iterable[bytes]
+) -> tuple[list[Entry], list[bytes]]:
+    """Return the first entries, and their leaves, that one checkpoint may cover."""
+    entries: list[Entry] = []
+    leaves: list[bytes] = []
+    room = MAX_BATCH_BYTES
+    for draft, salt in zip(drafts, salts, strict=True):
+        followed = draft.follows
+        if followed is None:
+            followed = follows.pop(draft.thing, ()) if draft.action <= Action.DELETE else ()
+        entry = _entry(draft, followed, payload_digest(salt, draft.payload))
+        leaf = leaf_bytes(entry)
+        room -= len(leaf) + len(draft.payload)
+        if room < 0:
+            break
+        entries.append(entry)
+        leaves.append(leaf_hash(leaf))
+    return entries, leaves
+
+
 def _follows(
     store: Store, state: LogState, drafts: Sequence[Draft]
 ) -> dict[str, tuple[Follow, ...]]:
@@ -215,28 +263,16 @@ def _follows(
     if not store.rows("SELECT 1 FROM log WHERE id != ? AND size > 0 LIMIT 1", state.row or 0):
         return {}
     found = {}
-    for thing in {draft.thing for draft in drafts if draft.action <= Action.DELETE}:
+    for thing in _unsaid(drafts):
         others = [one.as_follow() for one in heads(store, thing) if one.log != state.name]
         if others:
-            found[thing] = tuple(sort_follows(others)[:64])
+            found[thing] = tuple(sort_follows(others)[:MAX_FOLLOWS])
     return found
 
 
-def _batches(drafts: Iterable[Draft]) -> Iterator[list[Draft]]:
-    """Cut *drafts* where a checkpoint is due."""
-    batch: list[Draft] = []
-    cost = 0
-    for draft in drafts:
-        entry = _entry(draft, (), _NO_DIGEST)
-        check_entry(entry)
-        one = cost_bytes(entry)
-        if batch and (len(batch) == MAX_BATCH_ENTRIES or cost + one > MAX_BATCH_BYTES):
-            yield batch
-            batch, cost = [], 0
-        batch.append(draft)
-        cost += one
-    if batch:
-        yield batch
+def _unsaid(drafts: Iterable[Draft]) -> set[str]:
+    """Return the things of the drafts that do not say what they follow."""
+    return {one.thing for one in drafts if one.follows is None and one.action <= Action.DELETE}
 
 
 def _entry(draft: Draft, follows: tuple[Follow, ...], digest: bytes) -> Entry:

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import unicodedata
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Self
@@ -35,7 +34,9 @@ def check_name(name: str, what: str = "name") -> str:
     """
     if not 1 <= len(name) <= MAX_NAME_CHARACTERS:
         raise MalformedError(f"a {what} has 1 to {MAX_NAME_CHARACTERS} characters")
-    if any(unicodedata.category(char)[0] == "C" or char in "/\u2028\u2029" for char in name):
+    # Not by Unicode category: whether one is assigned differs between versions of Python, and with
+    # it what a grant says would.
+    if any(char < " " or "\x7f" <= char <= "\x9f" or char in "/\u2028\u2029" for char in name):
         raise MalformedError(f"the {what} {name!r} holds a control character or a slash")
     return name
 
@@ -83,7 +84,7 @@ class Card:
             UnverifiedError: its signature is not by its own key.
         """
         fields = cbor.as_list(cbor.decode(data, limit_bytes=_MAX_CARD_BYTES))
-        if not fields or fields[0] != 1:
+        if not fields or cbor.as_uint(fields[0]) != 1:
             raise MalformedError("not a card of version 1; a newer pannier may read it")
         _, name, author, hpke, signature = cbor.as_list(fields, 5)
         card = cls(
@@ -102,7 +103,7 @@ class Card:
 
     def to_text(self) -> str:
         """Return the card as one line of letters and digits, for files, mail and QR codes."""
-        return TEXT_PREFIX + base64.b32encode(self.to_bytes()).decode().rstrip("=")
+        return TEXT_PREFIX + _base32(self.to_bytes())
 
     @classmethod
     def from_text(cls, text: str) -> Self:
@@ -112,14 +113,18 @@ class Card:
             MalformedError: *text* is not a card.
             UnverifiedError: its signature is not by its own key.
         """
-        joined = "".join(text.split()).upper()
+        joined = "".join(text.split())
+        # Some letters beyond ASCII have capitals in it.
+        joined = joined.upper() if joined.isascii() else ""
         if not joined.startswith(TEXT_PREFIX):
             raise MalformedError(f"not a card: a card is one line that begins with {TEXT_PREFIX}")
         digits = joined.removeprefix(TEXT_PREFIX)
         try:
             data = base64.b32decode(digits + "=" * (-len(digits) % 8))
-        except (binascii.Error, ValueError) as error:
+        except binascii.Error as error:
             raise MalformedError("the card is not whole: a letter is missing or wrong") from error
+        if _base32(data) != digits:  # the last letter has bits to spare
+            raise MalformedError("the card is not whole: its last letter is wrong")
         return cls.from_bytes(data)
 
     @property
@@ -132,7 +137,7 @@ class Card:
         """16 letters and digits for people to compare: ``ABCD-EFGH-IJKL-MNOP``."""
         signed = cbor.encode([1, self.name, self.author, _as_lists(self.hpke)])
         digest = sha256(b"pannier fingerprint 1\0" + signed).digest()[:10]
-        text = base64.b32encode(digest).decode()
+        text = _base32(digest)
         return "-".join(text[i : i + 4] for i in range(0, 16, 4))
 
     @property
@@ -146,6 +151,10 @@ class Card:
             if suite == SUITE_X25519:
                 return key
         raise MalformedError(f"the card of {self.name} has no X25519 key; its node is too new")
+
+
+def _base32(data: bytes) -> str:
+    return base64.b32encode(data).decode().rstrip("=")
 
 
 def _as_lists(hpke: tuple[tuple[int, bytes], ...]) -> list[list[object]]:

@@ -4,6 +4,7 @@ Source: RFC 7493 (I-JSON), with integers up to 64 bits.
 """
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 
 from ledger import cbor
@@ -64,7 +65,7 @@ def _check_negative(value: object) -> None:
         raise MalformedError(f"the integer {value} is beyond 64 bits")
     if isinstance(value, dict):
         _check_negatives(tuple(value.values()))
-    elif isinstance(value, list):
+    elif isinstance(value, list | tuple):
         _check_negatives(value)
 
 
@@ -76,8 +77,7 @@ def _check_negatives(values: Sequence[object]) -> None:
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
         raise ValueError(f"the key {twice!r} stands twice in one object")
     return found
 

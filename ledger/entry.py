@@ -98,10 +98,9 @@ def leaf_bytes(entry: Entry) -> bytes:
     )
 
 
-def cost_bytes(entry: Entry) -> int:
+def size_bytes(entry: Entry) -> int:
     """Return what the entry counts towards the 8 MiB between two checkpoints."""
-    payload = len(entry.payload) if entry.payload is not None else 0
-    return 64 + 4 * len(entry.thing) + 4 * len(entry.kind) + 64 * len(entry.follows) + payload
+    return len(leaf_bytes(entry)) + len(entry.payload or b"")
 
 
 def check_entry(entry: Entry) -> None:

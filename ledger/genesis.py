@@ -45,7 +45,7 @@ class Genesis:
             UnverifiedError: a card in it does not verify.
         """
         fields = cbor.as_list(cbor.decode(data, limit_bytes=_MAX_GENESIS_BYTES))
-        if not fields or fields[0] != 1:
+        if not fields or cbor.as_uint(fields[0]) != 1:
             raise MalformedError("not a genesis of version 1; a newer pannier may read it")
         _, name, cards, time_us, nonce = cbor.as_list(fields, 5)
         admins = tuple(Card.from_bytes(cbor.as_bytes(card)) for card in cbor.as_list(cards))

@@ -48,7 +48,8 @@ class KeyStretch:
             lanes=self.lanes,
             memory_cost=self.memory_kib,
         )
-        return kdf.derive(passphrase.encode())
+        # What an environment holds that is no Unicode is a passphrase like any other.
+        return kdf.derive(passphrase.encode(errors="surrogatepass"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +146,7 @@ def keys_from_file(data: bytes, passphrase: str | None) -> NodeKeys:
 
 def _file_fields(data: bytes) -> list[object]:
     fields = list(cbor.as_list(cbor.decode(data, limit_bytes=_MAX_FILE_BYTES)))
-    if not fields or fields[0] != 1 or len(fields) not in (2, 5):
+    if len(fields) not in (2, 5) or cbor.as_uint(fields[0]) != 1:
         raise MalformedError("not a key file of version 1; a newer pannier may read it")
     return fields
 

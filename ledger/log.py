@@ -42,7 +42,7 @@ class LogStatus(IntEnum):
     CLOSED = 2
     """Its author ended it at a size and root; it grows up to there and no further."""
     HOSTILE = 3
-    """Its author ended it in two ways; it never changes again."""
+    """Its author ended it in two ways; it is CLOSED at the lesser (size, root) of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ class LogState:
         frontier: Append state over all entries held.
         cover: Seeds of the payloads held.
         status: See `LogStatus`.
-        close: Where it ends, when CLOSED.
+        close: Where it ends, when CLOSED or HOSTILE.
         fork_index: The first entry known to differ between two branches, when FORKED.
     """
 
@@ -90,7 +90,9 @@ class LogState:
 class Range:
     """Entries of one log that follow each other, and the checkpoint that covers them.
 
-    Nothing in it has been verified; `ledger.merge` does that.
+    Nothing in it has been verified; `ledger.merge` does that. Only the digests of entries with a
+    payload are those of their payloads: whoever decodes a range derives them from salt and payload,
+    so that an altered payload shows as another root.
 
     Attributes:
         log: Which log.

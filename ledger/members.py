@@ -12,6 +12,7 @@ from ledger.card import Card
 from ledger.entry import Action
 from ledger.errors import LedgerError, RefusedError
 from ledger.genesis import Genesis
+from ledger.records import read_back
 from ledger.store import Store
 
 _MAX_GRANT_BYTES = 1 << 14
@@ -83,19 +84,25 @@ def members_of(genesis: Genesis, grants: Iterable[tuple[bytes, bytes]]) -> Membe
     """
     members = {card.author: Member(card=card, role=Role.ADMIN) for card in genesis.admins}
     waiting = list(grants)
-    grew = True
-    while grew:
-        grew = False
-        for author, payload in waiting:
-            granter = members.get(author)
-            granted = _read(payload) if granter and granter.role is Role.ADMIN else None
-            if granted is None:
-                continue
+    while True:
+        ready = [grant for grant in waiting if _is_admin(members, grant[0])]
+        if not ready:
+            return members
+        waiting = [grant for grant in waiting if not _is_admin(members, grant[0])]
+        for granted in filter(None, (_read(payload) for _, payload in ready)):
             known = members.get(granted.card.author)
-            if known is None or known.role < granted.role:
+            if known is None or _rank(known) < _rank(granted):
                 members[granted.card.author] = granted
-                grew = True
-    return members
+
+
+def _is_admin(members: Members, author: bytes) -> bool:
+    member = members.get(author)
+    return member is not None and member.role is Role.ADMIN
+
+
+def _rank(member: Member) -> tuple[Role, bytes]:
+    """Of grants of one role the card decides: any rule will do that does not look at the order."""
+    return member.role, member.card.to_bytes()
 
 
 def members(store: Store) -> Members:
@@ -109,10 +116,9 @@ def members(store: Store) -> Members:
         "WHERE action > 1 AND action = ?",
         int(Action.GRANT),
     )
-    return members_of(
-        store.genesis,
-        ((cbor.as_bytes(author), cbor.as_bytes(payload)) for author, payload in found),
-    )
+    with read_back():
+        grants = [(cbor.as_bytes(author), cbor.as_bytes(payload)) for author, payload in found]
+    return members_of(store.genesis, grants)
 
 
 def may_write(members: Members, author: bytes) -> bool:

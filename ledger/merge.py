@@ -4,11 +4,12 @@ Everything is checked before the transaction begins: membership, leaves, root, s
 what came continues what is here. Merging is idempotent, and ranges may come in any order.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ledger.append import close_from_payload
-from ledger.entry import Action, Entry, check_entry, cost_bytes, leaf_bytes
+from ledger.entry import Action, Entry, check_entry, leaf_bytes
 from ledger.errors import LedgerError, MalformedError, StaleError, UnverifiedError
 from ledger.fork import Branch, Fork
 from ledger.log import (
@@ -33,6 +34,7 @@ from ledger.merkle import (
     node_hash,
 )
 from ledger.note import Checkpoint
+from ledger.seeds import MAX_COVER_SEEDS, TREE_DEPTH, Cover, Seed, covers, union
 from ledger.store import Batch, Store
 
 _ATTEMPTS = 100
@@ -103,8 +105,11 @@ def merge(store: Store, received: Range) -> Outcome:
     raise StaleError(f"another process kept writing to {store.path.name}; try again")
 
 
-def take_fork(store: Store, log: LogName, fork: Fork) -> None:
+def take_fork(store: Store, log: LogName, fork: Fork) -> Forked | NotGranted:
     """Keep a proof that somebody passed on, and stop taking entries of *log*.
+
+    The proof travels again with every bundle: one that comes before the author's grant is not kept,
+    or anybody could fill the file with proofs against keys made for it.
 
     Raises:
         UnverifiedError: it proves nothing.
@@ -112,18 +117,19 @@ def take_fork(store: Store, log: LogName, fork: Fork) -> None:
         DamagedError: the disk said no.
     """
     fork.verify(store.ledger_id, log)
+    if not may_write(members(store), log.author):
+        return NotGranted(author=log.author)
     with store.transaction():
         _mark_forked(store, store.ensure_log(log), fork)
+        return Forked(fork=fork, status=store.log(log).status)
 
 
 def _merge_once(store: Store, received: Range, state: LogState) -> Outcome:
     checkpoint = received.checkpoint
-    if received.first > state.size:
-        return Gap(size=state.size)
-    if state.status is LogStatus.HOSTILE:
-        return Forked(fork=None, status=state.status)
     if state.close is not None and checkpoint.size > state.close.size:
         return Ended(close=state.close)
+    if received.first > state.size:
+        return Gap(size=state.size)
     nodes = store.nodes(state)
     if checkpoint.size <= state.size and root_at(state, checkpoint.size, nodes) == checkpoint.root:
         return Merged(count=0)
@@ -131,7 +137,11 @@ def _merge_once(store: Store, received: Range, state: LogState) -> Outcome:
 
 
 def _merge_new(store: Store, received: Range, state: LogState, nodes: NodeReader) -> Outcome:
-    leaves = [leaf_hash(leaf_bytes(entry)) for entry in received.entries]
+    encoded = [leaf_bytes(entry) for entry in received.entries]
+    payloads = (entry.payload for entry in received.entries)
+    if sum(map(len, encoded)) + sum(map(len, filter(None, payloads))) > MAX_BATCH_BYTES:
+        raise MalformedError(f"a range of over {MAX_BATCH_BYTES} bytes")
+    leaves = [leaf_hash(data) for data in encoded]
     extension = extend(_at(state, received.first, nodes), leaves)
     if extension.frontier.root() != received.checkpoint.root:
         if received.first == 0:
@@ -142,58 +152,128 @@ def _merge_new(store: Store, received: Range, state: LogState, nodes: NodeReader
     if differing:
         index = received.first + differing[0]
         theirs = _Grown(nodes, received.first, leaves).node
-        return _diverged(store, state, _prove(store, state, received.checkpoint, index, theirs))
+        fork = _prove(store, state, received.checkpoint, index, theirs)
+        if has_gone_astray(state):
+            return _replace(store, state, received, fork)
+        return _diverged(store, state, fork)
     if state.status is LogStatus.FORKED:
         return Forked(fork=None, status=state.status)
-    return _take(store, state, received, extension, len(held))
+    if received.first < state.size:
+        extension = extend(state.frontier, leaves[state.size - received.first :])
+    return _take(store, state, received, extension)
 
 
-def _take(
-    store: Store, state: LogState, received: Range, extension: Extension, held_count: int
-) -> Outcome:
-    new = received.entries[held_count:]
-    if held_count:
-        extension = extend(state.frontier, [leaf_hash(leaf_bytes(entry)) for entry in new])
+def _take(store: Store, state: LogState, received: Range, extension: Extension) -> Outcome:
+    new = received.entries[state.size - received.first :]
     batch = Batch(
         state=state,
         entries=new,
         extension=extension,
         checkpoint=received.checkpoint,
-        cover=state.cover or received.cover,
+        cover=_cover(state, received),
     )
 
     def apply_closes(_: LogState) -> None:
         for entry in new:
             if entry.action == Action.CLOSE:
-                _apply_close(store, received.log.author, entry)
+                _apply_close(store, received.log, entry)
 
     store.commit(batch, after=apply_closes)
     return Merged(count=len(new))
 
 
-def _apply_close(store: Store, author: bytes, entry: Entry) -> None:
-    """Do what a close says: cut the log, or replace the branch that was held here."""
+def _cover(state: LogState, received: Range) -> Cover:
+    """Return the seeds of the log once *received* is in it.
+
+    Of the seeds received those are kept that gave the salt of a payload: its digest is part of the
+    root that the author signed, so they are proven. What else came may be anything.
+    """
+    if covers(state.cover, received.first, len(received.entries)):
+        return state.cover
+    carried = [n for n, one in enumerate(received.entries, received.first) if one.payload]
+    proven = (seed for seed in received.cover if _is_used(seed, carried))
+    cover = union(state.cover, tuple(proven))
+    if len(cover) > MAX_COVER_SEEDS:
+        raise MalformedError(f"the payloads of a log under more than {MAX_COVER_SEEDS} seeds")
+    return cover
+
+
+def _is_used(seed: Seed, numbers: Sequence[int]) -> bool:
+    """Whether one of *numbers*, which ascend, lies under *seed*."""
+    shift = TREE_DEPTH - seed.level
+    at = bisect_left(numbers, seed.position << shift)
+    return at < len(numbers) and numbers[at] >> shift == seed.position
+
+
+def _apply_close(store: Store, writing: LogName, entry: Entry) -> None:
+    """Do what a close says; of several that differ the least counts, in whatever order they came.
+
+    A branch that the close does not name stays until the other arrives: what it holds then makes
+    room for it in one transaction, and nobody looks into a gap in between.
+    """
     try:
-        name, last = close_from_payload(author, entry.payload or b"")
-        last.verify(log_origin(store.ledger_id, name), author)
+        name, last = close_from_payload(writing.author, entry.payload or b"")
+        last.verify(log_origin(store.ledger_id, name), name.author)
     except LedgerError:
         return  # an author's nonsense about its own log says nothing
+    if name == writing:
+        return
     close = Close(size=last.size, root=last.root)
     state = store.ensure_log(name)
-    if state.close is not None:
-        if state.close != close:
-            store.set_status(state, LogStatus.HOSTILE, close=state.close)
-        return
-    nodes = store.nodes(state)
-    if state.size >= close.size:
-        if root_at(state, close.size, nodes) == close.root:
-            store.truncate(state, frontier_at(close.size, nodes))
-            store.add_checkpoint(state, last)
-        else:
-            store.truncate(state, frontier_at(state.fork_index or 0, nodes))
-    elif state.fork_index is not None and state.fork_index < state.size:
-        store.truncate(state, frontier_at(state.fork_index, nodes))
-    store.set_status(state, LogStatus.CLOSED, close=close)
+    status = LogStatus.CLOSED
+    if state.close is not None and (state.status is LogStatus.HOSTILE or state.close != close):
+        status = LogStatus.HOSTILE
+        close = min(close, state.close, key=lambda one: (one.size, one.root))
+    store.set_status(state, status, close=close)
+    if close == Close(size=last.size, root=last.root) and contains(store, state, close):
+        store.truncate(state, frontier_at(close.size, store.nodes(state)))
+        store.add_checkpoint(state, last)
+
+
+def contains(store: Store, state: LogState, close: Close) -> bool:
+    """Return whether *state* begins with, or is, what *close* names.
+
+    Raises:
+        DamagedError: the file cannot be read.
+    """
+    return state.size >= close.size and root_at(state, close.size, store.nodes(state)) == close.root
+
+
+def has_gone_astray(state: LogState) -> bool:
+    """Whether *state* may be on another branch than the one at whose end its author closed it.
+
+    It is not yet, or no longer, what the close says, and gives way to whatever differs.
+    """
+    return state.close is not None and (
+        state.size != state.close.size or state.frontier.root() != state.close.root
+    )
+
+
+def _replace(store: Store, state: LogState, received: Range, fork: Fork) -> Outcome:
+    with store.transaction():
+        if store.log(state.name) != state:
+            raise StaleError(f"log {state.name} changed meanwhile")
+        _keep_fork(store, state, fork)
+        return take_branch(store, received, fork.index)
+
+
+def take_branch(store: Store, received: Range, index: int) -> Outcome:
+    """Take *received* in place of what is held here from entry *index* on; all of it or nothing.
+
+    Args:
+        store: The ledger, inside `Store.transaction`.
+        received: A range that `merge` has verified and found `Forked`.
+        index: The first entry that differs, as the fork says.
+
+    Returns:
+        As `merge`.
+
+    Raises:
+        DamagedError: the file cannot be read.
+    """
+    state = store.log(received.log)
+    store.truncate(state, frontier_at(index, store.nodes(state)))
+    return _merge_once(store, received, store.log(received.log))
 
 
 def _diverged(store: Store, state: LogState, fork: Fork) -> Forked:
@@ -204,10 +284,17 @@ def _diverged(store: Store, state: LogState, fork: Fork) -> Forked:
 
 
 def _mark_forked(store: Store, state: LogState, fork: Fork) -> None:
-    store.keep_evidence(state, "fork", fork.to_bytes())
+    _keep_fork(store, state, fork)
     if state.status in (LogStatus.OPEN, LogStatus.FORKED):
         known = [state.fork_index] if state.fork_index is not None else []
         store.set_status(state, LogStatus.FORKED, fork_index=min([*known, fork.index]))
+
+
+def _keep_fork(store: Store, state: LogState, fork: Fork) -> None:
+    """Keep one proof a log, that of the earliest fork: who forks for ever fills no disk with it."""
+    kept = [Fork.from_bytes(data) for log, data in store.evidence("fork") if log.row == state.row]
+    if all(fork.index < one.index for one in kept):
+        store.replace_evidence(state, "fork", fork.to_bytes())
 
 
 def _prove(
@@ -256,10 +343,8 @@ def _check_bounds(received: Range) -> None:
         raise MalformedError("a log has at most 2^32 entries")
     for entry in received.entries:
         check_entry(entry)
-        if entry.payload is None and entry.action > Action.DELETE:
+        if entry.payload is None and Action.DELETE < entry.action <= Action.CLOSE:
             raise MalformedError("an entry about members or incarnations without its payload")
-    if sum(map(cost_bytes, received.entries)) > MAX_BATCH_BYTES + (2 << 20):
-        raise MalformedError(f"a range of over {MAX_BATCH_BYTES} bytes")
 
 
 def root_at(state: LogState, size: int, nodes: NodeReader) -> bytes:

@@ -4,12 +4,14 @@ Source: docs/format.md section 6. Nothing is reused: what was written since the 
 new incarnation, and both histories stay.
 """
 
+from collections.abc import Iterable, Iterator
+
 from ledger.append import Author, Draft, append, close_log, open_incarnation, own_log
-from ledger.entry import Action
-from ledger.log import LogStatus, Range
-from ledger.merge import Forked, Merged, Outcome, merge
-from ledger.merkle import frontier_at
+from ledger.entry import MAX_FOLLOWS, Action, Entry, sort_follows
+from ledger.log import LogName, LogStatus, Range
+from ledger.merge import Forked, Merged, Outcome, merge, take_branch
 from ledger.store import Store
+from ledger.views import last_before
 
 
 def take_back(store: Store, author: Author, received: Range, *, time_us: int) -> Outcome:
@@ -32,37 +34,48 @@ def take_back(store: Store, author: Author, received: Range, *, time_us: int) ->
     """
     with store.transaction():
         writing = own_log(store, author).name
+        before = store.newest_evidence()
         outcome = merge(store, received)
+        if isinstance(outcome, Forked) and outcome.status is LogStatus.FORKED and outcome.fork:
+            outcome = _adopt(store, author, received, outcome.fork.index, time_us)
+        elif isinstance(outcome, Merged) and outcome.count and received.log == writing:
+            open_incarnation(store, author)
         if isinstance(outcome, Merged):
-            if outcome.count and received.log == writing:
-                open_incarnation(store, author)
-            return outcome
-        if isinstance(outcome, Forked) and outcome.status is LogStatus.FORKED:
-            return _adopt(store, author, received, time_us) or outcome
-        return outcome
+            for _ in append(store, author, _say_again(store, store.dropped(before))):
+                pass
+    return outcome
 
 
-def _adopt(store: Store, author: Author, received: Range, time_us: int) -> Outcome | None:
-    """Take the branch that others hold; write again, in a new log, what only ours held."""
-    state = store.log(received.log)
-    if state.fork_index is None or received.first > state.fork_index:
-        return None
-    ours = store.entries(state, state.fork_index, state.size)
-    store.truncate(state, frontier_at(state.fork_index, store.nodes(state)))
-    store.set_status(state, LogStatus.OPEN)
-    outcome = merge(store, received)
+def _adopt(store: Store, author: Author, received: Range, index: int, time_us: int) -> Outcome:
+    """Take the branch that others hold, and say so in a close."""
+    store.set_status(store.log(received.log), LogStatus.OPEN)
+    outcome = take_branch(store, received, index)
     close_log(store, author, store.log(received.log), time_us=time_us)
-    drafts = [
-        Draft(
+    return outcome
+
+
+def _say_again(store: Store, dropped: Iterable[tuple[LogName, int, Entry]]) -> Iterator[Draft]:
+    """Yield what fell off the author's own logs, as drafts: nobody else will keep it in view.
+
+    Each follows what it followed then, and nothing that its author had not seen: beside what the
+    other branch says of the same thing it stands as a conflict.
+    """
+    cuts: dict[LogName, int] = {}
+    said: set[tuple[LogName, str]] = set()
+    for log, number, entry in dropped:
+        cut = cuts.setdefault(log, number)
+        if entry.payload is None or entry.action == Action.CLOSE:
+            continue
+        follows = set(entry.follows)
+        if entry.action <= Action.DELETE and (log, entry.thing) not in said:
+            said.add((log, entry.thing))
+            before = last_before(store, entry.thing, log, cut)
+            follows |= {before.as_follow()} if before else set()
+        yield Draft(
             thing=entry.thing,
             payload=entry.payload,
             time_us=entry.time_us,
             kind=entry.kind,
             action=entry.action,
+            follows=tuple(sort_follows(follows)[:MAX_FOLLOWS]),
         )
-        for entry in ours
-        if entry.payload is not None and entry.action != Action.CLOSE
-    ]
-    for _ in append(store, author, drafts):
-        pass
-    return outcome

@@ -9,25 +9,41 @@ at most `BUSY_SECONDS`.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from ledger import cbor
-from ledger.entry import FOLLOW_LEAF_BYTES, Action, Entry, Follow, follows_from, leaf_bytes
-from ledger.errors import BusyError, DamagedError, RefusedError, StaleError
+from ledger.entry import FOLLOW_LEAF_BYTES, Action, Entry, leaf_bytes
+from ledger.errors import (
+    BusyError,
+    DamagedError,
+    MalformedError,
+    RefusedError,
+    StaleError,
+)
 from ledger.genesis import Genesis, LedgerId
 from ledger.log import Close, LogName, LogState, LogStatus
 from ledger.merkle import EMPTY_FRONTIER, Extension, Frontier, NodeReader, leaf_hash, tiled_reader
 from ledger.note import Checkpoint
+from ledger.records import (
+    SqlValue,
+    checkpoint_from_row,
+    dropped_from_row,
+    dropped_to_row,
+    entry_from_row,
+    follows_from_row,
+    log_from_row,
+    read_back,
+)
 from ledger.schema import APPLICATION_ID, NUMBER_BITS, TABLES, VERSION
-from ledger.seeds import Seed, check_cover, cover_to_cbor
+from ledger.seeds import Seed, cover_to_cbor
 
 BUSY_SECONDS = 30.0
-_MAX_COVER_BYTES = 1 << 20
-_Value = int | str | bytes | None
+# Rows with payloads that are in memory at once while a log is cut back: at most 64 MiB.
+_STEP = 64
 _Row = tuple[int, int, int, int, int, bytes | None, bytes, bytes | None]
 
 
@@ -74,13 +90,12 @@ class Store:
             draft = path.with_suffix(f".{genesis.nonce.hex()}.new")
             draft.unlink(missing_ok=True)
             with _storage_errors(path):
-                db = _connect(draft)
-                db.executescript(f"BEGIN;{TABLES}")
-                db.execute("INSERT INTO meta VALUES ('genesis', ?)", (genesis.to_bytes(),))
-                db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                db.execute(f"PRAGMA user_version = {VERSION}")
-                db.execute("COMMIT")
-                db.close()
+                with closing(_connect(draft)) as db:
+                    db.executescript(f"BEGIN;{TABLES}")
+                    db.execute("INSERT INTO meta VALUES ('genesis', ?)", (genesis.to_bytes(),))
+                    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                    db.execute(f"PRAGMA user_version = {VERSION}")
+                    db.execute("COMMIT")
                 draft.rename(path)
         return cls.open(path)
 
@@ -94,8 +109,8 @@ class Store:
         """
         if not path.is_file():
             raise DamagedError(f"{path} is not there")
-        with _storage_errors(path):
-            db = _connect(path)
+        with _storage_errors(path), ExitStack() as undo:
+            db = undo.enter_context(closing(_connect(path)))
             version = db.execute("PRAGMA user_version").fetchone()[0]
             if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
                 raise DamagedError(f"{path} is not a ledger file")
@@ -105,7 +120,10 @@ class Store:
                     "use a newer pannier"
                 )
             found = db.execute("SELECT value FROM meta WHERE key = 'genesis'").fetchone()
-        return cls(path, db, Genesis.from_bytes(found[0]))
+            with read_back():
+                store = cls(path, db, Genesis.from_bytes(cbor.as_bytes(*found or (None,))))
+            undo.pop_all()
+        return store
 
     def close(self) -> None:
         """Close the file."""
@@ -119,49 +137,70 @@ class Store:
 
     # -- queries ------------------------------------------------------------------------------
 
-    def rows(self, sql: str, *values: _Value) -> list[tuple[_Value, ...]]:
+    def rows(self, sql: str, *values: SqlValue) -> list[tuple[SqlValue, ...]]:
         """Return all rows of a query.
 
         Raises:
+            MalformedError: one of *values* is beyond 64 bits, or text that is not valid Unicode.
             DamagedError: the file cannot be read.
         """
         with _storage_errors(self.path):
-            return self._db.execute(sql, values).fetchall()
+            try:
+                return self._db.execute(sql, values).fetchall()
+            except (OverflowError, UnicodeEncodeError) as error:
+                raise MalformedError(f"nothing in a ledger is called so: {error}") from error
 
     def logs(self) -> list[LogState]:
         """Return every log of which at least one entry is, or was, here."""
-        return [_log_state(row) for row in self.rows(f"{_SELECT_LOG} ORDER BY id")]
+        return [log_from_row(row) for row in self.rows(f"{_SELECT_LOG} ORDER BY id")]
 
     def log(self, name: LogName) -> LogState:
         """Return the state of one log; that of an empty one if it is not here."""
         found = self.rows(f"{_SELECT_LOG} WHERE author = ? AND incarnation = ?", *name)
         if found:
-            return _log_state(found[0])
+            return log_from_row(found[0])
         return LogState(row=None, name=name, frontier=EMPTY_FRONTIER, cover=())
 
     def entries(self, log: LogState, first: int, end: int) -> list[Entry]:
         """Return the entries *first* up to (not including) *end* of *log*, in order."""
         found = self.rows(
-            "SELECT thing.name, kind.name, action, time, follows, digest, payload FROM entry "
-            "JOIN thing ON thing.id = entry.thing JOIN kind ON kind.id = entry.kind "
+            f"SELECT {_LEAF}, payload {_FROM_ENTRY} "
             "WHERE entry.id >= ? AND entry.id < ? ORDER BY entry.id",
             _entry_id(log, first),
             _entry_id(log, end),
         )
         return [entry_from_row(row) for row in found]
 
-    def costs(self, log: LogState, first: int, end: int) -> list[int]:
-        """Return the payload bytes of each entry *first* up to *end*, in order."""
+    def numbers(self, log: LogState, first: int, end: int) -> list[int]:
+        """Return the numbers from *first* up to *end* of which there is an entry, in order."""
         found = self.rows(
-            "SELECT coalesce(length(payload), 0) FROM entry WHERE id >= ? AND id < ? ORDER BY id",
+            f"SELECT entry.id & 4294967295 {_FROM_ENTRY} "
+            "WHERE entry.id >= ? AND entry.id < ? ORDER BY entry.id",
             _entry_id(log, first),
             _entry_id(log, end),
         )
-        return [int(row[0] or 0) for row in found]
+        return [cbor.as_uint(row[0]) for row in found]
+
+    def costs(self, log: LogState, first: int, end: int) -> list[int]:
+        """Return at least what each entry *first* up to *end* counts between two checkpoints."""
+        found = self.rows(
+            "SELECT 64 + length(CAST(thing.name AS BLOB)) + length(CAST(kind.name AS BLOB)) "
+            "+ coalesce(length(follows), 0) + coalesce(length(payload), 0) "
+            f"{_FROM_ENTRY} WHERE entry.id >= ? AND entry.id < ? ORDER BY entry.id",
+            _entry_id(log, first),
+            _entry_id(log, end),
+        )
+        return [cbor.as_uint(row[0]) for row in found]
 
     def leaves(self, log: LogState, first: int, end: int) -> list[bytes]:
-        """Return the leaf hashes of the entries *first* up to *end*."""
-        return [leaf_hash(leaf_bytes(entry)) for entry in self.entries(log, first, end)]
+        """Return the leaf hashes of the entries *first* up to *end*; their payloads stay unread."""
+        found = self.rows(
+            f"SELECT {_LEAF}, NULL {_FROM_ENTRY} "
+            "WHERE entry.id >= ? AND entry.id < ? ORDER BY entry.id",
+            _entry_id(log, first),
+            _entry_id(log, end),
+        )
+        return [leaf_hash(leaf_bytes(entry_from_row(row))) for row in found]
 
     def nodes(self, log: LogState) -> NodeReader:
         """Return a reader of the tree of *log*, for proofs."""
@@ -173,7 +212,8 @@ class Store:
                 level,
                 position,
             )
-            return cbor.as_bytes(found[0][0]) if found else None
+            with read_back():
+                return cbor.as_bytes(found[0][0]) if found else None
 
         return tiled_reader(stored, lambda first, end: self.leaves(log, first, end))
 
@@ -186,7 +226,7 @@ class Store:
             first,
             end,
         )
-        return [Checkpoint.from_cbor(list(row)) for row in found]
+        return [checkpoint_from_row(row) for row in found]
 
     def last_checkpoint(self, log: LogState) -> Checkpoint | None:
         """Return the checkpoint of the greatest size, or None if nothing was ever signed."""
@@ -194,13 +234,42 @@ class Store:
             "SELECT size, root, signature FROM checkpoint WHERE log = ? ORDER BY size DESC LIMIT 1",
             log.row,
         )
-        return Checkpoint.from_cbor(list(found[0])) if found else None
+        return checkpoint_from_row(found[0]) if found else None
 
     def evidence(self, what: str) -> list[tuple[LogState, bytes]]:
-        """Return what is kept as proof of the kind *what* (``fork``, ``dropped``)."""
+        """Return what is kept as proof of the kind *what* (``fork``, ``dropped``).
+
+        Raises:
+            DamagedError: the file cannot be read.
+        """
         found = self.rows("SELECT log, data FROM evidence WHERE what = ? ORDER BY id", what)
         states = {state.row: state for state in self.logs()}
-        return [(states[cbor.as_uint(row)], cbor.as_bytes(data)) for row, data in found]
+        with read_back():
+            return [(states[cbor.as_uint(row)], cbor.as_bytes(data)) for row, data in found]
+
+    def newest_evidence(self) -> int:
+        """Return the number of the proof that was kept last; 0 if there is none."""
+        with read_back():
+            return cbor.as_uint(self.rows("SELECT coalesce(max(id), 0) FROM evidence")[0][0])
+
+    def dropped(self, after: int) -> Iterator[tuple[LogName, int, Entry]]:
+        """Yield (log, number, entry) of what fell off logs since the proof numbered *after*.
+
+        Raises:
+            DamagedError: the file cannot be read.
+        """
+        while found := self.rows(
+            "SELECT evidence.id, author, incarnation, data FROM evidence "
+            "JOIN log ON log.id = evidence.log "
+            "WHERE evidence.id > ? AND what = 'dropped' ORDER BY evidence.id LIMIT ?",
+            after,
+            _STEP,
+        ):
+            for number, author, incarnation, data in found:
+                with read_back():
+                    log = LogName(cbor.as_bytes(author), cbor.as_bytes(incarnation))
+                    after = cbor.as_uint(number)
+                yield log, *dropped_from_row(data)
 
     # -- changes ------------------------------------------------------------------------------
 
@@ -228,7 +297,7 @@ class Store:
                 self._db.rollback()
                 raise
 
-    def run(self, sql: str, *values: _Value) -> None:
+    def run(self, sql: str, *values: SqlValue) -> None:
         """Change something; only inside `transaction`."""
         self._db.execute(sql, values)
 
@@ -246,7 +315,8 @@ class Store:
         """
         with self.transaction():
             now = self.log(batch.state.name)
-            if now.frontier != batch.state.frontier or now.status != batch.state.status:
+            was = batch.state
+            if (now.frontier, now.status, now.close) != (was.frontier, was.status, was.close):
                 raise StaleError(f"log {now.name} grew meanwhile")
             row = self._write_log(batch)
             ids = self._write_entries(row, batch)
@@ -262,24 +332,32 @@ class Store:
             "INSERT OR IGNORE INTO evidence (log, what, data) VALUES (?, ?, ?)", log.row, what, data
         )
 
+    def replace_evidence(self, log: LogState, what: str, data: bytes) -> None:
+        """Keep *data* as the only proof of its kind for *log*; only inside `transaction`."""
+        self.run("DELETE FROM evidence WHERE log = ? AND what = ?", log.row, what)
+        self.keep_evidence(log, what, data)
+
     def truncate(self, log: LogState, frontier: Frontier) -> None:
         """Cut *log* back to *frontier*, keeping what falls off as evidence ``dropped``.
 
-        Only inside `transaction`. The views of the things concerned are made anew.
+        Only inside `transaction`. The views of the things concerned are made anew. Of a log cut
+        back to nothing the seeds go too: another branch may have others.
         """
         first = frontier.size
-        for offset, entry in enumerate(self.entries(log, first, log.size)):
-            data = cbor.encode([first + offset, leaf_bytes(entry), entry.payload])
-            self.keep_evidence(log, "dropped", data)
+        for start in range(first, log.size, _STEP):
+            entries = self.entries(log, start, min(start + _STEP, log.size))
+            for number, entry in enumerate(entries, start):
+                self.keep_evidence(log, "dropped", dropped_to_row(number, entry))
         bounds = (_entry_id(log, first), _entry_id(log, log.size))
         things = self.rows("SELECT DISTINCT thing FROM entry WHERE id >= ? AND id < ?", *bounds)
         self.run("DELETE FROM entry WHERE id >= ? AND id < ?", *bounds)
         self.run("DELETE FROM checkpoint WHERE log = ? AND size > ?", log.row, first)
         self.run("DELETE FROM node WHERE log = ? AND ((position + 1) << level) > ?", log.row, first)
         self.run(
-            "UPDATE log SET size = ?, frontier = ? WHERE id = ?",
+            "UPDATE log SET size = ?, frontier = ?, cover = ? WHERE id = ?",
             first,
             frontier.to_bytes(),
+            cbor.encode(cover_to_cbor(log.cover if first else ())),
             log.row,
         )
         for (thing,) in things:
@@ -329,7 +407,8 @@ class Store:
     def meta(self, key: str) -> bytes | None:
         """Return a small value kept beside the logs, or None."""
         found = self.rows("SELECT value FROM meta WHERE key = ?", key)
-        return cbor.as_bytes(found[0][0]) if found else None
+        with read_back():
+            return cbor.as_bytes(found[0][0]) if found else None
 
     def set_meta(self, key: str, value: bytes) -> None:
         """Keep a small value beside the logs; only inside `transaction`."""
@@ -402,17 +481,16 @@ class Store:
             "INSERT OR REPLACE INTO latest VALUES (?, ?, ?)",
             [(thing, row, batch.state.size + offset) for thing, offset in dict(shown).items()],
         )
-        self._write_follows(
-            (thing, entry) for thing, entry in zip(thing_ids, batch.entries, strict=True)
-        )
-
-    def _write_follows(self, entries: Iterable[tuple[int, Entry]]) -> None:
         self._db.executemany(
             "INSERT OR IGNORE INTO follow VALUES (?, ?, ?, ?, ?)",
-            [(thing, *follow) for thing, entry in entries for follow in entry.follows],
+            [
+                (thing, *follow)
+                for thing, offset in shown
+                for follow in batch.entries[offset].follows
+            ],
         )
 
-    def _rebuild_views(self, thing: _Value) -> None:
+    def _rebuild_views(self, thing: SqlValue) -> None:
         self.run("DELETE FROM latest WHERE thing = ?", thing)
         self.run("DELETE FROM follow WHERE thing = ?", thing)
         self.run(
@@ -424,10 +502,14 @@ class Store:
             int(Action.DELETE),
             NUMBER_BITS,
         )
-        found = self.rows("SELECT follows FROM entry WHERE thing = ? AND follows NOT NULL", thing)
+        found = self.rows(
+            "SELECT follows FROM entry WHERE thing = ? AND action <= ? AND follows NOT NULL",
+            thing,
+            int(Action.DELETE),
+        )
         self._db.executemany(
             "INSERT OR IGNORE INTO follow VALUES (?, ?, ?, ?, ?)",
-            [(thing, *follow) for (data,) in found for follow in _follows(data)],
+            [(thing, *follow) for (data,) in found for follow in follows_from_row(data)],
         )
 
     def _ids(self, table: str, known: dict[str, int], names: set[str]) -> dict[str, int]:
@@ -445,16 +527,12 @@ class Store:
         return known
 
 
+_LEAF = "thing.name, kind.name, action, time, follows, digest"
+_FROM_ENTRY = "FROM entry JOIN thing ON thing.id = entry.thing JOIN kind ON kind.id = entry.kind"
 _SELECT_LOG = (
     "SELECT id, author, incarnation, frontier, cover, status, close_size, close_root, fork_index "
     "FROM log"
 )
-
-
-def entry_from_row(row: Sequence[_Value]) -> Entry:
-    """Return the entry of a row (thing, kind, action, time, follows, digest, payload)."""
-    thing, kind, action, time_us, follows, digest, payload = row
-    return Entry(thing, kind, action, time_us, _follows(follows), digest, payload)  # type: ignore[arg-type]
 
 
 def short_leaf(leaf: bytes) -> bytes:
@@ -462,37 +540,19 @@ def short_leaf(leaf: bytes) -> bytes:
     return leaf[:FOLLOW_LEAF_BYTES]
 
 
-def _follows(data: _Value) -> tuple[Follow, ...]:
-    if data is None:
-        return ()
-    return follows_from(cbor.decode(cbor.as_bytes(data), limit_bytes=1 << 16))
-
-
-def _log_state(row: Sequence[_Value]) -> LogState:
-    number, author, incarnation, frontier, cover, status, close_size, close_root, fork_index = row
-    close = None
-    if close_size is not None:
-        close = Close(size=cbor.as_uint(close_size), root=cbor.as_bytes(close_root, 32))
-    return LogState(
-        row=cbor.as_uint(number),
-        name=LogName(cbor.as_bytes(author), cbor.as_bytes(incarnation)),
-        frontier=Frontier.from_bytes(cbor.as_bytes(frontier)),
-        cover=check_cover(cbor.decode(cbor.as_bytes(cover), limit_bytes=_MAX_COVER_BYTES)),
-        status=LogStatus(cbor.as_uint(status)),
-        close=close,
-        fork_index=None if fork_index is None else cbor.as_uint(fork_index),
-    )
-
-
 def _entry_id(log: LogState, number: int) -> int:
-    return (log.row or 0) << NUMBER_BITS | number
+    return ((log.row or 0) << NUMBER_BITS) + number
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
-    db.execute("PRAGMA cache_size = -16384")
+    with ExitStack() as undo:
+        db = undo.enter_context(
+            closing(sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS))
+        )
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA cache_size = -16384")
+        undo.pop_all()
     return db
 
 
@@ -507,5 +567,6 @@ def _storage_errors(path: Path) -> Iterator[None]:
                 f"{path.name} is busy: another pannier is writing; try again"
             ) from error
         raise DamagedError(f"{path}: {error}") from error
-    except (sqlite3.DatabaseError, OSError) as error:
+    except (sqlite3.DatabaseError, OSError, UnicodeDecodeError) as error:
+        # SQLite quotes a damaged schema in its messages, and Python cannot decode those.
         raise DamagedError(f"{path}: {error}") from error

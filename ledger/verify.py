@@ -10,10 +10,11 @@ from ledger.errors import LedgerError
 from ledger.fork import Fork
 from ledger.log import LogName, LogState, LogStatus, log_origin
 from ledger.members import may_write, members
+from ledger.merge import contains
 from ledger.merkle import EMPTY_FRONTIER, extend, leaf_hash
 from ledger.note import Checkpoint
 from ledger.schema import NUMBER_BITS
-from ledger.seeds import covers, salts
+from ledger.seeds import covers, salt, salts
 from ledger.store import Store
 
 _STEP = 8192
@@ -81,7 +82,7 @@ def verify(store: Store) -> Iterator[LogReport]:
 
 
 def verify_file(store: Store) -> list[Fault]:
-    """Check what lies beside the logs: the file's own structure, and the forks kept as proof.
+    """Check what lies beside the logs: the file's structure, its views, the forks kept as proof.
 
     Raises:
         DamagedError: the file cannot be read.
@@ -91,12 +92,32 @@ def verify_file(store: Store) -> list[Fault]:
         for (line,) in store.rows("PRAGMA integrity_check(10)")
         if line != "ok"
     ]
+    faults += [Fault(log=None, number=None, reason=what) for what, sql in _AGREE if store.rows(sql)]
     for state, data in store.evidence("fork"):
         try:
             Fork.from_bytes(data).verify(store.ledger_id, state.name)
         except LedgerError as error:
             faults.append(Fault(log=state.name, number=None, reason=f"a kept fork: {error}"))
     return faults
+
+
+_SHOWN = (
+    "SELECT thing, id >> 32, max(id & 4294967295) FROM entry WHERE action <= 1 "
+    "GROUP BY thing, id >> 32"
+)
+# What must hold between tables, and a query that finds something where it does not.
+_AGREE = (
+    (
+        "it holds entries of no log, or beyond the end of one",
+        "SELECT 1 FROM entry LEFT JOIN log ON log.id = entry.id >> 32 "
+        "WHERE coalesce(log.size, 0) <= entry.id & 4294967295 LIMIT 1",
+    ),
+    (
+        "what it shows as latest is not what its entries say",
+        f"SELECT * FROM (SELECT * FROM latest EXCEPT {_SHOWN}) "  # noqa: S608 -- our own words
+        f"UNION ALL SELECT * FROM ({_SHOWN} EXCEPT SELECT * FROM latest) LIMIT 1",
+    ),
+)
 
 
 class _FaultError(Exception):
@@ -112,8 +133,8 @@ def _verify_log(store: Store, state: LogState) -> Iterator[tuple[int, int]]:
     checkpoints = store.checkpoints(state, 0, 2**NUMBER_BITS)
     passed = 0
     while frontier.size < state.size:
-        due = [one.size for one in checkpoints[passed:] if one.size > frontier.size]
-        end = min([frontier.size + _STEP, state.size, *due[:1]])
+        due = [one.size for one in checkpoints[passed : passed + 1]]
+        end = min([frontier.size + _STEP, state.size, *due])
         frontier = extend(frontier, _leaves(store, state, frontier.size, end)).frontier
         while passed < len(checkpoints) and checkpoints[passed].size == frontier.size:
             _verify_checkpoint(store, state, checkpoints[passed], frontier.root())
@@ -122,27 +143,19 @@ def _verify_log(store: Store, state: LogState) -> Iterator[tuple[int, int]]:
     if frontier != state.frontier:
         raise _FaultError(None, "the tree does not have the root that the log remembers")
     covered = checkpoints[-1].size if checkpoints else 0
-    if covered != state.size and not _cut_back(state):
+    if covered != state.size:
         raise _FaultError(None, f"no checkpoint covers all of its {state.size} entries")
-    _verify_close(state)
     _verify_tiles(store, state)
+    _verify_close(store, state)
 
 
-def _cut_back(state: LogState) -> bool:
-    """Whether the log waits for the rest of the branch that its author chose."""
-    return (
-        state.status is LogStatus.CLOSED
-        and state.close is not None
-        and (state.size < state.close.size)
-    )
-
-
-def _verify_close(state: LogState) -> None:
-    if state.close is not None and state.size == state.close.size:
-        if state.frontier.root() != state.close.root:
-            raise _FaultError(None, "the log is not as its author closed it")
-    elif state.close is not None and state.size > state.close.size:
-        raise _FaultError(state.close.size, "the entry lies beyond where the log was closed")
+def _verify_close(store: Store, state: LogState) -> None:
+    """Check that nothing lies beyond the close; on another branch it waits for the right one."""
+    close = state.close
+    if (close is None) == (state.status in (LogStatus.CLOSED, LogStatus.HOSTILE)):
+        raise _FaultError(None, "the log is closed without a close, or open with one")
+    if close is not None and state.size > close.size and contains(store, state, close):
+        raise _FaultError(close.size, "the entry lies beyond where the log was closed")
 
 
 def _verify_checkpoint(store: Store, state: LogState, checkpoint: Checkpoint, root: bytes) -> None:
@@ -177,7 +190,9 @@ def _verify_tiles(store: Store, state: LogState) -> None:
 def _leaves(store: Store, state: LogState, first: int, end: int) -> list[bytes]:
     entries = store.entries(state, first, end)
     if len(entries) != end - first:
-        raise _FaultError(first + len(entries), "entries are missing")
+        there = set(store.numbers(state, first, end))
+        missing = (number for number in range(first, end) if number not in there)
+        raise _FaultError(next(missing, None), "the entry is missing")
     for number, entry in enumerate(entries, first):
         try:
             check_entry(entry)
@@ -192,9 +207,18 @@ def _leaves(store: Store, state: LogState, first: int, end: int) -> list[bytes]:
 def _verify_digests(state: LogState, first: int, entries: Sequence[Entry]) -> None:
     if all(entry.payload is None for entry in entries):
         return
-    if not covers(state.cover, first, len(entries)):
-        raise _FaultError(first, "the seeds of its payloads are missing")
-    for number, salt in enumerate(salts(state.cover, first, len(entries)), first):
-        entry = entries[number - first]
-        if entry.payload is not None and payload_digest(salt, entry.payload) != entry.digest:
+    if covers(state.cover, first, len(entries)):
+        known: Iterator[bytes | None] = salts(state.cover, first, len(entries))
+    else:
+        known = (_salt(state, number) for number in range(first, first + len(entries)))
+    for number, (entry, one) in enumerate(zip(entries, known, strict=True), first):
+        if entry.payload is None:
+            continue
+        if one is None:
+            raise _FaultError(number, "the seed of its payload is missing")
+        if payload_digest(one, entry.payload) != entry.digest:
             raise _FaultError(number, "the payload is not the one that was signed")
+
+
+def _salt(state: LogState, number: int) -> bytes | None:
+    return salt(state.cover, number) if covers(state.cover, number, 1) else None

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from heapq import merge
 
 from ledger import cbor
-from ledger.entry import Action, Entry, Follow, leaf_bytes
+from ledger.entry import Action, Entry, Follow, follows_from, leaf_bytes
 from ledger.log import LogName
 from ledger.merkle import leaf_hash
+from ledger.records import SqlValue, entry_from_row, read_back
 from ledger.schema import NUMBER_BITS
-from ledger.store import Store, entry_from_row, short_leaf
+from ledger.store import Store, short_leaf
 
 _NUMBER_MASK = (1 << NUMBER_BITS) - 1
 _COLUMNS = (
@@ -60,7 +61,7 @@ def heads(store: Store, thing: str, *, until_us: int | None = None) -> list[Plac
     """Return the heads of *thing*, the same order on every node that holds the same entries.
 
     The first is the winner that programs may show where they can show only one: the greatest
-    (time, author, number).
+    (time, author, incarnation, number).
 
     Args:
         store: The ledger.
@@ -68,6 +69,7 @@ def heads(store: Store, thing: str, *, until_us: int | None = None) -> list[Plac
         until_us: Look only at entries with a time up to this.
 
     Raises:
+        MalformedError: a name that is not valid Unicode, or a number beyond 64 bits.
         DamagedError: the file cannot be read.
     """
     if until_us is None:
@@ -84,15 +86,14 @@ def heads(store: Store, thing: str, *, until_us: int | None = None) -> list[Plac
     if len(placed) > 1:
         followed = _followed(store, thing, until_us)
         placed = [one for one in placed if one.as_follow() not in followed]
-    return sorted(
-        placed, key=lambda one: (one.entry.time_us, one.log.author, one.number), reverse=True
-    )
+    return sorted(placed, key=lambda one: (one.entry.time_us, one.log, one.number), reverse=True)
 
 
 def history(store: Store, thing: str) -> Iterator[Placed]:
     """Yield every entry about *thing*: each log in its order, the logs interleaved by time.
 
     Raises:
+        MalformedError: a name that is not valid Unicode, or a number beyond 64 bits.
         DamagedError: the file cannot be read.
     """
     rows = store.rows(
@@ -104,10 +105,27 @@ def history(store: Store, thing: str) -> Iterator[Placed]:
     return merge(*by_log.values(), key=lambda one: (one.entry.time_us, one.log, one.number))
 
 
+def last_before(store: Store, thing: str, log: LogName, end: int) -> Placed | None:
+    """Return the last entry about *thing* among the first *end* of *log*, or None.
+
+    Raises:
+        DamagedError: the file cannot be read.
+    """
+    rows = store.rows(
+        f"SELECT {_COLUMNS} {_FROM} WHERE thing.name = ? AND action <= 1 AND log.author = ? "
+        "AND log.incarnation = ? AND entry.id & 4294967295 < ? ORDER BY entry.id DESC LIMIT 1",
+        thing,
+        *log,
+        end,
+    )
+    return _placed(rows[0]) if rows else None
+
+
 def missing(store: Store, thing: str) -> list[Follow]:
     """Return the entries that *thing*'s entries follow but that have not arrived.
 
     Raises:
+        MalformedError: a name that is not valid Unicode, or a number beyond 64 bits.
         DamagedError: the file cannot be read.
     """
     found = store.rows(
@@ -124,6 +142,7 @@ def things(store: Store, prefix: str = "") -> Iterator[str]:
     """Yield the names of all things that were ever put, in order, that begin with *prefix*.
 
     Raises:
+        MalformedError: a name that is not valid Unicode, or a number beyond 64 bits.
         DamagedError: the file cannot be read.
     """
     after, page = prefix, 1000
@@ -146,14 +165,17 @@ def things(store: Store, prefix: str = "") -> Iterator[str]:
 
 
 def between(store: Store, since_us: int, until_us: int, *, limit: int = 1000) -> list[Placed]:
-    """Return up to *limit* entries with a time in since_us..until_us, ascending by time.
+    """Return the first *limit* entries with a time in since_us..until_us, ascending by time.
+
+    Those of one time ascend by author, incarnation and number, on every node.
 
     Raises:
+        MalformedError: a name that is not valid Unicode, or a number beyond 64 bits.
         DamagedError: the file cannot be read.
     """
     rows = store.rows(
         f"SELECT {_COLUMNS} {_FROM} WHERE time >= ? AND time <= ? AND action <= 1 "
-        "ORDER BY time, entry.id LIMIT ?",
+        "ORDER BY time, log.author, log.incarnation, entry.id LIMIT ?",
         since_us,
         until_us,
         limit,
@@ -188,16 +210,15 @@ def _followed(store: Store, thing: str, until_us: int | None) -> set[Follow]:
 
 
 def _follow(row: tuple[object, ...]) -> Follow:
-    author, incarnation, number, leaf = row
-    return Follow(
-        cbor.as_bytes(author), cbor.as_bytes(incarnation), cbor.as_uint(number), cbor.as_bytes(leaf)
-    )
+    with read_back():
+        return follows_from([list(row)])[0]
 
 
-def _placed(row: tuple[int | str | bytes | None, ...]) -> Placed:
+def _placed(row: tuple[SqlValue, ...]) -> Placed:
     author, incarnation, number, *entry = row
-    return Placed(
-        log=LogName(cbor.as_bytes(author), cbor.as_bytes(incarnation)),
-        number=cbor.as_uint(number),
-        entry=entry_from_row(entry),
-    )
+    with read_back():
+        return Placed(
+            log=LogName(cbor.as_bytes(author), cbor.as_bytes(incarnation)),
+            number=cbor.as_uint(number),
+            entry=entry_from_row(entry),
+        )

@@ -16,12 +16,9 @@ def main() -> None:
         sys.exit(1)
     from pannier.cli.root import run  # noqa: PLC0415 -- only once the rooms are known to be ours
 
+    _escape_what_cannot_be_shown()
     status = run(sys.argv[1:])
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(status)
+    sys.exit(status if _flush() else status or 1)
 
 
 def misplaced_room() -> str | None:
@@ -29,13 +26,33 @@ def misplaced_room() -> str | None:
     here = Path(__file__).resolve().parent.parent
     for room in ROOMS:
         spec = find_spec(room)
-        origin = Path(spec.origin).resolve().parent.parent if spec and spec.origin else None
-        if origin != here:
+        origin = Path(spec.origin).resolve() if spec and spec.origin else None
+        if origin != here / room / "__init__.py":
             return (
-                f"the package {room!r} in {origin} is not pannier's: another distribution took the "
-                "name; install pannier by itself, with `pipx install pannier` or in a venv"
+                f"the package {room!r} ({origin or 'it is missing'}) is not pannier's: another "
+                "distribution took the name; install pannier by itself, with "
+                "`pipx install pannier` or in a venv"
             )
     return None
+
+
+def _escape_what_cannot_be_shown() -> None:
+    """Let no character that a terminal's encoding lacks end a command."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _flush() -> bool:
+    """Flush standard output; return False, and keep the interpreter quiet, if it cannot be."""
+    if sys.stdout is None:
+        return True
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True
 
 
 if __name__ == "__main__":

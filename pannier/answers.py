@@ -10,6 +10,7 @@ from bundler.split import Cut, split
 from bundler.whole import START as WHOLE_START
 from bundler.whole import Whole
 from pannier.node import Node
+from spool.errors import StorageError
 from spool.name import BundleName, FragmentName
 from transports.questions import Mine, Other, Ours, Questions, Seen, Verdict
 
@@ -27,7 +28,11 @@ def questions(node: Node) -> Questions:
 
 
 def whose(node: Node, name: FragmentName) -> Verdict:
-    """Return whose a fragment of that name is: by its bundle's id, then by the hint."""
+    """Return whose a fragment of that name is: by its bundle's id, then by the hint.
+
+    A bundle of ours that was forgotten (with ``node.db``, or in a crash) is left where it is: it
+    may still arrive.
+    """
     bundle = node.db.bundle(name.bundle_id)
     if bundle is not None:
         return Ours() if bundle.state == "queued" else Seen()
@@ -37,6 +42,8 @@ def whose(node: Node, name: FragmentName) -> Verdict:
     for peer in node.peers.values():
         if node.hint_from(peer, number).hex() == name.hint:
             return Mine(peer.node_id)
+        if node.hint_to(peer, number).hex() == name.hint:
+            return Ours()
     return Other()
 
 
@@ -59,7 +66,24 @@ def is_genuine(name: FragmentName, data: bytes) -> bool:
 
 
 def fragments(node: Node, peer: str, name: BundleName) -> Iterator[bytes]:
-    """Yield a queued bundle as fragments for a medium."""
-    sealed = node.spool.outbox.read(peer, name)
+    """Return a queued bundle as fragments for a medium, made one by one.
+
+    Raises:
+        SpoolError: it is not queued any more, or not as it was sealed.
+    """
     cut = Cut(mtu_bytes=MEDIUM_FRAGMENT_BYTES, symbol_bytes=name.symbol_bytes)
-    return split(sealed, cut)
+    return split(sealed_bundle(node, peer, name), cut)
+
+
+def sealed_bundle(node: Node, peer: str, name: BundleName) -> bytes:
+    """Return a queued bundle; one that the disk spoiled is forgotten, and so planned again.
+
+    Raises:
+        SpoolError: it is not queued any more, or not as it was sealed.
+    """
+    sealed = node.spool.outbox.read(peer, name)
+    if bundle_id(sealed).hex() != name.bundle_id:
+        node.db.forget_bundle(name.bundle_id)
+        node.spool.outbox.withdraw(peer, name)
+        raise StorageError(f"bundle {name.bundle_id} was spoiled on this disk; it is made anew")
+    return sealed

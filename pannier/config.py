@@ -2,11 +2,11 @@
 
 ledger = "weather"              # which ledger when none is named
 
-[peer.home]
+[peer.home]                     # as `pannier peer list` calls it
 mtu = 1400                      # bytes: the smallest frame on any way to that peer
 oneway = false                  # true: it can never answer
 repeat = 3                      # oneway: onto how many media or links each bundle goes
-transports = []                 # names; empty: all
+transports = []                 # kinds that serve it, "directory" is sticks and folders; empty: all
 priority = 4                    # 0 (first) to 7
 expiry_days = 366
 
@@ -29,7 +29,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pannier.errors import UsageError
+from pannier.errors import PannierError, UsageError
 
 _T = TypeVar("_T", "PeerConfig", "TransportConfig", "SpoolConfig")
 TRANSPORT_KINDS = ("directory", "mounts")
@@ -82,17 +82,20 @@ def read_config(path: Path) -> Config:
 
     Raises:
         UsageError: the file is not TOML, or has a key or value that means nothing.
+        PannierError: it cannot be read.
     """
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return Config()
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise PannierError(f"cannot read {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{path} is not valid TOML: {error}") from error
     where = str(path)
     unknown = set(data) - {"ledger", "peer", "transport", "spool"}
     if unknown:
-        raise UsageError(f"{where}: unknown setting {sorted(unknown)[0]!r}")
+        raise UsageError(f"{where}: unknown setting {min(unknown)!r}")
     ledger = data.get("ledger")
     if ledger is not None and not isinstance(ledger, str):
         raise UsageError(f"{where}: ledger is the name of a ledger, in quotes")
@@ -123,11 +126,17 @@ def _check(config: Config, where: str) -> None:
             if not least <= getattr(peer, key) <= most:
                 raise UsageError(f"{where}: [peer.{name}]: {key} must be {least} to {most}")
     for name, transport in config.transports.items():
-        if transport.kind not in TRANSPORT_KINDS or not transport.path:
+        if transport.kind not in TRANSPORT_KINDS:
             raise UsageError(
-                f"{where}: [transport.{name}]: needs a path, and a kind out of "
-                f"{', '.join(TRANSPORT_KINDS)}"
+                f"{where}: [transport.{name}]: kind must be one of {', '.join(TRANSPORT_KINDS)}"
             )
+        if not Path(transport.path).expanduser().is_absolute():
+            raise UsageError(
+                f"{where}: [transport.{name}]: path must be a whole path, like /media/me or ~/drop"
+            )
+    for key in ("carry_bytes", "peer_bytes"):
+        if getattr(config.spool, key) < 0:
+            raise UsageError(f"{where}: [spool]: {key} must not be negative")
 
 
 def _tables(data: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:

@@ -1,13 +1,17 @@
 """``pannier run``: exchanges by itself with configured folders and with media that appear.
 
-One thread does all the work, since a node is used by one thread; watchers only wake it.
+One thread does all the work, since a node is used by one thread; watchers only wake it. The node is
+opened anew for each piece of work, so that a peer added meanwhile, or a setting changed, counts
+from the next one on; only which folders are served is fixed at the start.
 """
 
 import queue
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from bundler.errors import BundleError
@@ -15,6 +19,7 @@ from ledger.errors import LedgerError
 from pannier.errors import PannierError, UsageError
 from pannier.exchange import Exchanged, exchange_medium
 from pannier.importing import Report, import_arrived
+from pannier.lock import exclusive
 from pannier.node import Node
 from spool.errors import SpoolError
 from spool.watcher import Watcher
@@ -23,9 +28,24 @@ from transports.errors import TransportError
 MEDIUM_FOLDER = "pannier"
 """A medium is exchanged by itself only if it has this folder: nobody's stick is written unasked."""
 
-Say = Callable[[str], None]
-Done = Callable[[Exchanged], list[str]]
-Imported = Callable[[Report], list[str]]
+Told = Callable[[Node, Exchanged], list[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telling:
+    """How a daemon tells people what it did.
+
+    Attributes:
+        say: Prints a line.
+        folder: What an exchange with a drop folder did.
+        medium: What an exchange with a medium that appeared did, and that it may be taken away.
+        imported: What an import did.
+    """
+
+    say: Callable[[str], None]
+    folder: Told
+    medium: Told
+    imported: Callable[[Report], list[str]]
 
 
 class Daemon:
@@ -33,76 +53,92 @@ class Daemon:
 
     Attributes:
         stopped: Set it, from any thread, to end `serve`.
+        problems: What went wrong at the last attempt, by place; told when it changes.
     """
 
     def __init__(
         self,
-        node: Node,
-        say: Say,
+        open_node: Callable[[], Node],
+        telling: Telling,
         *,
-        told: tuple[Done, Imported],
         rescan_seconds: float = 30.0,
         poll_seconds: float = 1.0,
     ) -> None:
         """Prepare to serve.
 
         Args:
-            node: Used by the thread that calls `serve` alone.
-            say: Prints a line.
-            told: How an exchange, and how an import, is told to people.
+            open_node: Opens the node; called in the thread that calls `serve`, which closes it.
+            telling: How people learn of what was done.
             rescan_seconds: How often everything is looked at even if nothing seems to happen.
             poll_seconds: How often mount points are looked at.
 
         Raises:
             UsageError: nothing is configured.
+            PannierError: the home cannot be read.
+            SpoolError: the spool cannot be opened.
         """
-        transports = node.config.transports
-        self.node = node
+        with open_node() as node:
+            self._home = node.home
+            transports = node.config.transports.values()
         self.stopped = threading.Event()
-        self._say = say
-        self._exchanged, self._imported = told
+        self.problems: dict[str, list[str]] = {}
+        self._open, self._telling = open_node, telling
         self._rescan_seconds, self._poll_seconds = rescan_seconds, poll_seconds
-        self._folders = [_path(one.path) for one in transports.values() if one.kind == "directory"]
-        self._mounts = [_path(one.path) for one in transports.values() if one.kind == "mounts"]
+        self._folders = [_path(one.path) for one in transports if one.kind == "directory"]
+        self._mounts = [_path(one.path) for one in transports if one.kind == "mounts"]
         self._woken: queue.Queue[Path] = queue.Queue()
         self._served: dict[Path, tuple[int, int]] = {}
+        self._failed: set[Path] = set()
         if not transports:
             raise UsageError(
-                f"nothing to serve: name a folder in {node.home.config}, for example\n"
-                '[transport.sticks]  kind = "mounts"  path = "/media/me"'
+                f"nothing to serve: name a folder in {self._home.config}, for example "
+                '[transport.sticks] with the lines kind = "mounts" and path = "/media/me"'
             )
 
     def serve(self) -> None:
-        """Serve until `stopped` is set."""
-        with ExitStack() as watchers:
-            for folder in (*self._folders, self.node.home.spool / "in"):
-                watchers.enter_context(self._watcher(folder))
-            self._say(f"Serving {', '.join(map(str, [*self._folders, *self._mounts]))}.")
-            idle_seconds = self._rescan_seconds
+        """Serve until `stopped` is set.
+
+        Raises:
+            BusyError: another process serves this home.
+            SpoolError: a watcher failed.
+        """
+        inbox = self._home.spool / "in"
+        with exclusive(self._home.locks / "run", "serving this home"), ExitStack() as watchers:
+            watchers.enter_context(self._watcher(inbox, lambda _: True))
+            for folder in self._folders:
+                watchers.enter_context(self._watcher(folder, lambda name: name.endswith(".pnr")))
+            places = ", ".join(map(str, [*self._folders, *self._mounts]))
+            self._telling.say(f"Serving {places}. Stop with Ctrl-C or SIGTERM.")
+            rescan_due = time.monotonic()
             while not self.stopped.is_set():
-                if idle_seconds >= self._rescan_seconds:
+                if time.monotonic() >= rescan_due:
                     self.look_everywhere()
-                    idle_seconds = 0.0
+                    rescan_due = time.monotonic() + self._rescan_seconds
                 self._serve_media()
                 woken = self._wait()
-                if self.node.home.spool / "in" in woken:
+                if inbox in woken:
                     self._import()
                 for folder in woken & set(self._folders):
-                    self._exchange(folder)
-                idle_seconds += self._poll_seconds
+                    self._exchange(folder, self._telling.folder)
 
-    def look_everywhere(self) -> None:
-        """Exchange once with everything that is there now."""
+    def look_everywhere(self) -> int:
+        """Exchange with everything that is there; return with how many places.
+
+        Media that were served before are left in peace, unless that failed.
+        """
+        for path in self._failed:
+            self._served.pop(path, None)
+        self._failed.clear()
         self._import()
         for folder in self._folders:
-            self._exchange(folder)
-        self._serve_media()
+            self._exchange(folder, self._telling.folder)
+        return len(self._folders) + self._serve_media()
 
-    def _watcher(self, folder: Path) -> Watcher:
+    def _watcher(self, folder: Path, accept: Callable[[str], bool]) -> Watcher:
         return Watcher(
             folder,
             lambda _: self._woken.put(folder),
-            accept=lambda name: name.endswith(".pnr") or folder.name == "in",
+            accept=accept,
             rescan_seconds=self._rescan_seconds,
         )
 
@@ -116,36 +152,55 @@ class Daemon:
         except queue.Empty:
             return woken
 
-    def _serve_media(self) -> None:
-        """Exchange with the media that appeared since the last look."""
+    def _serve_media(self) -> int:
+        """Exchange with the media that appeared since the last look; return how many."""
         present = {path: key for mount in self._mounts for path, key in _media(mount)}
         for path in set(self._served) - set(present):
             del self._served[path]
-        for path, key in present.items():
-            if self._served.get(path) != key:
-                self._served[path] = key
-                self._exchange(path)
+            self.problems.pop(str(path), None)
+        new = {path: key for path, key in present.items() if self._served.get(path) != key}
+        for path, key in new.items():
+            self._served[path] = key
+            if not self._exchange(path, self._telling.medium):
+                self._failed.add(path)
+        return len(new)
 
-    def _exchange(self, folder: Path) -> None:
-        with self._errors_told(str(folder)):
-            done = exchange_medium(self.node, folder)
-            for line in self._exchanged(done):
-                self._say(f"{folder}: {line}")
-            for problem in done.problems:
-                self._say(f"{folder}: {problem}")
+    def _exchange(self, folder: Path, told: Told) -> bool:
+        def exchange(node: Node) -> list[str]:
+            done = exchange_medium(node, folder)
+            for line in told(node, done):
+                self._telling.say(f"{folder}: {line}")
+            return done.problems
+
+        return self._attempt(str(folder), exchange)
 
     def _import(self) -> None:
-        with self._errors_told("import"):
-            for line in self._imported(import_arrived(self.node)):
-                self._say(line)
+        def take_in(node: Node) -> list[str]:
+            for line in self._telling.imported(import_arrived(node)):
+                self._telling.say(line)
+            return []
 
-    @contextmanager
-    def _errors_told(self, where: str) -> Iterator[None]:
-        """Tell of an error and go on: one bad medium must not stop the others."""
+        self._attempt("import", take_in)
+
+    def _attempt(self, where: str, act: Callable[[Node], list[str]]) -> bool:
+        """Do a piece of work and return whether it came to its end.
+
+        What goes wrong is told once, and does not stop the rest.
+        """
+        is_done = False
         try:
-            yield
-        except (PannierError, LedgerError, BundleError, SpoolError, TransportError) as error:
-            self._say(f"{where}: {error}")
+            with self._open() as node:
+                problems = act(node)
+            is_done = True
+        except (
+            PannierError, LedgerError, BundleError, SpoolError, TransportError, OSError,
+        ) as error:  # fmt: skip
+            problems = [str(error)]
+        if problems != self.problems.get(where):
+            for problem in problems:
+                self._telling.say(f"{where}: {problem}")
+        self.problems[where] = problems
+        return is_done
 
 
 @contextmanager

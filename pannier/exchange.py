@@ -6,9 +6,10 @@ is made before anything is written, and bundles are made last, when it is known 
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from bundler.errors import BundleError
 from pannier.answers import questions
 from pannier.home import Peer
 from pannier.housekeeping import keep_house
@@ -17,7 +18,12 @@ from pannier.node import Node
 from pannier.sending import prepare
 from pannier.times import time_text
 from transports.directory import Directory
-from transports.errors import MediumGoneError, MediumReadOnlyError, TransportError
+from transports.errors import (
+    MediumFaultError,
+    MediumGoneError,
+    MediumReadOnlyError,
+    TransportError,
+)
 from transports.medium import Medium
 from transports.report import Collected, Delivered
 from transports.terms import Terms
@@ -79,7 +85,7 @@ def exchange_medium(
     medium = Medium.open(folder, entropy=node.entropy, label=label)
     node.db.note_medium(medium.id, medium.label, str(folder.resolve()), node.clock())
     directory = Directory(medium, node.spool, questions(node))
-    terms = Terms(today_days=node.today(), now_ns=node.clock() * 1000)
+    terms = Terms(today_days=node.past_day(), now_ns=node.clock() * 1000)
     problems: list[str] = []
     collected, is_gone = _collect(directory, terms, problems)
     report = import_arrived(node)
@@ -131,17 +137,23 @@ def _leave(
     """Make room, then write what the peers lack."""
     medium = directory.medium
     spent = [*done.report.ids(Outcome.MERGED, Outcome.SEEN), *_ended(node, medium)]
-    with suppress(MediumReadOnlyError):
+    with suppress(MediumReadOnlyError, MediumFaultError):
         done.removed += medium.clear(spent)
         done.removed += medium.expire(terms.today_days)
+    due: set[str] = set()
     for peer in peers:
-        prepare(node, peer)
-    delivered = directory.deliver([peer.node_id for peer in peers], terms)
+        try:
+            due |= {one.bundle_id for one in prepare(node, peer, medium=medium.id)}
+        except BundleError as error:
+            done.problems.append(f"nothing was made for {peer.name}: {error}")
+    chosen = replace(terms, bundles=frozenset(due))
+    delivered = directory.deliver([peer.node_id for peer in peers], chosen)
     _note_delivered(node, medium, delivered, done)
     if not (delivered.written or delivered.carried_written or done.removed):
         return
     when = time_text(node.clock())
-    medium.note(f"Last exchange: {when} UTC, by {node.card.node_id}.", mark=node.spool.mark)
+    # Not by whom: whoever finds the stick learns no name from it.
+    medium.note(f"Last exchange: {when} UTC.", mark=node.spool.mark)
 
 
 def _ended(node: Node, medium: Medium) -> list[str]:

@@ -1,12 +1,13 @@
 """What nodes tell each other that they hold (docs/format.md section 5, ``have``)."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from bundler.limits import DEFAULT_LIMITS
 from bundler.notices import ROOT_START_BYTES, HaveSection, HeldLog, LedgerHave, Seen
 from ledger.genesis import LedgerId
 from ledger.log import LogName
+from ledger.store import Store
 from pannier.home import Peer
 from pannier.node import Node
 
@@ -41,8 +42,20 @@ def known_have(node: Node, peer: Peer) -> KnownHave:
     return KnownHave(frozenset(have.key_ids), logs)
 
 
-def own_have(node: Node, peer: Peer) -> HaveSection:
-    """Return what this node tells *peer* that it holds: of the ledgers that both are in."""
+def forget_shared_keys(node: Node, peer: Peer) -> None:
+    """Forget which pairwise keys *peer* said that it holds, until it says so again."""
+    body = node.db.peer(peer.node_id).have
+    if body is not None:
+        have = HaveSection.from_body(body, limits=DEFAULT_LIMITS)
+        node.db.set_have(peer.node_id, replace(have, key_ids=()).to_body())
+
+
+def own_have(node: Node, peer: Peer, shared: Iterable[Store]) -> HaveSection:
+    """Return what this node tells *peer* that it holds: of the ledgers that both are in, *shared*.
+
+    Raises:
+        LedgerError: one of them cannot be read.
+    """
     state = node.db.peer(peer.node_id)
     seen = None if state.incarnation is None else Seen(state.incarnation, state.counter)
     return HaveSection(
@@ -57,6 +70,6 @@ def own_have(node: Node, peer: Peer) -> HaveSection:
                     if log.size
                 ),
             )
-            for store in node.shared_with(peer)
+            for store in shared
         ),
     )

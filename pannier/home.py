@@ -10,6 +10,8 @@ from ledger.errors import LedgerError
 from ledger.keys import Entropy, NodeKeys, keys_from_file, keys_to_file, needs_passphrase
 from pannier.errors import PannierError, UsageError
 
+_MAX_PEER_NAME_BYTES = 64
+
 
 @dataclass(frozen=True, slots=True)
 class Home:
@@ -148,7 +150,7 @@ def read_peers(home: Home) -> dict[str, Peer]:
             card = Card.from_text(path.read_text(encoding="ascii"))
         except (OSError, UnicodeDecodeError, LedgerError) as error:
             raise PannierError(
-                f"{path} is damaged ({error}): `pannier peer add` it again"
+                f"{path} is damaged ({error}): remove it, then `pannier peer add` the card again"
             ) from error
         peers[card.node_id] = Peer(name=path.stem, card=card)
     return peers
@@ -166,11 +168,7 @@ def add_peer(home: Home, name: str, card: Card, *, own: bytes) -> Peer:
     Raises:
         UsageError: the name is taken or no name, or the node is known under another.
     """
-    if (
-        not name
-        or name != name.strip(".")
-        or any(char in '/\\:*?"<>|' or char < " " for char in name)
-    ):
+    if not _is_file_name(name):
         raise UsageError(f"{name!r} cannot be a peer's name: use letters, digits, - and _")
     if card.author == own:
         raise UsageError("that is this node's own card: get the other node's with `pannier card`")
@@ -200,6 +198,16 @@ def remove_peer(home: Home, name: str) -> None:
         (home.cards / f"{name}.card").unlink()
     except FileNotFoundError as error:
         raise UsageError(f"no peer is called {name}: see `pannier peer list`") from error
+
+
+def _is_file_name(name: str) -> bool:
+    """Return whether *name* can begin the name of a file, on any system."""
+    return (
+        0 < len(name.encode(errors="replace")) <= _MAX_PEER_NAME_BYTES
+        and name.isprintable()
+        and name == name.strip(". ")
+        and not set(name) & set('/\\:*?"<>|')
+    )
 
 
 def _write_new(path: Path, data: bytes) -> None:

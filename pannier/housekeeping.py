@@ -16,16 +16,31 @@ def keep_house(node: Node) -> None:
         PannierError: ``node.db`` cannot be written.
         SpoolError: the spool cannot be written.
     """
-    today = node.today()
+    today = node.past_day()
+    for number in node.db.expired_bundles(today):
+        end_expired(node, number)
     expired = node.spool.expire(today)
     with node.db.transaction():
-        for _, name in expired.queued:
-            node.db.end_bundle(name.bundle_id, "expired")
-        for name in expired.held:
-            node.db.run("DELETE FROM waiting WHERE bundle = ?", name.bundle_id)
+        for number in (*expired.arrived, *(name.bundle_id for name in expired.held)):
+            node.db.run("DELETE FROM waiting WHERE bundle = ?", number)
         before = today - _GRACE_DAYS
         node.db.run("DELETE FROM seen WHERE expiry < ?", before)
-        gone = "SELECT id FROM bundle WHERE expiry < ? AND state != 'queued'"
+        # What went to a peer that cannot answer is all that is known of what it holds.
+        over = "expiry < ? AND state NOT IN ('queued', 'sent')"
         for table in ("span", "on_medium"):
-            node.db.run(f"DELETE FROM {table} WHERE bundle IN ({gone})", before)  # noqa: S608
-        node.db.run("DELETE FROM bundle WHERE expiry < ? AND state != 'queued'", before)
+            node.db.run(
+                f"DELETE FROM {table} WHERE bundle IN (SELECT id FROM bundle WHERE {over})",  # noqa: S608 -- our words
+                before,
+            )
+        node.db.run(f"DELETE FROM bundle WHERE {over}", before)  # noqa: S608 -- our words
+
+
+def end_expired(node: Node, bundle_id: str) -> None:
+    """Note that a bundle of ours has expired: what it carried is planned again.
+
+    Not so if it went often enough to a peer that cannot answer: that counts as having arrived.
+    """
+    bundle = node.db.bundle(bundle_id)
+    if bundle is not None:
+        is_sent = node.is_sent_enough(bundle.peer, bundle.written)
+        node.db.end_bundle(bundle_id, "sent" if is_sent else "expired")

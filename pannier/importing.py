@@ -4,24 +4,28 @@ Every step may be killed and is done again: fragments leave the inbox only after
 in the ledgers, or in `held/`, or in quarantine.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
 from bundler.content import Keyring, Opened, PeerKey, open_bundle
-from bundler.errors import BundleError
+from bundler.errors import BundleError, UnopenableError
 from bundler.hpke import HpkeUnwrapper
 from bundler.join import Cause
+from bundler.notices import MAX_REASON_BYTES
 from ledger.errors import LedgerError
+from pannier.have import forget_shared_keys
 from pannier.home import Peer
 from pannier.joining import join
+from pannier.lock import exclusive
 from pannier.merging import Merging, Wait
 from pannier.node import Node
 from pannier.statements import believe
 from spool.errors import FullError
 from spool.name import BundleName
 
-_MAX_REASON_CHARACTERS = 200
+# What an integer of SQLite holds; counting that far takes for ever.
+_MAX_COUNTER = 2**63 - 1
 # A held bundle is found by its id and by what it waits for; nobody looks at the rest of its name.
 _NO_HINT, _NO_SYMBOLS = "0" * 8, 0
 
@@ -67,14 +71,16 @@ def import_arrived(node: Node) -> Report:
     """Take in everything in the inbox that is whole, and what waited for it.
 
     Raises:
+        BusyError: another process is importing into this home.
         PannierError: the home cannot be read or written.
         LedgerError: a ledger file cannot be read or written.
         SpoolError: the spool cannot be read or written.
     """
     report = Report()
-    for number in node.spool.inbox.bundles():
-        report.outcomes[number] = _take(node, number, report)
-    _retry_held(node, report)
+    with exclusive(node.home.locks / "import", "importing"):
+        for number in node.spool.inbox.bundles():
+            report.outcomes[number] = _take(node, number, report)
+        _retry_held(node, report)
     return report
 
 
@@ -89,7 +95,7 @@ def _take(node: Node, number: str, report: Report) -> Outcome:
     if joined is None:
         return Outcome.INCOMPLETE
     if isinstance(joined, Cause):
-        return _quarantine(node, number, joined.value, report)
+        return _quarantine(node, number, f"damaged: {joined.value}", report)
     return _import(node, number, joined, report)
 
 
@@ -98,49 +104,58 @@ def _import(node: Node, number: str, sealed: bytes, report: Report) -> Outcome:
     try:
         opened = open_bundle(sealed, keyring(node))
     except BundleError as error:
+        if isinstance(error, UnopenableError):
+            _tell_unopenable(node, number)
         return _quarantine(node, number, str(error), report)
     peer = node.peer_by_author(opened.sender)
-    if peer is None:
-        return _quarantine(node, number, "its sender is not a peer", report)
-    waits = _merge(node, number, peer, opened, report)
-    if waits is None:
-        return Outcome.REFUSED
-    if waits:
-        believe(node, peer, opened, report.notes)
-        _note_waits(node, number, peer, waits)
-        return _hold(node, number, sealed, opened, report)
-    _finish(node, number, peer, opened, report)
+    if peer is None or opened.stamp.counter > _MAX_COUNTER:
+        return _quarantine(node, number, "its sender is no peer, or counts too far", report)
+    answer = _merge(node, peer, opened, report)
+    if isinstance(answer, str):
+        _refuse(node, number, peer, opened, answer)
+        return _quarantine(node, number, f"from {peer.name}: {answer}", report)
+    if answer:
+        return _hold(node, number, sealed, (peer, opened, answer), report)
+    with node.db.transaction():
+        has_data = believe(node, peer, opened, report.notes)
+        _finish(node, number, peer, opened, has_data=has_data)
     node.spool.inbox.discard(number)
     return Outcome.MERGED
 
 
-def _merge(
-    node: Node, number: str, peer: Peer, opened: Opened, report: Report
-) -> list[Wait] | None:
-    """Merge what a bundle says; return what it waits for, or None if it was refused for good."""
+def _tell_unopenable(node: Node, number: str) -> None:
+    """Tell the peer that a bundle is from, by its hint, that no key here opens it.
+
+    The keys shared with that peer got lost; so it makes the bundle anew. It may have lost them as
+    well: what it is told is sealed under none of them.
+    """
+    for sender in {arrival.peer for arrival in node.spool.inbox.read(number)}:
+        if sender in node.peers:
+            forget_shared_keys(node, node.peers[sender])
+            if not node.db.owes(sender, number):
+                node.db.owe_receipt(sender, number, "the key for it is lost", -1)
+
+
+def _merge(node: Node, peer: Peer, opened: Opened, report: Report) -> list[Wait] | str:
+    """Merge what a bundle says; return what it waits for, or why it is refused for good."""
     merging = Merging(node=node, peer=peer)
     try:
         merging.run(opened)
     except (BundleError, LedgerError) as error:
         if not merging.is_their_fault(error):
             raise
-        reason = str(error)[:_MAX_REASON_CHARACTERS]
-        node.db.owe_receipt(peer.node_id, number, _line(reason), opened.stamp.counter)
-        node.db.note_seen(number, peer.node_id, opened.header.expiry_days, "refused")
-        _quarantine(node, number, f"from {peer.name}: {reason}", report)
-        return None
+        return _line(str(error))
     finally:
         merging.close()
-    for key, count in merging.entries.items():
-        report.entries[key] = report.entries.get(key, 0) + count
-    report.notes += merging.notes
+        for key, count in merging.entries.items():
+            report.entries[key] = report.entries.get(key, 0) + count
+        report.notes += merging.notes
     report.senders.add(peer.name)
     return merging.waits
 
 
-def _finish(node: Node, number: str, peer: Peer, opened: Opened, report: Report) -> None:
-    """Note that a bundle is merged for good, and believe what its sender says of itself."""
-    has_data = believe(node, peer, opened, report.notes)
+def _finish(node: Node, number: str, peer: Peer, opened: Opened, *, has_data: bool) -> None:
+    """Note that a bundle is merged for good; a notice alone gets no receipt."""
     with node.db.transaction():
         node.db.note_seen(number, peer.node_id, opened.header.expiry_days, "merged")
         if has_data:
@@ -148,8 +163,26 @@ def _finish(node: Node, number: str, peer: Peer, opened: Opened, report: Report)
         node.db.run("DELETE FROM waiting WHERE bundle = ?", number)
 
 
-def _hold(node: Node, number: str, sealed: bytes, opened: Opened, report: Report) -> Outcome:
-    """Put a whole bundle where what waits is; its fragments have done their work."""
+def _refuse(node: Node, number: str, peer: Peer, opened: Opened, reason: str) -> None:
+    """Note that a bundle is refused for good, and that its sender must be told."""
+    with node.db.transaction():
+        node.db.owe_receipt(peer.node_id, number, reason, opened.stamp.counter)
+        node.db.note_seen(number, peer.node_id, opened.header.expiry_days, "refused")
+        node.db.run("DELETE FROM waiting WHERE bundle = ?", number)
+
+
+def _hold(
+    node: Node,
+    number: str,
+    sealed: bytes,
+    found: tuple[Peer, Opened, Sequence[Wait]],
+    report: Report,
+) -> Outcome:
+    """Put a whole bundle where what waits is; its fragments have done their work.
+
+    What its sender says of itself is believed now: that waits for nothing.
+    """
+    peer, opened, waits = found
     name = BundleName(
         opened.header.priority, opened.header.expiry_days, _NO_HINT, number, _NO_SYMBOLS
     )
@@ -158,6 +191,9 @@ def _hold(node: Node, number: str, sealed: bytes, opened: Opened, report: Report
     except FullError as error:
         report.notes.append(f"bundle {number} waits in the inbox: {error}")
         return Outcome.INCOMPLETE
+    with node.db.transaction():
+        believe(node, peer, opened, report.notes)
+        _note_waits(node, number, peer, waits)
     node.spool.inbox.discard(number)
     return Outcome.HELD
 
@@ -178,27 +214,37 @@ def _retry_held(node: Node, report: Report) -> None:
     """Import again what waited and may have got what it waited for, until nothing moves."""
     moved = True
     while moved:
-        moved = False
+        before = sum(report.entries.values())
         for name in list(_ready(node)):
-            sealed = node.spool.held.read(name)
-            try:
-                opened = open_bundle(sealed, keyring(node))
-            except BundleError as error:
-                # It opened once: a peer's card or a key is gone.
-                report.notes.append(f"bundle {name.bundle_id} no longer opens: {error}")
-                continue
-            peer = node.peer_by_author(opened.sender)
-            if peer is None:
-                continue
-            waits = _merge(node, name.bundle_id, peer, opened, report)
-            if waits:
-                _note_waits(node, name.bundle_id, peer, waits)
-                continue
-            if waits is not None:
-                _finish(node, name.bundle_id, peer, opened, report)
-                report.outcomes[name.bundle_id] = Outcome.MERGED
-            node.spool.held.release(name)
-            moved = True
+            _retry(node, name, report)
+        moved = sum(report.entries.values()) > before
+
+
+def _retry(node: Node, name: BundleName, report: Report) -> None:
+    """Import a held bundle again."""
+    number, sealed = name.bundle_id, node.spool.held.read(name)
+    try:
+        opened = open_bundle(sealed, keyring(node))
+    except BundleError as error:
+        # It opened once: a peer's card or a key is gone.
+        report.notes.append(f"bundle {number} no longer opens: {error}")
+        return
+    peer = node.peer_by_author(opened.sender)
+    if peer is None:
+        return
+    answer = _merge(node, peer, opened, report)
+    if isinstance(answer, str):
+        reason = f"from {peer.name}: {answer}"
+        node.spool.quarantine.put(number, reason, {name.to_text(): sealed})
+        report.reasons[number], report.outcomes[number] = reason, Outcome.REFUSED
+        _refuse(node, number, peer, opened, answer)
+    elif answer:
+        _note_waits(node, number, peer, answer)
+        return
+    else:
+        _finish(node, number, peer, opened, has_data=True)
+        report.outcomes[number] = Outcome.MERGED
+    node.spool.held.release(name)
 
 
 def _ready(node: Node) -> Iterator[BundleName]:
@@ -237,11 +283,4 @@ def _quarantine(node: Node, number: str, reason: str, report: Report) -> Outcome
 def _line(text: str) -> str:
     """Return *text* as a line that a receipt may carry."""
     line = "".join(char if char.isprintable() else " " for char in text)
-    while len(line.encode()) > 255:
-        line = line[:-1]
-    return line
-
-
-def merged_ids(reports: Iterable[Report]) -> list[str]:
-    """Return the ids of all bundles that are done with: their fragments may go from a medium."""
-    return [number for report in reports for number in report.ids(Outcome.MERGED, Outcome.SEEN)]
+    return line.encode()[:MAX_REASON_BYTES].decode(errors="ignore")

@@ -1,11 +1,14 @@
 """Joining the fragments of one bundle, wherever they came from. Pure.
 
 A forged fragment with a checksum that fits can spoil a join but not what is joined: the id says so.
-Then each source is left out in turn, so that one bad stick does not spoil what others brought.
+Then each source is left out in turn, and then tried alone, so that a bad stick does not spoil what
+others brought.
 """
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from itertools import product
+from operator import eq, ne
 
 from bundler.errors import BundleError
 from bundler.fragment import Fragment
@@ -14,7 +17,7 @@ from bundler.sealed import bundle_id
 from bundler.sequence import parse_sequence
 from bundler.whole import START, Whole
 
-_MAX_SOURCES_LEFT_OUT = 8
+_MAX_SOURCES_TRIED = 8
 
 
 def join(number: bytes, deliveries: Callable[[], Iterable[bytes]]) -> bytes | Cause | None:
@@ -31,9 +34,10 @@ def join(number: bytes, deliveries: Callable[[], Iterable[bytes]]) -> bytes | Ca
     answer, sources = _join(number, deliveries())
     if answer is not Cause.WRONG_ID:
         return answer
-    for left_out in range(min(sources, _MAX_SOURCES_LEFT_OUT) if sources > 1 else 0):
-        rest = (data for place, data in enumerate(deliveries()) if place != left_out)
-        again, _ = _join(number, rest)
+    tried = range(min(sources, _MAX_SOURCES_TRIED) if sources > 1 else 0)
+    for is_chosen, source in product((ne, eq), tried):
+        chosen = (data for place, data in enumerate(deliveries()) if is_chosen(place, source))
+        again, _ = _join(number, chosen)
         if isinstance(again, bytes):
             return again
     return answer

@@ -17,7 +17,7 @@ from pannier.errors import PannierError, UsageError
 from pannier.home import Peer
 from pannier.node import Node
 
-_MAX_LINE_CHARACTERS = 8 << 20
+_MAX_LINE_BYTES = 32 << 20
 _KEYS = frozenset({"thing", "data", "time", "kind"})
 
 
@@ -81,11 +81,11 @@ def put(node: Node, store: Store, drafts: Iterable[Draft]) -> int:
     return count
 
 
-def drafts_from_ndjson(lines: IO[str], *, now_us: int, first_line: int = 1) -> Iterator[Draft]:
+def drafts_from_ndjson(lines: IO[bytes], *, now_us: int, first_line: int = 1) -> Iterator[Draft]:
     """Yield a draft for each line ``{"thing", "data", optional "time", "kind"}``.
 
     Args:
-        lines: The open file; blank lines are passed over.
+        lines: The open file, UTF-8; blank lines are passed over.
         now_us: The time of entries that have none.
         first_line: Number of the first line that counts, from 1.
 
@@ -93,12 +93,14 @@ def drafts_from_ndjson(lines: IO[str], *, now_us: int, first_line: int = 1) -> I
         UsageError: a line is not that; the message says which and why.
     """
     number = 0
-    while line := lines.readline(_MAX_LINE_CHARACTERS + 1):
+    while line := lines.readline(_MAX_LINE_BYTES + 1):
         number += 1
         if number < first_line or not line.strip():
             continue
         try:
-            yield _draft(line, now_us)
+            yield _draft(line.decode(), now_us)
+        except UnicodeDecodeError as error:
+            raise UsageError(f"line {number}: not UTF-8 from byte {error.start + 1} on") from error
         except (LedgerError, UsageError) as error:
             raise UsageError(f"line {number}: {error}") from error
 
@@ -131,6 +133,7 @@ def backup(node: Node, store: Store, path: Path) -> None:
         raise UsageError(f"{path} exists already: choose a new name")
     draft = path.with_name(f".{path.name}.{node.entropy(4).hex()}.tmp")
     try:
+        draft.touch(mode=0o600)
         store.copy_to(draft)
         draft.rename(path)
     finally:

@@ -1,12 +1,15 @@
 """Keeping two processes out of each other's way. The system lets go when a process dies."""
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from pannier.errors import BusyError
+from pannier.errors import BusyError, PannierError
+
+_RETRY_SECONDS = 0.05
 
 if sys.platform == "win32":
     import msvcrt
@@ -22,20 +25,41 @@ else:
 
 
 @contextmanager
-def exclusive(path: Path, what: str) -> Iterator[None]:
+def exclusive(path: Path, what: str, *, patience_seconds: float = 0.0) -> Iterator[None]:
     """Hold the lock *path* while the block runs.
 
     Args:
         path: A file that stays, empty.
         what: What is being done, for the message.
+        patience_seconds: How long to wait for another process to let go.
 
     Raises:
-        BusyError: another process holds it.
+        BusyError: another process holds it, and goes on holding it.
+        PannierError: the file system knows no locks, or refused.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab")
+    except OSError as error:
+        raise PannierError(f"cannot make the lock {path}: {error.strerror}") from error
+    with file:
+        try:
+            _wait_for_lock(file, patience_seconds)
+        except (BlockingIOError, PermissionError) as error:
+            raise BusyError(f"another pannier is {what}; wait for it, then try again") from error
+        except OSError as error:
+            raise PannierError(f"cannot lock {path}: {error.strerror}") from error
+        yield
+
+
+def _wait_for_lock(file: IO[bytes], patience_seconds: float) -> None:
+    end = time.monotonic() + patience_seconds
+    while True:
         try:
             _try_lock(file)
-        except OSError as error:
-            raise BusyError(f"another pannier is {what}; wait for it, then try again") from error
-        yield
+        except (BlockingIOError, PermissionError):
+            if time.monotonic() >= end:
+                raise
+            time.sleep(_RETRY_SECONDS)
+        else:
+            return

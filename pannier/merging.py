@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from bundler.content import Opened
 from bundler.errors import BundleError
+from bundler.errors import MalformedError as BundleMalformedError
 from bundler.log_section import LogSection
 from bundler.notices import ForkSection, GenesisSection
 from bundler.rows import decode_rows
@@ -21,6 +22,8 @@ from pannier.home import Peer
 from pannier.node import Node
 
 _PENDING = "pending"
+# What a packer puts first needs nothing that follows, but for grants of grants.
+_MAX_PASSES = 64
 
 
 class Wait(NamedTuple):
@@ -84,10 +87,11 @@ class Merging:
         """Merge all sections; what must wait is tried again while anything moves.
 
         Raises:
-            BundleError: a section does not follow the format.
+            BundleError: a section does not follow the format, or the sections are in such an order
+                that merging them costs too much.
             LedgerError: what a section says does not verify, or a file cannot be written.
         """
-        while True:
+        for _ in range(_MAX_PASSES):
             before = sum(self.entries.values()), len(self._pending)
             self.waits.clear()
             for section in opened.sections():
@@ -100,6 +104,7 @@ class Merging:
             self._join_granted()
             if not self.waits or (sum(self.entries.values()), len(self._pending)) == before:
                 return
+        raise BundleMalformedError("its sections are in no order in which they can be merged")
 
     def close(self) -> None:
         """Drop the ledgers that this node was not granted."""
@@ -179,6 +184,7 @@ class Merging:
             if outcome.count:
                 self.entries[name, who] = self.entries.get((name, who), 0) + outcome.count
                 if log.author == self.node.card.author:
+                    self.node.renew_incarnation(above=self.node.incarnation())
                     self.notes.append(
                         f"{name}: took back {outcome.count} of our own entries that this node had "
                         "lost; it writes in a new incarnation from now on"

@@ -13,6 +13,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 
 from bundler.hint import hint, hint_key
+from bundler.hpke import HpkeWrapper, Wrapper
 from bundler.kdf import derive
 from bundler.notices import KEY_ID_BYTES
 from ledger.append import Author
@@ -32,6 +33,9 @@ Clock = Callable[[], int]
 """Returns microseconds since 1970 UTC, as far as this machine knows."""
 
 _DAY_US = 86_400_000_000
+_INCARNATION_BYTES = 8
+# An incarnation is seconds since 1970, then this many random bits.
+_INCARNATION_RANDOM_BITS = 24
 _EPOCH_2020_DAYS = 18_262
 _MAX_DAYS = 65_535
 
@@ -52,6 +56,7 @@ class Node:
     entropy: Entropy
     db: NodeDb
     spool: Spool
+    wrapper: Wrapper = field(default_factory=HpkeWrapper)
     peers: dict[str, Peer] = field(default_factory=dict)
     _stores: dict[LedgerId, Store] = field(default_factory=dict)
 
@@ -103,8 +108,31 @@ class Node:
         return Author(key=self.keys.signing, entropy=self.entropy)
 
     def today(self) -> int:
-        """Return the day number, by this node's clock."""
-        return day_of(self.clock())
+        """Return the day number, by this node's clock or by that of whoever is ahead of it.
+
+        What is made must not have expired where it arrives.
+        """
+        return day_of(max(self.clock(), self._heard_us()))
+
+    def is_clock_confirmed(self) -> bool:
+        """Return whether a peer was heard, so that this node cannot be behind for years."""
+        return self.db.meta("heard") is not None
+
+    def past_day(self) -> int:
+        """Return a day that has come for certain: its clock says so, and a peer's message.
+
+        What has expired by one wrong clock would be lost for nothing. A node without peers has
+        only its clock.
+        """
+        return day_of(min(self.clock(), self._heard_us())) if self.peers else self.today()
+
+    def hear(self, time_us: int) -> None:
+        """Take note of the time that a peer's message bears."""
+        if time_us > self._heard_us():
+            self.db.set_meta("heard", time_us.to_bytes(8, "big", signed=True))
+
+    def _heard_us(self) -> int:
+        return int.from_bytes(self.db.meta("heard") or b"", "big", signed=True)
 
     def peer_named(self, name: str) -> Peer:
         """Return the peer called *name*.
@@ -142,6 +170,13 @@ class Node:
         """Return how *peer* is to be served."""
         return self.config.peer(peer.name)
 
+    def is_sent_enough(self, peer: str, written: int) -> bool:
+        """Return whether a bundle need not go out again: *peer* (a node id) cannot answer."""
+        if peer not in self.peers:
+            return False
+        settings = self.settings(self.peers[peer])
+        return settings.oneway and written >= settings.repeat
+
     # -- ledgers ------------------------------------------------------------------------------
 
     def ledgers(self) -> Iterator[Store]:
@@ -176,16 +211,25 @@ class Node:
         """Return the 8 bytes under which this node counts its bundles."""
         found = self.db.meta("incarnation")
         if found is None:
-            found = self.entropy(8)
+            found = self._new_incarnation(above=bytes(_INCARNATION_BYTES))
             with self.db.transaction():
                 self.db.set_meta("incarnation", found)
         return found
 
-    def renew_incarnation(self) -> None:
+    def renew_incarnation(self, *, above: bytes) -> None:
         """Count anew: what this node remembers is older than what others saw of it."""
+        incarnation = self._new_incarnation(above=max(above, self.incarnation()))
         with self.db.transaction():
-            self.db.set_meta("incarnation", self.entropy(8))
+            self.db.set_meta("incarnation", incarnation)
             self.db.set_meta("counter", (0).to_bytes(8, "big"))
+            self.db.tell_all_again()
+
+    def _new_incarnation(self, *, above: bytes) -> bytes:
+        """Return an incarnation that follows *above*, and all before it if the clock is right."""
+        seconds = max(self.clock() // 1_000_000, 0)
+        low = int.from_bytes(self.entropy(_INCARNATION_RANDOM_BITS // 8), "big")
+        number = max(seconds << _INCARNATION_RANDOM_BITS | low, int.from_bytes(above, "big") + 1)
+        return number.to_bytes(_INCARNATION_BYTES, "big")
 
     def counter(self) -> int:
         """Return the counter of the bundle made last; 0 before the first."""

@@ -5,7 +5,7 @@ were on their way are planned again.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,12 @@ from ledger.log import LogName
 from pannier.errors import BusyError, PannierError
 
 VERSION = 1
+UNTOLD = b""
+"""In place of a digest: what a peer was told last may never have reached it."""
+
 _BUSY_SECONDS = 30.0
+_ARRIVED = ("confirmed", "sent")
+_MAX_RECEIPTS = 3000
 _Value = int | str | bytes | None
 
 _TABLES = """
@@ -27,9 +32,10 @@ CREATE TABLE peer (
     incarnation BLOB,
     counter INTEGER NOT NULL DEFAULT -1,
     have BLOB,
-    told BLOB
+    told BLOB,
+    told_in TEXT,
+    told_time INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
-CREATE TABLE retired (peer TEXT, incarnation BLOB, PRIMARY KEY (peer, incarnation)) WITHOUT ROWID;
 CREATE TABLE pairwise (
     peer TEXT, id BLOB, sealed BLOB NOT NULL, mine INTEGER NOT NULL, PRIMARY KEY (peer, id)
 ) WITHOUT ROWID;
@@ -80,8 +86,9 @@ class OutBundle:
         bundle_id: 16 hex digits.
         peer: Node id of the recipient.
         name: Its name in the spool.
-        state: ``queued``, or how it ended: ``confirmed``, ``refused``, ``expired``, ``replaced``.
-        control: Whether it carries nothing but have, sent, receipt and key.
+        state: ``queued``, or how it ended: ``confirmed``, ``refused``, ``expired``, ``replaced``;
+            ``sent``, to a peer that cannot answer, as often as it was to be.
+        control: Whether it carries no entries.
         counter: The node's counter that it was made under.
         written: Onto how many media or links it went.
         created_us: When it was sealed.
@@ -113,13 +120,15 @@ class PeerState:
         incarnation: Of the node, 8 bytes; None before anything came.
         counter: The highest seen of that incarnation; -1 before anything came.
         have: The body of its last believed have section, or None.
-        told: Digest of the have section that it was told last, or None.
+        told: Digest of what it was told last; None before anything, `UNTOLD` if that got lost.
+        told_us: When it was told.
     """
 
     incarnation: bytes | None
     counter: int
     have: bytes | None
     told: bytes | None
+    told_us: int
 
 
 class NodeDb:
@@ -195,31 +204,33 @@ class NodeDb:
 
     def peer(self, peer: str) -> PeerState:
         """Return what *peer* last said."""
-        found = self.rows("SELECT incarnation, counter, have, told FROM peer WHERE id = ?", peer)
+        found = self.rows(
+            "SELECT incarnation, counter, have, told, told_time FROM peer WHERE id = ?", peer
+        )
         if not found:
-            return PeerState(incarnation=None, counter=-1, have=None, told=None)
-        incarnation, counter, have, told = found[0]
+            return PeerState(incarnation=None, counter=-1, have=None, told=None, told_us=0)
+        incarnation, counter, have, told, told_us = found[0]
         return PeerState(
             incarnation=_optional(incarnation),
             counter=_int(counter),
             have=_optional(have),
             told=_optional(told),
+            told_us=_int(told_us),
         )
 
     def advance_peer(self, peer: str, incarnation: bytes, counter: int) -> bool:
         """Note that *peer* spoke under (incarnation, counter); return whether that is its newest.
 
-        An incarnation that another has followed is never the newest again.
+        Incarnations follow each other in the order of their bytes. Of two bundles under the same
+        counter, which a restored node makes, either may be the newer.
         """
         with self.transaction():
             now = self.peer(peer)
-            retired = self.rows(
-                "SELECT 1 FROM retired WHERE peer = ? AND incarnation = ?", peer, incarnation
-            )
-            if retired or (now.incarnation == incarnation and counter <= now.counter):
+            if (incarnation, counter) < (now.incarnation or b"", now.counter):
                 return False
-            if now.incarnation is not None and now.incarnation != incarnation:
-                self.run("INSERT OR IGNORE INTO retired VALUES (?, ?)", peer, now.incarnation)
+            if now.incarnation != incarnation:
+                # Counters begin anew: what is owed was all said before.
+                self.run("UPDATE due SET counter = -1 WHERE peer = ?", peer)
             self.run("INSERT OR IGNORE INTO peer (id) VALUES (?)", peer)
             self.run(
                 "UPDATE peer SET incarnation = ?, counter = ? WHERE id = ?",
@@ -233,10 +244,25 @@ class NodeDb:
         """Keep the have section that *peer* sent last."""
         self.run("UPDATE peer SET have = ? WHERE id = ?", have, peer)
 
-    def set_told(self, peer: str, digest: bytes) -> None:
-        """Remember which have section *peer* is being told."""
-        self.run("INSERT OR IGNORE INTO peer (id) VALUES (?)", peer)
-        self.run("UPDATE peer SET told = ? WHERE id = ?", digest, peer)
+    def note_told(self, peer: str, digest: bytes, bundle_id: str, time_us: int) -> None:
+        """Remember what *peer* is told, and in which bundle."""
+        with self.transaction():
+            self.run("INSERT OR IGNORE INTO peer (id) VALUES (?)", peer)
+            self.run(
+                "UPDATE peer SET told = ?, told_in = ?, told_time = ? WHERE id = ?",
+                digest,
+                bundle_id,
+                time_us,
+                peer,
+            )
+
+    def tell_again(self, peer: str) -> None:
+        """Forget that *peer* was told anything."""
+        self.run("UPDATE peer SET told = ? WHERE id = ? AND told NOT NULL", UNTOLD, peer)
+
+    def tell_all_again(self) -> None:
+        """Forget that any peer was told anything."""
+        self.run("UPDATE peer SET told = ? WHERE told NOT NULL", UNTOLD)
 
     def forget_peer(self, peer: str) -> None:
         """Drop all bookkeeping about *peer*."""
@@ -246,12 +272,15 @@ class NodeDb:
             )
             for table, column in (
                 ("peer", "id"),
-                ("retired", "peer"),
                 ("pairwise", "peer"),
                 ("bundle", "peer"),
                 ("due", "peer"),
             ):
                 self.run(f"DELETE FROM {table} WHERE {column} = ?", peer)  # noqa: S608 -- our words
+
+    def forget_key(self, peer: str, key_id: bytes) -> None:
+        """Drop a pairwise key."""
+        self.run("DELETE FROM pairwise WHERE peer = ? AND id = ?", peer, key_id)
 
     # -- bundles of ours ----------------------------------------------------------------------
 
@@ -298,18 +327,29 @@ class NodeDb:
         )
         return [_bundle(row) for row in found]
 
+    def expired_bundles(self, today: int) -> list[str]:
+        """Return the ids of the queued bundles that are of no use after *today*."""
+        found = self.rows("SELECT id FROM bundle WHERE state = 'queued' AND expiry < ?", today)
+        return [str(bundle) for (bundle,) in found]
+
     def end_bundle(self, bundle_id: str, state: str, note: str = "") -> None:
         """Note how a bundle ended; its spans are planned again unless the peer has them."""
         with self.transaction():
             self.run("UPDATE bundle SET state = ?, note = ? WHERE id = ?", state, note, bundle_id)
-            self.run("UPDATE due SET told = NULL WHERE told = ?", bundle_id)
+            if state not in _ARRIVED:
+                self._untell(bundle_id)
 
     def forget_bundle(self, bundle_id: str) -> None:
         """Forget a bundle that nobody but us ever saw."""
         with self.transaction():
             self.run("DELETE FROM bundle WHERE id = ?", bundle_id)
             self.run("DELETE FROM span WHERE bundle = ?", bundle_id)
-            self.run("UPDATE due SET told = NULL WHERE told = ?", bundle_id)
+            self._untell(bundle_id)
+
+    def _untell(self, bundle_id: str) -> None:
+        """Say again what was told in a bundle that did not arrive."""
+        self.run("UPDATE due SET told = NULL WHERE told = ?", bundle_id)
+        self.run("UPDATE peer SET told = ? WHERE told_in = ?", UNTOLD, bundle_id)
 
     def spans(self, bundle_id: str) -> list[tuple[LedgerId, LogName, Span]]:
         """Return which entries a bundle carries."""
@@ -350,18 +390,34 @@ class NodeDb:
             "INSERT OR REPLACE INTO due VALUES (?, ?, ?, ?, NULL)", peer, bundle_id, reason, counter
         )
 
-    def receipts(self, peer: str, *, untold: bool = False) -> list[tuple[str, str]]:
-        """Return (bundle id, reason) of the receipts that *peer* is owed."""
-        clause = " AND told IS NULL" if untold else ""
+    def receipts(self, peer: str) -> list[tuple[str, str]]:
+        """Return (bundle id, reason) of the receipts that *peer* is owed, those not told first.
+
+        At most so many that they surely fit a section.
+        """
         found = self.rows(
-            f"SELECT bundle, reason FROM due WHERE peer = ?{clause} ORDER BY bundle",  # noqa: S608
+            "SELECT bundle, reason FROM due WHERE peer = ? ORDER BY told NOT NULL, bundle LIMIT ?",
             peer,
+            _MAX_RECEIPTS,
         )
         return [(str(bundle), str(reason)) for bundle, reason in found]
 
-    def note_told(self, peer: str, bundle_id: str) -> None:
-        """Note that the receipts owed to *peer* travel in a bundle of ours."""
-        self.run("UPDATE due SET told = ? WHERE peer = ?", bundle_id, peer)
+    def has_untold(self, peer: str) -> bool:
+        """Return whether *peer* is owed a receipt that no bundle carries."""
+        return bool(self.rows("SELECT 1 FROM due WHERE peer = ? AND told IS NULL LIMIT 1", peer))
+
+    def owes(self, peer: str, bundle_id: str) -> bool:
+        """Return whether *peer* is owed a receipt for one bundle."""
+        found = self.rows("SELECT 1 FROM due WHERE peer = ? AND bundle = ?", peer, bundle_id)
+        return bool(found)
+
+    def note_receipts_told(self, peer: str, told: Iterable[str], bundle_id: str) -> None:
+        """Note that the receipts *told* travel in a bundle of ours."""
+        with self.transaction():
+            for one in told:
+                self.run(
+                    "UPDATE due SET told = ? WHERE peer = ? AND bundle = ?", bundle_id, peer, one
+                )
 
     def settle_receipts(self, peer: str, still_sent: Sequence[str], counter: int) -> None:
         """Drop the receipts that *peer* no longer waits for, as it says under *counter*."""
@@ -391,6 +447,11 @@ class NodeDb:
     def note_medium(self, medium: str, label: str, path: str, time_us: int) -> None:
         """Remember that a medium was here."""
         self.run("INSERT OR REPLACE INTO medium VALUES (?, ?, ?, ?)", medium, label, path, time_us)
+
+    def bundles_on(self, medium: str) -> frozenset[str]:
+        """Return the bundles of ours that were ever written to a medium."""
+        found = self.rows("SELECT bundle FROM on_medium WHERE medium = ?", medium)
+        return frozenset(str(bundle) for (bundle,) in found)
 
 
 def _bundle(row: tuple[_Value, ...]) -> OutBundle:

@@ -3,14 +3,17 @@
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from bundler.fragment import Fragment
+from bundler.sequence import parse_sequence
 from bundler.split import Cut, split
 from bundler.whole import START as WHOLE_START
 from bundler.whole import Whole, frame_bytes
-from pannier.answers import whose
+from pannier.answers import is_genuine, sealed_bundle, whose
 from pannier.errors import PannierError, UsageError
 from pannier.home import Peer
 from pannier.importing import Report, import_arrived
@@ -52,7 +55,7 @@ def pack(node: Node, peer: Peer, into: Path, *, mtu: int | None, repair_percent:
         peer: The recipient.
         into: A folder, made if missing.
         mtu: Most bytes of a file; None for the peer's.
-        repair_percent: Share of the fragments of each bundle that may get lost.
+        repair_percent: So many more fragments, as a share of those that each bundle has without.
 
     Raises:
         UsageError: the MTU is smaller than the symbols that the bundles were made for.
@@ -67,7 +70,7 @@ def pack(node: Node, peer: Peer, into: Path, *, mtu: int | None, repair_percent:
         folder = OsFileSystem(into)
         for bundle in bundles:
             name = BundleName.from_text(bundle.name)
-            sealed = node.spool.outbox.read(peer.node_id, name)
+            sealed = sealed_bundle(node, peer.node_id, name)
             parts = {text: data for data, text in _cut(sealed, name, mtu, repair_percent)}
             _write(folder, parts)
             files += len(parts)
@@ -94,71 +97,119 @@ def _cut(
 
 
 def _write(folder: OsFileSystem, parts: Mapping[str, bytes]) -> None:
-    """Write files, all durable before the first gets its name."""
-    for text, data in parts.items():
-        folder.remove(f".{text}.part")
-        folder.create(f".{text}.part", [data])
-    folder.sync([f".{text}.part" for text in parts])
-    for text in parts:
-        folder.rename(f".{text}.part", text)
-    folder.sync([""])
+    """Write files, all durable before the first gets its name; after an error no draft stays."""
+    drafts = {text: f".{text}.part" for text in parts}
+    try:
+        for text, data in parts.items():
+            folder.remove(drafts[text])
+            folder.create(drafts[text], [data])
+        folder.sync(list(drafts.values()))
+        for text, draft in drafts.items():
+            folder.rename(draft, text)
+        folder.sync([""])
+    except OSError:
+        with suppress(OSError):
+            for draft in drafts.values():
+                folder.remove(draft)
+        raise
 
 
 def unpack(node: Node, paths: Iterable[Path]) -> tuple[Report, dict[str, int]]:
     """Take in the fragments in *paths*, files or folders; the files stay as they are.
 
     Returns:
-        What was imported, and how many files were left: by ``others``, ``seen``, ``foreign``.
+        What was imported, and how many files were left: for ``others``; ``seen`` before; none of
+        ours by name (``foreign``); of ours by name but not by content (``damaged``). The last,
+        ``refused``, is how many bundles found no room in the spool.
 
     Raises:
-        UsageError: a path is not there.
-        PannierError: one cannot be read.
+        UsageError: a path is not there, or there are too many files.
+        SpoolError: the spool cannot be written.
+        PannierError: the home cannot be read or written.
     """
-    left = {"others": 0, "seen": 0, "foreign": 0}
-    batch: list[Delivery] = []
-    size = 0
+    intake = _Intake(node)
     for path in _files(paths):
-        delivery = _look(node, path, left)
-        if delivery is None:
-            continue
-        batch.append(delivery)
-        size += len(delivery.data)
-        if size > _BATCH_BYTES:
-            node.spool.inbox.receive(_joined(batch))
-            batch, size = [], 0
-    node.spool.inbox.receive(_joined(batch))
-    return import_arrived(node), left
+        intake.take(path)
+    intake.store()
+    return import_arrived(node), intake.left
 
 
-def _look(node: Node, path: Path, left: dict[str, int]) -> Delivery | None:
-    try:
-        name = FragmentName.from_text(path.name)
-    except MalformedNameError:
-        left["foreign"] += 1
-        return None
-    verdict = whose(node, name)
-    if not isinstance(verdict, Mine):
-        left["seen" if isinstance(verdict, Seen | Ours) else "others"] += 1
-        return None
-    data = _read(path)
-    if data is None:
-        left["foreign"] += 1
-        return None
-    return Delivery(name=name, peer=verdict.peer, source=_SOURCE, data=data)
+class _Intake:
+    """Files on their way into the inbox, the fragments of each bundle together in one delivery.
 
+    What is damaged is left out, so that it spoils nothing beside it; so is what the inbox has, for
+    a folder that fills slowly is unpacked again and again.
+    """
 
-def _joined(batch: Iterable[Delivery]) -> list[Delivery]:
-    """Put the fragments of each bundle one after another: one file each instead of thousands."""
-    together: dict[tuple[str, str], list[Delivery]] = {}
-    wholes = []
-    for one in batch:
-        if one.data.startswith(WHOLE_START):
-            wholes.append(one)
+    def __init__(self, node: Node) -> None:
+        self.left = dict.fromkeys(("others", "seen", "foreign", "damaged", "refused"), 0)
+        self._node = node
+        self._deliveries: list[Delivery] = []
+        self._parts: dict[tuple[str, str], list[bytes]] = {}
+        self._names: dict[str, FragmentName] = {}
+        self._known: dict[str, set[bytes]] = {}
+        self._waiting_bytes = 0
+
+    def take(self, path: Path) -> None:
+        """Look at a file and keep what it brings."""
+        try:
+            name = FragmentName.from_text(path.name)
+        except MalformedNameError:
+            self.left["foreign"] += 1
+            return
+        match whose(self._node, name):
+            case Mine(peer):
+                self._keep(name, peer, _read(path))
+            case Seen() | Ours():
+                self.left["seen"] += 1
+            case _:
+                self.left["others"] += 1
+
+    def store(self) -> None:
+        """Put what was kept into the inbox; durable on return."""
+        for (number, peer), parts in self._parts.items():
+            if parts:
+                data = b"".join(parts)
+                self._deliveries.append(Delivery(self._names[number], peer, _SOURCE, data))
+        receipt = self._node.spool.inbox.receive(self._deliveries)
+        self.left["refused"] += len(set(receipt.refused))
+        for kept in (self._deliveries, self._parts, self._known):
+            kept.clear()
+        self._waiting_bytes = 0
+
+    def _keep(self, name: FragmentName, peer: str, data: bytes | None) -> None:
+        if data is None or not is_genuine(name, data):
+            self.left["damaged"] += 1
+            return
+        if data.startswith(WHOLE_START):
+            self._deliveries.append(Delivery(name, peer, _SOURCE, data))
         else:
-            together.setdefault((one.name.bundle_id, one.peer), []).append(one)
-    return wholes + [
-        same[0]._replace(data=b"".join(one.data for one in same)) for same in together.values()
-    ]
+            self._names.setdefault(name.bundle_id, name)
+            known = self._known_of(name.bundle_id)
+            new = {sha256(part).digest(): part for part in _fragments(name.bundle_id, data)}
+            parts = [part for digest, part in new.items() if digest not in known]
+            self._parts.setdefault((name.bundle_id, peer), []).extend(parts)
+            known |= set(new)
+        self._waiting_bytes += len(data)
+        if self._waiting_bytes > _BATCH_BYTES:
+            self.store()
+
+    def _known_of(self, number: str) -> set[bytes]:
+        """Return the digests of the fragments of a bundle that the inbox has."""
+        if number not in self._known:
+            self._known[number] = {
+                sha256(part).digest()
+                for arrival in self._node.spool.inbox.read(number)
+                for part in _fragments(number, arrival.data)
+            }
+        return self._known[number]
+
+
+def _fragments(number: str, data: bytes) -> Iterator[bytes]:
+    """Yield the genuine fragments of one bundle in *data*, one by one as bytes."""
+    for part in parse_sequence(data):
+        if isinstance(part, Fragment) and part.bundle_id.hex() == number:
+            yield part.to_bytes()
 
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:

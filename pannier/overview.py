@@ -2,8 +2,11 @@
 
 from dataclasses import asdict, dataclass
 
+from bundler.plan import lacking
 from ledger.log import LogStatus
 from ledger.views import conflicts
+from pannier.exchange import served
+from pannier.have import known_have
 from pannier.home import Peer
 from pannier.node import Node
 
@@ -34,32 +37,51 @@ class PeerOverview:
     Attributes:
         name: As it is called here.
         node: Its node id.
+        unpacked: Entries that it lacks and that are in no bundle for it yet.
         bundles: How many are kept until it confirms them.
         size_bytes: All of them together.
         has_notice: Whether a note of what we hold waits too; the next one replaces it.
         since_us: When the oldest was made.
         media: (label, since when) of the media that they were written to.
         refused: Why it refused bundles.
+        repeat: Onto how many media each bundle goes, if it can never answer; else None.
+        by_media: Whether sticks and folders serve it.
     """
 
     name: str
     node: str
+    unpacked: int
     bundles: int
     size_bytes: int
     has_notice: bool
     since_us: int | None
     media: tuple[tuple[str, int], ...]
     refused: tuple[str, ...]
+    repeat: int | None
+    by_media: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overview:
-    """A node at one moment; counts are of bundles, `carried` of files."""
+    """A node at one moment.
+
+    Attributes:
+        name: Of the node.
+        node: Its id.
+        ledgers: Each of them.
+        peers: Each of them.
+        strangers: Names that the configuration has settings for, and no peer is called so.
+        incomplete: Bundles of which some fragments arrived.
+        held: Bundles that wait for an earlier one, or for the right to write.
+        carried: Files of fragments carried for others.
+        quarantined: Bundles that were refused.
+    """
 
     name: str
     node: str
     ledgers: tuple[LedgerOverview, ...]
     peers: tuple[PeerOverview, ...]
+    strangers: tuple[str, ...]
     incomplete: int
     held: int
     carried: int
@@ -83,6 +105,7 @@ def overview(node: Node) -> Overview:
         node=node.card.node_id,
         ledgers=tuple(_ledgers(node)),
         peers=tuple(_peer(node, peer) for peer in node.peers.values()),
+        strangers=_strangers(node),
         incomplete=len(node.spool.inbox.bundles()),
         held=len(node.spool.held.names()),
         carried=len(node.spool.carried.known()),
@@ -107,7 +130,29 @@ def _ledgers(node: Node) -> list[LedgerOverview]:
     return found
 
 
+def _strangers(node: Node) -> tuple[str, ...]:
+    return tuple(sorted(set(node.config.peers) - {peer.name for peer in node.peers.values()}))
+
+
+def _unpacked(node: Node, peer: Peer) -> int:
+    """Return how many entries *peer* lacks that are in no bundle for it.
+
+    A forked log is counted as if its branches were one: this is for people, and not what is sent.
+    """
+    known = known_have(node, peer)
+    states = ("queued", "sent") if node.settings(peer).oneway else ("queued",)
+    count = 0
+    for store in node.shared_with(peer):
+        for log in store.logs():
+            held = known.log(store.ledger_id, log.name)
+            on_the_way = node.db.spans_for(peer.node_id, store.ledger_id, log.name, states)
+            spans = lacking(log.size, held.size if held else 0, on_the_way)
+            count += sum(span.end - span.first for span in spans)
+    return count
+
+
 def _peer(node: Node, peer: Peer) -> PeerOverview:
+    settings = node.settings(peer)
     queued = node.db.bundles(peer.node_id)
     bundles = [one for one in queued if not one.control]
     media = node.db.rows(
@@ -120,10 +165,13 @@ def _peer(node: Node, peer: Peer) -> PeerOverview:
     return PeerOverview(
         name=peer.name,
         node=peer.node_id,
+        unpacked=_unpacked(node, peer),
         bundles=len(bundles),
         size_bytes=sum(one.size_bytes for one in bundles),
         has_notice=len(queued) > len(bundles),
         since_us=min((one.created_us for one in bundles), default=None),
         media=tuple((str(label), int(when or 0)) for label, when in media),
         refused=tuple(one.note for one in node.db.bundles(peer.node_id, "refused")),
+        repeat=settings.repeat if settings.oneway else None,
+        by_media=peer in served(node),
     )

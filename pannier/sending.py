@@ -5,38 +5,29 @@ leaves as a few large bundles. One that was handed out stays, as the same bytes,
 every further medium until the peer has confirmed it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from hashlib import sha256
+from collections.abc import Iterable, Sequence
 
 from bundler import plan
 from bundler.content import Recipient, Stamp, pack_full, pack_pairwise
 from bundler.geometry import symbol_bytes_for
-from bundler.hpke import HpkeWrapper
 from bundler.limits import DEFAULT_LIMITS
 from bundler.log_section import LogSection
-from bundler.notices import (
-    ForkSection,
-    GenesisSection,
-    KeySection,
-    Receipt,
-    ReceiptSection,
-    SentSection,
-)
 from bundler.plan import Span
 from bundler.rows import encode_rows
 from bundler.seal import Sealer, directed_key
 from bundler.sealed import MAX_EXPIRY_DAYS, Header, bundle_id
 from bundler.sections import Section, encode_section
-from ledger.log import MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, LogState, LogStatus
-from ledger.members import Role, members
-from ledger.merge import root_at
-from ledger.store import Store
-from pannier.have import KnownHave, known_have, own_have
+from ledger.genesis import LedgerId
+from ledger.log import LogName
 from pannier.home import Peer
+from pannier.housekeeping import end_expired
+from pannier.lacks import Piece, pieces
 from pannier.lock import exclusive
 from pannier.node import Node
 from pannier.nodedb import OutBundle
+from pannier.notice import Notice, known_facts, notice_for
+from pannier.statements import withdraw
+from pannier.way import Way
 from spool.name import BundleName
 
 CONTROL_PRIORITY = 1
@@ -44,23 +35,20 @@ MAX_MTU = 65_564
 _LEVEL = 9
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Piece:
-    """Entries of one log that become one section."""
+def prepare(
+    node: Node, peer: Peer, *, mtu: int | None = None, medium: str | None = None
+) -> list[OutBundle]:
+    """Make what *peer* should be sent now; return the bundles for this carrier, first ones first.
 
-    store: Store
-    state: LogState
-    span: Span
-    with_cover: bool
-
-
-def prepare(node: Node, peer: Peer, *, mtu: int | None = None) -> list[OutBundle]:
-    """Make what *peer* should be sent now; return all bundles that wait for it, first ones first.
+    All of them stay queued until they are confirmed or expire. A peer that cannot answer gets a
+    bundle as often as is configured, and a medium gets each notice once: it would be read, taken
+    off and written again for ever.
 
     Args:
         node: The sender.
         peer: The recipient.
         mtu: Most bytes of a frame of this carrier, if that is less than the peer's.
+        medium: The id of the medium that they are for, if it is one.
 
     Raises:
         BusyError: another process is preparing bundles in this home.
@@ -71,10 +59,15 @@ def prepare(node: Node, peer: Peer, *, mtu: int | None = None) -> list[OutBundle
         symbol_bytes = symbol_bytes_for(min(mtu or MAX_MTU, node.settings(peer).mtu))
         _reconcile(node, peer)
         _take_back(node, peer, symbol_bytes)
-        known = known_have(node, peer)
-        way = _Way(node=node, peer=peer, known=known, symbol_bytes=symbol_bytes)
-        _make(way, _pieces(node, peer, known))
-    return sorted(node.db.bundles(peer.node_id), key=lambda one: (one.name[0], one.counter))
+        _make(Way.to(node, peer, symbol_bytes=symbol_bytes))
+    had = node.db.bundles_on(medium) if medium is not None else frozenset()
+    queued = sorted(node.db.bundles(peer.node_id), key=lambda one: (one.name[0], one.counter))
+    return [
+        one
+        for one in queued
+        if not node.is_sent_enough(one.peer, one.written)
+        and not (one.control and one.bundle_id in had)
+    ]
 
 
 def _reconcile(node: Node, peer: Peer) -> None:
@@ -85,8 +78,8 @@ def _reconcile(node: Node, peer: Peer) -> None:
         if text not in files:
             node.db.forget_bundle(bundle.bundle_id)
         elif bundle.expiry_days < node.today():
+            end_expired(node, bundle.bundle_id)
             node.spool.outbox.withdraw(peer.node_id, files[text])
-            node.db.end_bundle(bundle.bundle_id, "expired")
     for text, name in files.items():
         if text not in rows:
             node.spool.outbox.withdraw(peer.node_id, name)
@@ -97,168 +90,53 @@ def _take_back(node: Node, peer: Peer, symbol_bytes: int) -> None:
     for bundle in node.db.bundles(peer.node_id):
         name = BundleName.from_text(bundle.name)
         if bundle.written == 0:
-            node.spool.outbox.withdraw(peer.node_id, name)
             node.db.forget_bundle(bundle.bundle_id)
-        elif name.symbol_bytes > symbol_bytes:
             node.spool.outbox.withdraw(peer.node_id, name)
-            node.db.end_bundle(bundle.bundle_id, "replaced", "made anew for smaller frames")
-
-
-# -- which entries ----------------------------------------------------------------------------
-
-
-def _pieces(node: Node, peer: Peer, known: KnownHave) -> Iterator[_Piece]:
-    for store in node.shared_with(peer):
-        admins = {author for author, one in members(store).items() if one.role is Role.ADMIN}
-        logs = [state for state in store.logs() if state.size]
-        for state in sorted(logs, key=lambda one: one.name.author not in admins):
-            yield from _pieces_of_log(node, peer, known, store, state)
-
-
-def _pieces_of_log(
-    node: Node, peer: Peer, known: KnownHave, store: Store, state: LogState
-) -> Iterator[_Piece]:
-    confirmed = _confirmed(peer, known, store, state)
-    if confirmed is None:
-        return
-    states = ("queued", "confirmed") if node.settings(peer).oneway else ("queued",)
-    on_the_way = node.db.spans_for(peer.node_id, store.ledger_id, state.name, states)
-    for span in plan.lacking(state.size, confirmed, on_the_way):
-        sizes = [one.size for one in store.checkpoints(state, span.first, span.end)]
-        if not sizes or sizes[-1] < span.end:
-            # The span ends inside what one checkpoint covers: then it goes as far as that does.
-            sizes += [one.size for one in store.checkpoints(state, span.end, state.size)[:1]]
-        costs = [cost + 128 for cost in store.costs(state, span.first, max(sizes))]
-        cuts = plan.cut(
-            Span(span.first, max(sizes)),
-            sizes,
-            costs,
-            limit_bytes=MAX_BATCH_BYTES,
-            limit_count=MAX_BATCH_ENTRIES,
-        )
-        for one in cuts:
-            with_cover = known.log(store.ledger_id, state.name) is None
-            yield _Piece(store=store, state=state, span=one, with_cover=with_cover)
-
-
-def _confirmed(peer: Peer, known: KnownHave, store: Store, state: LogState) -> int | None:
-    """Return how much of a log *peer* holds as we do; None if nothing of it should be sent."""
-    held = known.log(store.ledger_id, state.name)
-    if held is None or held.size == 0:
-        return 0
-    if held.size > state.size:
-        return None
-    if root_at(state, held.size, store.nodes(state))[:16] == held.root:
-        return held.size
-    if state.name.author == peer.card.author:
-        return state.fork_index or 0
-    return None if state.status in (LogStatus.FORKED, LogStatus.HOSTILE) else 0
-
-
-# -- what is to be said -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Control:
-    """What this node says of itself in the first bundle to a peer.
-
-    Attributes:
-        sections: have, sent, receipt, key.
-        digest: Of the have section without what changes with every contact.
-        is_news: Whether it alone is worth a bundle.
-    """
-
-    sections: tuple[Section, ...]
-    digest: bytes
-    is_news: bool
-
-
-def _control(node: Node, peer: Peer, known: KnownHave) -> _Control:
-    have = own_have(node, peer)
-    digest = sha256(replace(have, seen=None).to_body()).digest()
-    sections: list[Section] = []
-    if not _shared_key_ids(node, peer, known):
-        sections.append(KeySection(key=node.own_pairwise_key(peer)))
-    sections.append(have)
-    sent = tuple(
-        bytes.fromhex(one.bundle_id) for one in node.db.bundles(peer.node_id) if not one.control
-    )
-    if sent:
-        sections.append(SentSection(bundle_ids=sent))
-    receipts = node.db.receipts(peer.node_id)
-    if receipts:
-        items = (Receipt(bytes.fromhex(one), reason) for one, reason in receipts)
-        sections.append(ReceiptSection(receipts=tuple(items)))
-    told = node.db.peer(peer.node_id).told
-    news = bool(node.db.receipts(peer.node_id, untold=True)) or (
-        digest != told and bool(have.ledgers or have.key_ids)
-    )
-    return _Control(sections=tuple(sections), digest=digest, is_news=news)
-
-
-def _facts(node: Node, peer: Peer, known: KnownHave) -> Iterator[Section]:
-    """Yield what a peer must know of a ledger besides its logs: its genesis, and forks."""
-    for store in node.shared_with(peer):
-        if not known.has_ledger(store.ledger_id):
-            yield GenesisSection(genesis=store.genesis.to_bytes())
-        for state, fork in store.evidence("fork"):
-            if state.status in (LogStatus.FORKED, LogStatus.HOSTILE):
-                yield ForkSection(
-                    ledger=store.ledger_id,
-                    author=state.name.author,
-                    incarnation=state.name.incarnation,
-                    fork=fork,
-                )
-
-
-def _shared_key_ids(node: Node, peer: Peer, known: KnownHave) -> list[bytes]:
-    """Return the pairwise keys that both sides are known to hold, ascending."""
-    return sorted(known.key_ids & set(node.pairwise_keys(peer)))
-
-
-# -- bundles ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Way:
-    """To whom bundles go, and for which symbol size they are made."""
-
-    node: Node
-    peer: Peer
-    known: KnownHave
-    symbol_bytes: int
+        elif name.symbol_bytes > symbol_bytes:
+            withdraw(node, bundle, "replaced", "made anew for smaller frames")
 
 
 class _Draft:
-    """A bundle in the making: sections encoded, and the pieces that they carry."""
+    """A bundle in the making: sections encoded, and which entries they carry."""
 
     def __init__(self, sections: Iterable[Section]) -> None:
         self.encoded = [encode_section(one, level=_LEVEL) for one in sections]
-        self.pieces: list[_Piece] = []
+        self.spans: list[tuple[LedgerId, LogName, Span]] = []
+        self._size_bytes = sum(map(len, self.encoded))
+        self._decoded_bytes = 0
 
-    @property
-    def size_bytes(self) -> int:
-        return sum(map(len, self.encoded))
+    def add(self, piece: Piece, target_bytes: int) -> bool:
+        """Add the section of *piece*; False if that would make more than one bundle of it."""
+        section = _log_section(piece)
+        encoded = encode_section(section, level=_LEVEL)
+        self._size_bytes += len(encoded)
+        self._decoded_bytes += sum(map(len, section.columns))
+        if self.spans and (
+            self._size_bytes > target_bytes
+            or self._decoded_bytes > DEFAULT_LIMITS.decoded_bytes // 2
+            or len(self.encoded) == DEFAULT_LIMITS.sections
+        ):
+            return False
+        self.encoded.append(encoded)
+        self.spans.append((piece.store.ledger_id, piece.state.name, piece.span))
+        return True
 
 
-def _make(way: _Way, pieces: Iterator[_Piece]) -> None:
+def _make(way: Way) -> None:
     """Pack the pieces into bundles, what is to be said of us into the first of them."""
-    node, peer, known = way.node, way.peer, way.known
     target = plan.bundle_bytes_for(way.symbol_bytes, DEFAULT_LIMITS)
-    control = None if node.settings(peer).oneway else _control(node, peer, known)
-    draft = _Draft([*(control.sections if control else ()), *_facts(node, peer, known)])
-    for piece in pieces:
-        section = encode_section(_log_section(piece), level=_LEVEL)
-        if draft.pieces and draft.size_bytes + len(section) > target:
-            _seal(way, draft, control)
-            draft, control = _Draft([]), None
-        draft.encoded.append(section)
-        draft.pieces.append(piece)
-    if draft.pieces or (control is not None and control.is_news):
-        _seal(way, draft, control)
+    notice = None if way.is_oneway else notice_for(way)
+    draft = _Draft(notice.sections if notice else known_facts(way))
+    for piece in pieces(way):
+        if not draft.add(piece, target):
+            _seal(way, draft, notice)
+            draft, notice = _Draft([]), None
+            draft.add(piece, target)
+    if draft.spans or (notice is not None and notice.is_news):
+        _seal(way, draft, notice)
 
 
-def _log_section(piece: _Piece) -> LogSection:
+def _log_section(piece: Piece) -> LogSection:
     store, state, span = piece.store, piece.state, piece.span
     return LogSection(
         ledger=store.ledger_id,
@@ -267,18 +145,18 @@ def _log_section(piece: _Piece) -> LogSection:
         first=span.first,
         cover=state.cover if piece.with_cover else (),
         checkpoint=store.checkpoints(state, span.end - 1, span.end)[0],
-        columns=tuple(encode_rows(store.entries(state, span.first, span.end))),
+        columns=tuple(encode_rows(store.entries(state, *span))),
     )
 
 
-def _seal(way: _Way, draft: _Draft, control: _Control | None) -> None:
-    """Seal a bundle, note it, publish it; then what it replaces goes."""
+def _seal(way: Way, draft: _Draft, notice: Notice | None) -> None:
+    """Seal a bundle, note it and what it replaces, then publish it."""
     node, peer = way.node, way.peer
     settings = node.settings(peer)
-    is_control = not draft.pieces
+    is_control = not draft.spans
     header = Header(
         CONTROL_PRIORITY if is_control else settings.priority,
-        min(node.today() + settings.expiry_days, MAX_EXPIRY_DAYS),
+        _expiry_day(way, settings.expiry_days),
     )
     stamp = Stamp(incarnation=node.incarnation(), counter=node.next_counter(), time_us=node.clock())
     key_id, sealed = _pack(way, draft.encoded, header, stamp)
@@ -303,25 +181,36 @@ def _seal(way: _Way, draft: _Draft, control: _Control | None) -> None:
         size_bytes=len(sealed),
         key_id=key_id,
     )
-    older = [one for one in node.db.bundles(peer.node_id) if one.control] if control else []
+    older = [one for one in node.db.bundles(peer.node_id) if one.control] if notice else []
     with node.db.transaction():
-        spans = [(one.store.ledger_id, one.state.name, one.span) for one in draft.pieces]
-        node.db.add_bundle(bundle, spans)
-        if control is not None:
-            node.db.set_told(peer.node_id, control.digest)
-            node.db.note_told(peer.node_id, bundle.bundle_id)
+        node.db.add_bundle(bundle, draft.spans)
+        if notice is not None:
+            node.db.note_told(peer.node_id, notice.digest, bundle.bundle_id, stamp.time_us)
+            node.db.note_receipts_told(peer.node_id, notice.receipts, bundle.bundle_id)
+        for one in older:
+            node.db.end_bundle(one.bundle_id, "replaced")
     node.spool.outbox.publish(peer.node_id, name, sealed)
     for one in older:
         node.spool.outbox.withdraw(peer.node_id, BundleName.from_text(one.name))
-        node.db.end_bundle(one.bundle_id, "replaced")
+
+
+def _expiry_day(way: Way, days: int) -> int:
+    """Return when a bundle made now expires.
+
+    Never, while no peer has been heard that can be: it would have expired already where it arrives,
+    were this node's clock behind.
+    """
+    if not (way.is_oneway or way.node.is_clock_confirmed()):
+        return MAX_EXPIRY_DAYS
+    return min(way.node.today() + days, MAX_EXPIRY_DAYS)
 
 
 def _pack(
-    way: _Way, sections: Sequence[bytes], header: Header, stamp: Stamp
+    way: Way, sections: Sequence[bytes], header: Header, stamp: Stamp
 ) -> tuple[bytes | None, bytes]:
     """Return (pairwise key id or None, sealed bundle)."""
-    node, peer, known = way.node, way.peer, way.known
-    shared = _shared_key_ids(node, peer, known)
+    node, peer = way.node, way.peer
+    shared = way.shared_key_ids()
     if shared:
         key = directed_key(
             node.pairwise_keys(peer)[shared[-1]],
@@ -337,5 +226,5 @@ def _pack(
         stamp=stamp,
         signing_key=node.keys.signing,
         recipients=[Recipient(peer.card.author, peer.card.x25519)],
-        sealer=Sealer(node.entropy, HpkeWrapper()),
+        sealer=Sealer(node.entropy, node.wrapper),
     )

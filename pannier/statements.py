@@ -8,6 +8,7 @@ from bundler.notices import (
     HaveSection,
     KeySection,
     ReceiptSection,
+    Seen,
     SentSection,
 )
 from ledger.append import open_incarnation
@@ -18,11 +19,14 @@ from pannier.node import Node
 from pannier.nodedb import OutBundle
 from spool.name import BundleName
 
+_LAST_INCARNATION = b"\xff" * 8
+
 
 def believe(node: Node, peer: Peer, opened: Opened, notes: list[str]) -> bool:
     """Note what *peer* says in a bundle; return whether the bundle carries anything else.
 
-    Receipts and keys are always believed; have and sent only if nothing newer was said before.
+    Receipts and keys are always believed; have and sent only if nothing newer was said before. All
+    of it or nothing: what is believed in part is never heard again.
 
     Args:
         node: Who is told.
@@ -31,28 +35,31 @@ def believe(node: Node, peer: Peer, opened: Opened, notes: list[str]) -> bool:
         notes: Takes lines for people.
     """
     stamp = opened.stamp
-    is_newest = node.db.advance_peer(peer.node_id, stamp.incarnation, stamp.counter)
     has_data = says_all = says_sent = False
-    for section in opened.sections():
-        match section:
-            case HaveSection() if is_newest:
-                says_all = True
-                node.db.set_have(peer.node_id, section.to_body())
-                _notice_restored_backup(node, section, notes)
-                _confirm(node, peer)
-            case SentSection() if is_newest:
-                says_sent = True
-                _settle(node, peer, section, stamp.counter)
-            case ReceiptSection():
-                _take_receipts(node, peer, section, notes)
-            case KeySection():
-                node.add_pairwise_key(peer, section.key, mine=False)
-            case LogSection() | GenesisSection() | ForkSection():
-                has_data = True
-            case _:
-                pass
-    if says_all and not says_sent:
-        node.db.settle_receipts(peer.node_id, [], stamp.counter)
+    with node.db.transaction():
+        node.hear(stamp.time_us)
+        is_newest = node.db.advance_peer(peer.node_id, stamp.incarnation, stamp.counter)
+        for section in opened.sections():
+            match section:
+                case HaveSection() if is_newest:
+                    says_all = True
+                    _believe_have(node, peer, section, notes)
+                case HaveSection():
+                    # Late, or by a node that was restored and must hear how much was seen of it.
+                    node.db.tell_again(peer.node_id)
+                case SentSection() if is_newest:
+                    says_sent = True
+                    _settle(node, peer, section, stamp.counter)
+                case ReceiptSection():
+                    _take_receipts(node, peer, section, notes)
+                case KeySection():
+                    node.add_pairwise_key(peer, section.key, mine=False)
+                case LogSection() | GenesisSection() | ForkSection():
+                    has_data = True
+                case _:
+                    pass
+        if says_all and not says_sent:
+            node.db.settle_receipts(peer.node_id, [], stamp.counter)
     return has_data
 
 
@@ -62,12 +69,18 @@ def withdraw(node: Node, bundle: OutBundle, state: str, note: str = "") -> None:
     node.spool.outbox.withdraw(bundle.peer, BundleName.from_text(bundle.name))
 
 
-def _notice_restored_backup(node: Node, have: HaveSection, notes: list[str]) -> None:
+def _believe_have(node: Node, peer: Peer, have: HaveSection, notes: list[str]) -> None:
+    node.db.set_have(peer.node_id, have.to_body())
+    if have.seen is not None:
+        _notice_restored_backup(node, have.seen, notes)
+    _confirm(node, peer, have.seen)
+
+
+def _notice_restored_backup(node: Node, seen: Seen, notes: list[str]) -> None:
     """Start anew if a peer has seen more of this node than it remembers itself."""
-    seen = have.seen
-    if seen is None or seen.incarnation != node.incarnation() or seen.counter <= node.counter():
+    if seen <= (node.incarnation(), node.counter()) or seen.incarnation == _LAST_INCARNATION:
         return
-    node.renew_incarnation()
+    node.renew_incarnation(above=seen.incarnation)
     for store in node.ledgers():
         open_incarnation(store, node.author)
     notes.append(
@@ -76,14 +89,15 @@ def _notice_restored_backup(node: Node, have: HaveSection, notes: list[str]) -> 
     )
 
 
-def _confirm(node: Node, peer: Peer) -> None:
-    """End the bundles whose entries *peer* holds, and those that it can no longer open."""
+def _confirm(node: Node, peer: Peer, seen: Seen | None) -> None:
+    """End the bundles that did their work, and those that *peer* can no longer open."""
     known = known_have(node, peer)
     for bundle in node.db.bundles(peer.node_id):
-        if bundle.control:
-            continue
         if bundle.key_id is not None and bundle.key_id not in known.key_ids:
             withdraw(node, bundle, "replaced", "the peer lost the key that it is sealed under")
+        elif bundle.control:
+            if seen is not None and seen >= (node.incarnation(), bundle.counter):
+                withdraw(node, bundle, "confirmed")
         elif _is_covered(node, bundle, known):
             withdraw(node, bundle, "confirmed")
 
@@ -106,9 +120,8 @@ def _settle(node: Node, peer: Peer, section: SentSection, counter: int) -> None:
     """Drop receipts that have arrived; tell again what *peer* still waits to hear."""
     sent = [number.hex() for number in section.bundle_ids]
     node.db.settle_receipts(peer.node_id, sent, counter)
-    owed = {number for number, _ in node.db.receipts(peer.node_id)}
     for number in sent:
-        if node.db.seen(number) == "merged" and number not in owed:
+        if node.db.seen(number) == "merged" and not node.db.owes(peer.node_id, number):
             node.db.owe_receipt(peer.node_id, number, "", counter)
 
 
@@ -118,6 +131,9 @@ def _take_receipts(node: Node, peer: Peer, section: ReceiptSection, notes: list[
         if bundle is None or bundle.peer != peer.node_id or bundle.state != "queued":
             continue
         if receipt.reason:
+            if bundle.key_id is not None:
+                # It may be that the peer lost the key: then it can read nothing under it.
+                node.db.forget_key(peer.node_id, bundle.key_id)
             withdraw(node, bundle, "refused", receipt.reason)
             notes.append(f"{peer.name} refused bundle {bundle.bundle_id}: {receipt.reason}")
         else:

@@ -6,6 +6,7 @@ copy of any sync tool is never read, and whatever is none of ours is left alone.
 without regard to letter case, since copies made through FAT may come back in capitals.
 """
 
+import errno
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -95,6 +96,7 @@ class Medium:
 
         Raises:
             NotAMediumError: there is no such folder, or it cannot be used.
+            MediumFullError: there is no room for its first folder.
             MediumGoneError: it went away meanwhile.
         """
         try:
@@ -229,6 +231,8 @@ def _make_top(fs: FileSystem) -> None:
         fs.make_folder(TOP)
         found = fs.inspect(TOP)
     except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise MediumFullError("the medium is full: make room on it") from error
         raise NotAMediumError(f"no folder {TOP} can be made there: {error}") from error
     if found is None or found.kind is not Kind.FOLDER:
         raise NotAMediumError(f"{TOP} is there, but is no folder")

@@ -1,8 +1,11 @@
 """``pannier init``, ``card`` and ``peer``: who this node is, and whom it knows."""
 
 import os
+import platform
 import sys
 from pathlib import Path
+from shlex import quote
+from shutil import get_terminal_size
 
 import click
 
@@ -17,7 +20,9 @@ from pannier.cli.session import (
     print_json,
 )
 from pannier.errors import UsageError
-from pannier.home import add_peer, create_home, read_peers, remove_peer
+from pannier.home import add_peer, create_home, read_key_file, read_peers, remove_peer
+
+_MAX_CARD_TEXT_BYTES = 1 << 16
 
 
 @click.command()
@@ -34,11 +39,11 @@ def init(name: str | None, no_passphrase: bool, home: str | None) -> None:
     if where.keys.exists():
         raise UsageError(f"{where.path} is a node already: use it, or name another with --home")
     passphrase = None if no_passphrase else ask_new_passphrase()
-    name = name or os.uname().nodename if hasattr(os, "uname") else name or "node"
-    keys = create_home(where, name, passphrase, os.urandom)
+    keys = create_home(where, name or platform.node() or "node", passphrase, os.urandom)
     click.echo(f"{keys.name} is node {keys.card.node_id}, in {where.path}")
     click.echo(f"Fingerprint: {keys.card.fingerprint}")
-    click.echo("Next: `pannier card > my.card`, and give that file to a peer.")
+    file = quote(f"{keys.name}.card")
+    click.echo(f"Next: `pannier card > {file}`, and give that file to a peer.")
 
 
 @click.command()
@@ -56,12 +61,23 @@ def card(qr: bool, as_json: bool, home: str | None) -> None:
     if as_json:
         print_json(_card_json(own))
     elif qr:
-        import segno  # noqa: PLC0415 -- only where a code is drawn
-
-        segno.make(own.to_text(), error="l").terminal(out=sys.stdout, compact=True)
-        click.echo(f"{own.name}  {own.fingerprint}")
+        _draw(own)
     else:
         click.echo(own.to_text())
+
+
+def _draw(card: Card) -> None:
+    import segno  # noqa: PLC0415 -- only where a code is drawn
+
+    code = segno.make(card.to_text(), error="l")
+    width, columns = code.symbol_size()[0], get_terminal_size().columns
+    if sys.stdout.isatty() and width > columns:
+        raise UsageError(
+            f"the code is {width} columns wide and this terminal {columns}: make it wider, or "
+            f"give the card as a file; its fingerprint is {card.fingerprint}"
+        )
+    code.terminal(out=sys.stdout, compact=True)
+    click.echo(f"{card.name}  {card.fingerprint}")
 
 
 @click.group()
@@ -86,7 +102,7 @@ def peer_add(name: str, card_source: str, home: str | None) -> None:
     with open_node(home) as node:
         added = add_peer(node.home, name, _read_card(card_source), own=node.card.author)
     click.echo(f"{added.name} is known: {added.card.name}, node {added.node_id}")
-    click.echo(f"Fingerprint: {added.card.fingerprint}  (compare it with theirs by voice)")
+    click.echo(f"Fingerprint: {added.card.fingerprint}  (compare it with theirs, by voice)")
 
 
 @peer.command("list")
@@ -98,7 +114,9 @@ def peer_list(as_json: bool, home: str | None) -> None:
     \b
     Example:  pannier peer list
     """
-    peers = read_peers(home_of(home)).values()
+    where = home_of(home)
+    read_key_file(where)  # else a mistyped home would look like one without peers
+    peers = read_peers(where).values()
     if as_json:
         print_json([{"peer": one.name, **_card_json(one.card)} for one in peers])
         return
@@ -155,18 +173,14 @@ def peer_rm(name: str, home: str | None) -> None:
 
 
 def _read_card(source: str) -> Card:
-    if source == "-":
-        return Card.from_text(sys.stdin.read(1 << 16))
     if source.upper().startswith("PANNIER1:"):
         return Card.from_text(source)
-    path = Path(source)
-    try:
-        with path.open(encoding="ascii") as file:
-            return Card.from_text(file.read(1 << 16))
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{source} is not a card") from error
-    except OSError as error:
-        raise UsageError(f"cannot read the card {source}: {error.strerror}") from error
+    if source == "-":
+        data = sys.stdin.buffer.read(_MAX_CARD_TEXT_BYTES)
+    else:
+        with Path(source).open("rb") as file:
+            data = file.read(_MAX_CARD_TEXT_BYTES)
+    return Card.from_text(data.decode("ascii", "replace"))
 
 
 def _card_json(card: Card) -> dict[str, object]:

@@ -1,8 +1,8 @@
 """The group of all commands, and the one place where errors become a line and a status."""
 
-import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import NamedTuple
 
 import click
 
@@ -14,23 +14,31 @@ from spool.errors import BusyError as SpoolBusyError
 from spool.errors import SpoolError
 from transports.errors import TransportError
 
+
+class Entrance(NamedTuple):
+    """What is known of a command before its module is imported."""
+
+    module: str
+    summary: str
+
+
 COMMANDS = {
-    "init": "pannier.cli.identity",
-    "card": "pannier.cli.identity",
-    "peer": "pannier.cli.identity",
-    "ledger": "pannier.cli.ledgers",
-    "put": "pannier.cli.entries",
-    "get": "pannier.cli.entries",
-    "log": "pannier.cli.entries",
-    "things": "pannier.cli.entries",
-    "delete": "pannier.cli.entries",
-    "verify": "pannier.cli.entries",
-    "exchange": "pannier.cli.carry",
-    "pack": "pannier.cli.carry",
-    "unpack": "pannier.cli.carry",
-    "run": "pannier.cli.carry",
-    "status": "pannier.cli.status",
-    "demo": "pannier.cli.show_demo",
+    "init": Entrance("identity", "Make this computer a node: its keys and its folder."),
+    "card": Entrance("identity", "Print this node's card, to give to a peer."),
+    "peer": Entrance("identity", "Add, list, show and forget the nodes that this one knows."),
+    "ledger": Entrance("ledgers", "Make, list, share, back up and restore ledgers."),
+    "put": Entrance("put", "Append an entry about a thing, or many from a file."),
+    "get": Entrance("entries", "Show what a thing is now."),
+    "log": Entrance("entries", "Show the history of a thing, or of everything."),
+    "things": Entrance("entries", "List the things in a ledger."),
+    "delete": Entrance("put", "Say that a thing is no more."),
+    "verify": Entrance("verify", "Recompute every hash, checkpoint and signature."),
+    "exchange": Entrance("carry", "Exchange with a stick or drop folder, both ways."),
+    "pack": Entrance("carry", "Write fragments for a peer into a folder: the way out."),
+    "unpack": Entrance("carry", "Take in fragments from files and folders: the way in."),
+    "run": Entrance("carry", "Serve the configured folders and sticks, until stopped."),
+    "status": Entrance("status", "Show what waits, for whom, and on which stick it travels."),
+    "demo": Entrance("show_demo", "Show two nodes and a stick, in a scratch folder."),
 }
 
 
@@ -45,10 +53,16 @@ class LazyGroup(click.Group):
         """Import and return one command."""
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
+        module = import_module(f"pannier.cli.{COMMANDS[cmd_name].module}")
+        command = getattr(module, cmd_name)
         if not isinstance(command, click.Command):
             raise TypeError(f"{cmd_name} is not a command")
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of all commands, for which none of them is imported."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, one.summary) for name, one in COMMANDS.items()])
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -64,14 +78,15 @@ def pannier(ctx: click.Context, home: str | None) -> None:
     """Carry signed ledgers between computers that are rarely, or never, online together.
 
     \b
-    A first exchange, on each of two computers:
-      pannier init --name farm
-      pannier card > farm.card              carry it to the other one
-      pannier peer add home home.card
+    On each of two computers, once:
+      pannier init --name farm              the other one: --name home
+      pannier card > farm.card              carry this file to the other one
+      pannier peer add home home.card       and add the card that came from there
     Then on one of them:
       pannier put field/3 '{"moisture": 0.31}'
       pannier ledger share home
       pannier exchange /media/stick         carry the stick, run the same there
+    `pannier demo` shows all this in a minute.
     """
     ctx.obj = home
 
@@ -79,19 +94,17 @@ def pannier(ctx: click.Context, home: str | None) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run a command and return its exit status; whatever fails is one line on standard error."""
     try:
-        pannier.main(args=list(arguments), prog_name="pannier", standalone_mode=False)
-    except click.ClickException as error:
+        status = pannier.main(args=list(arguments), prog_name="pannier", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return error.exit_code
-    except click.exceptions.Exit as error:
-        return error.exit_code
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # click ends the process when nobody reads on
         return 1
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 -- no user sees a traceback
         message, status = explain(error)
-        sys.stderr.write(f"pannier: {' '.join(message.split())}\n")
+        click.echo(f"pannier: {_as_line(message)}", err=True)
         return status
-    return 0
+    return status if isinstance(status, int) else 0
 
 
 def explain(error: BaseException) -> tuple[str, int]:
@@ -99,14 +112,29 @@ def explain(error: BaseException) -> tuple[str, int]:
     match error:
         case click.Abort() | KeyboardInterrupt():
             return "stopped; nothing that was shown as done is lost", 1
-        case PannierError():
-            return str(error), error.exit_status
-        case LedgerBusyError() | SpoolBusyError():
-            return str(error), 4
-        case LedgerError() | BundleError() | SpoolError() | TransportError():
-            return str(error), 1
+        case click.ClickException():
+            return _usage(error), error.exit_code
+        case PannierError() | LedgerError() | BundleError() | SpoolError() | TransportError():
+            return str(error), _status(error)
         case OSError():
             where = f"{error.filename}: " if error.filename else ""
             return f"{where}{error.strerror or error}", 1
         case _:
             return f"a bug in pannier: {type(error).__name__}: {error}; please report it", 1
+
+
+def _usage(error: click.ClickException) -> str:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    where = context.command_path if context else "pannier"
+    return f"{error.format_message().rstrip('.')}; see `{where} --help`"
+
+
+def _status(error: Exception) -> int:
+    if isinstance(error, PannierError):
+        return error.exit_status
+    return 4 if isinstance(error, LedgerBusyError | SpoolBusyError) else 1
+
+
+def _as_line(text: str) -> str:
+    """Return *text* as one line that does nothing to a terminal, whoever wrote parts of it."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())

@@ -5,7 +5,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -54,25 +53,28 @@ def home_of(home: str | None) -> Home:
     return Home(Path(chosen).expanduser() if chosen else default_home())
 
 
-@contextmanager
-def open_node(home: str | None) -> Iterator[Node]:
-    """Open the node that the options name, asking for its passphrase if it has one."""
+def opener(home: str | None) -> Callable[[], Node]:
+    """Return what opens the node that the options name, after asking for its passphrase once."""
     where = home_of(home)
     passphrase = None
     if wants_passphrase(where):
         passphrase = os.environ.get(PASSPHRASE) or _ask(f"Passphrase of {where.path}")
     keys = open_keys(where, passphrase)
-    with Node.open(where, keys, clock=clock, entropy=os.urandom) as node:
-        yield node
+    return lambda: Node.open(where, keys, clock=clock, entropy=os.urandom)
+
+
+def open_node(home: str | None) -> Node:
+    """Open the node that the options name, asking for its passphrase if it has one."""
+    return opener(home)()
 
 
 def ask_new_passphrase() -> str:
     """Return a passphrase for new keys, from the environment or asked for twice."""
     given = os.environ.get(PASSPHRASE)
-    if given is not None:
+    if given:
         return given
-    if not sys.stdin.isatty():
-        raise UsageError(f"set {PASSPHRASE}, or choose --no-passphrase")
+    if not _is_attended():
+        raise UsageError(f"no passphrase for the keys: set {PASSPHRASE}, or say --no-passphrase")
     text: str = click.prompt("Passphrase for the keys", hide_input=True, confirmation_prompt=True)
     return text
 
@@ -90,13 +92,13 @@ def choose_ledger(node: Node, name: str | None) -> Store:
         if not fitting and len(wanted) >= 4:
             fitting = [one for one in stores if one.ledger_id.hex().startswith(wanted)]
         if not fitting:
-            raise UsageError(f"there is no ledger {wanted}; there is {_names(stores)}")
+            raise UsageError(f"no ledger here is called {wanted}; there is {_names(stores)}")
         stores = fitting
     if not stores:
         raise UsageError("there is no ledger yet: `pannier put` or `pannier ledger new` makes one")
     if len(stores) == 1:
         return stores[0]
-    if sys.stdin.isatty():
+    if _is_attended():
         numbers = click.Choice([store.ledger_id.hex()[:8] for store in stores])
         click.echo("Which ledger? " + _names(stores), err=True)
         picked: str = click.prompt("Id", type=numbers, err=True)
@@ -106,19 +108,27 @@ def choose_ledger(node: Node, name: str | None) -> Store:
 
 def _names(stores: Iterable[Store]) -> str:
     named = [f"{store.genesis.name} ({store.ledger_id.hex()[:8]})" for store in stores]
-    return ", ".join(named) or "none"
+    return ", ".join(named) or "none yet, `pannier ledger new NAME` makes one"
 
 
 def print_json(value: object) -> None:
-    """Print *value* as JSON; bytes become lower-case hex."""
-    click.echo(json.dumps(value, ensure_ascii=False, default=_plain, indent=None))
+    """Print *value* as JSON on one line; bytes become lower-case hex."""
+    click.echo(_json(value))
 
 
 def data_text(value: object) -> str:
     """Return the data of an entry as one line for people."""
     if isinstance(value, bytes):
         return f"{len(value)} bytes: {value[:32].hex()}{'…' if len(value) > 32 else ''}"
-    return json.dumps(value, ensure_ascii=False, default=_plain)
+    return _json(value)
+
+
+def _json(value: object) -> str:
+    """Return *value* as JSON that does nothing to a terminal, whoever wrote it."""
+    text = json.dumps(value, ensure_ascii=False, default=_plain)
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:
@@ -151,10 +161,15 @@ def progress(items: Iterable[_Item], label: str, total: int | None) -> Iterator[
 
 
 def _ask(question: str) -> str:
-    if not sys.stdin.isatty():
+    if not _is_attended():
         raise UsageError(f"the keys are under a passphrase: set {PASSPHRASE}")
     text: str = click.prompt(question, hide_input=True, err=True)
     return text
+
+
+def _is_attended() -> bool:
+    """Return whether there is a person who can be asked."""
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def _plain(value: object) -> str:

@@ -12,8 +12,11 @@ import click
 def demo(keep: Path | None) -> None:
     """Show two nodes exchanging a ledger by stick, in a scratch folder.
 
+    Your own node, if you have one, is left alone. Nothing leaves this computer.
+
     \b
-    Example:  pannier demo
+    Examples:  pannier demo
+               pannier demo --keep /tmp/demo
     """
     from pannier.cli.root import run  # noqa: PLC0415 -- the root imports this module
     from pannier.demo.story import tell  # noqa: PLC0415

@@ -36,34 +36,46 @@ def status(watch: bool, as_json: bool, home: str | None) -> None:
 
 def _show(node: Node, seen: Overview) -> None:
     click.echo(f"{node.card.name}, node {node.card.node_id}, in {node.home.path}")
+    if not seen.ledgers:
+        click.echo("  no ledger yet: `pannier put` makes one, or a peer shares one")
     for one in seen.ledgers:
         conflicts = f", {plural(one.conflicts, 'conflict')}" if one.conflicts else ""
         click.echo(f"  ledger {one.name}: {plural(one.entries, 'entry')}{conflicts}")
         for fork in one.forks:
             click.echo(f"    FORK: {fork} signed two histories; waiting for its author")
+    if not seen.peers:
+        click.echo("  no peer yet: `pannier peer add NAME CARD`")
     for peer in seen.peers:
-        click.echo(f"  peer {peer.name}: {_peer_line(peer)}")
-        if peer.since_us is not None:
-            click.echo(f"    waiting since {time_text(peer.since_us)}")
-        for label, when in peer.media:
-            click.echo(f"    on {label} since {time_text(when)}")
-        for reason in peer.refused:
-            click.echo(f"    refused: {reason}")
-    for label, count in (
-        ("incomplete here", seen.incomplete),
-        ("held here", seen.held),
-        ("carried for others", seen.carried),
-        ("in quarantine", seen.quarantined),
+        _show_peer(peer)
+    for name in seen.strangers:
+        click.echo(f"  config.toml has settings for {name}, but no peer is called so")
+    for count, text in (
+        (seen.incomplete, "not whole yet: more fragments must come"),
+        (seen.held, "waiting for an earlier part, or for the right to write"),
+        (seen.quarantined, f"in quarantine: see {node.home.spool / 'bad'}"),
     ):
         if count:
-            click.echo(f"  {label}: {count}")
+            click.echo(f"  arrived: {plural(count, 'bundle')} {text}")
+    if seen.carried:
+        click.echo(f"  carried for others: {plural(seen.carried, 'file')}")
 
 
-def _peer_line(peer: PeerOverview) -> str:
+def _show_peer(peer: PeerOverview) -> None:
+    waiting = []
+    if peer.unpacked:
+        waiting.append(f"{plural(peer.unpacked, 'entry')} to go at the next exchange")
     if peer.bundles:
-        return (
-            f"{plural(peer.bundles, 'bundle')}, {peer.size_bytes:,} bytes, kept until its receipt"
-        )
-    if peer.has_notice:
-        return "nothing waits for it but a note of what we hold"
-    return "nothing waits for it"
+        until = f"to go out {peer.repeat} times" if peer.repeat else "kept until its receipt"
+        waiting.append(f"{plural(peer.bundles, 'bundle')}, {peer.size_bytes:,} bytes, {until}")
+    if not waiting:
+        notice = " but a note of what we hold" if peer.has_notice else ""
+        waiting.append(f"nothing waits for it{notice}")
+    click.echo(f"  peer {peer.name}: {'; '.join(waiting)}")
+    if not peer.by_media:
+        click.echo("    no stick or folder serves it: see its `transports` in config.toml")
+    if peer.since_us is not None:
+        click.echo(f"    waiting since {time_text(peer.since_us)}")
+    for label, when in peer.media:
+        click.echo(f"    on {label} since {time_text(when)}")
+    for reason in peer.refused:
+        click.echo(f"    refused: {reason}")

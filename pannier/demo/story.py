@@ -14,7 +14,7 @@ from pathlib import Path
 from ledger.data import value_from_payload
 from ledger.store import Store
 from ledger.views import heads
-from pannier.errors import PannierError
+from pannier.errors import PannierError, UsageError
 from pannier.home import Home, open_keys
 from pannier.node import Node
 
@@ -70,8 +70,11 @@ def tell(run: Run, say: Say, *, keep: Path | None = None) -> None:
         keep: A folder to play in, which stays; otherwise one that is removed at the end.
 
     Raises:
+        UsageError: *keep* is there already.
         PannierError: a step failed, or the two nodes did not end up equal.
     """
+    if keep is not None and keep.exists():
+        raise UsageError(f"{keep} is there already: name a new folder")
     folder = keep or Path(tempfile.mkdtemp(prefix="pannier-demo-"))
     stage = Stage(folder=folder.resolve(), run=run, say=say)
     try:
@@ -91,14 +94,9 @@ def _introduce(stage: Stage) -> None:
     stage.say("Each becomes a node, and the two exchange their cards once.")
     for name in ("farm", "home"):
         stage.at(name, "init", "--name", name, "--no-passphrase")
-        with Node.open(
-            Home(stage.home(name)),
-            open_keys(Home(stage.home(name)), None),
-            clock=lambda: time.time_ns() // 1000,
-            entropy=os.urandom,
-        ) as node:
-            (stage.folder / f"{name}.card").write_text(node.card.to_text() + "\n")
         stage.say(f"\n  {name} $ pannier card > {name}.card")
+        with _node(stage.home(name)) as node:
+            (stage.folder / f"{name}.card").write_text(node.card.to_text() + "\n")
     stage.at("farm", "peer", "add", "home", str(stage.folder / "home.card"))
     stage.at("home", "peer", "add", "farm", str(stage.folder / "farm.card"))
 
@@ -106,6 +104,7 @@ def _introduce(stage: Stage) -> None:
 def _write(stage: Stage) -> None:
     stage.say("\nThe farm records: hourly weather of three stations, as it was measured in 2013,")
     stage.say("and some readings of the very computer that this runs on.")
+    stage.at("farm", "ledger", "new", "weather")
     with as_file(files("pannier.demo") / "weather.ndjson") as weather:
         stage.at("farm", "put", "--ndjson", str(weather))
     for thing, reading in machine_readings().items():
@@ -143,10 +142,11 @@ def _disagree(stage: Stage) -> None:
 def _check(stage: Stage) -> None:
     stage.say("\nAre both nodes equal?")
     facts = {name: _facts(stage.home(name)) for name in ("farm", "home")}
-    for log, (size, root) in facts["farm"].logs.items():
-        stage.say(f"  log {log}: {size} entries, root {root}… on both")
     if facts["farm"].logs != facts["home"].logs:
         raise PannierError("the two nodes do not hold the same logs")
+    for log, (size, root) in facts["farm"].logs.items():
+        entries = "1 entry" if size == 1 else f"{size} entries"
+        stage.say(f"  log {log}: {entries}, root {root}… on both")
     if any(len(one.conflict) != 2 for one in facts.values()):
         raise PannierError("the conflict is not shown on both sides")
     if facts["farm"].conflict != facts["home"].conflict:
@@ -165,15 +165,18 @@ class _Facts:
 
 
 def _facts(home: Path) -> _Facts:
-    where = Home(home)
-    with Node.open(
-        where, open_keys(where, None), clock=lambda: time.time_ns() // 1000, entropy=os.urandom
-    ) as node:
+    with _node(home) as node:
         (store,) = node.ledgers()
         (peer,) = node.peers.values()
         logs = {str(log.name): (log.size, log.frontier.root().hex()[:16]) for log in store.logs()}
         queued = [one for one in node.db.bundles(peer.node_id) if not one.control]
         return _Facts(logs=logs, conflict=_versions(store, "EWR"), queued=len(queued))
+
+
+def _node(home: Path) -> Node:
+    where = Home(home)
+    keys = open_keys(where, None)
+    return Node.open(where, keys, clock=lambda: time.time_ns() // 1000, entropy=os.urandom)
 
 
 def _versions(store: Store, thing: str) -> list[str]:

@@ -1,0 +1,89 @@
+"""``pannier verify``: whether every ledger still is what was signed."""
+
+import click
+
+from ledger.log import LogStatus
+from ledger.store import Store
+from ledger.verify import LogReport, verify_file
+from ledger.verify import verify as verify_logs
+from pannier.cli.session import (
+    choose_ledger,
+    home_option,
+    json_option,
+    ledger_option,
+    open_node,
+    plural,
+    print_json,
+    progress,
+)
+from pannier.errors import PannierError
+from pannier.node import Node
+
+
+@click.command()
+@ledger_option
+@json_option
+@home_option
+def verify(ledger: str | None, as_json: bool, home: str | None) -> None:
+    """Recompute everything: every hash, tree, checkpoint, signature and right to write.
+
+    \b
+    Example:  pannier verify
+    """
+    with open_node(home) as node:
+        chosen = [choose_ledger(node, ledger)] if ledger else list(node.ledgers())
+        results = [_verify(node, store, as_json=as_json) for store in chosen]
+    if as_json:
+        print_json([result for result, _ in results])
+    elif not results:
+        click.echo("There is no ledger yet; nothing to verify.")
+    faults = [line for _, lines in results for line in lines]
+    if faults:
+        raise PannierError("; ".join(faults))
+
+
+def _verify(node: Node, store: Store, *, as_json: bool) -> tuple[dict[str, object], list[str]]:
+    name = store.genesis.name
+    reports = list(progress(verify_logs(store), f"Verifying {name}", len(store.logs())))
+    faults = [str(fault) for report in reports for fault in report.faults]
+    faults += [str(fault) for fault in verify_file(store)]
+    if not as_json:
+        for report in reports:
+            click.echo(_report_line(node, name, report))
+        if not reports:
+            click.echo(f"{'BAD' if faults else 'good'}: {name}, no entries yet")
+    result = {
+        "ledger": name,
+        "ok": not faults,
+        "faults": faults,
+        "entries": sum(report.entries for report in reports),
+        "checkpoints": sum(report.checkpoints for report in reports),
+        "logs": [_report_json(node, report) for report in reports],
+    }
+    return result, [f"{name}: {fault}" for fault in faults]
+
+
+def _report_line(node: Node, name: str, report: LogReport) -> str:
+    state = report.state
+    root = state.frontier.root().hex()[:16]
+    verdict = "BAD" if report.faults else "good"
+    status = "" if state.status is LogStatus.OPEN else f", {state.status.name.lower()}"
+    return (
+        f"{verdict}: {name}, {plural(report.entries, 'entry')} by {node.who(state.name.author)} "
+        f"({state.name.incarnation.hex()[:8]}{status}), root {root}, "
+        f"{plural(report.checkpoints, 'signature')}"
+    )
+
+
+def _report_json(node: Node, report: LogReport) -> dict[str, object]:
+    state = report.state
+    return {
+        "author": state.name.author.hex(),
+        "by": node.who(state.name.author),
+        "incarnation": state.name.incarnation.hex(),
+        "status": state.status.name.lower(),
+        "size": state.size,
+        "root": state.frontier.root().hex(),
+        "checkpoints": report.checkpoints,
+        "faults": [str(fault) for fault in report.faults],
+    }

@@ -1,0 +1,28 @@
+from pathlib import Path
+
+import pytest
+
+from pannier.cli.session import PASSPHRASE
+from tests.cli.computers import Computer, new_computer, new_pair, new_sharers
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no command find the home or the passphrase of whoever runs the tests."""
+    monkeypatch.setenv("PANNIER_HOME", str(tmp_path / "nobody"))
+    monkeypatch.delenv(PASSPHRASE, raising=False)
+
+
+@pytest.fixture
+def farm(tmp_path: Path) -> Computer:
+    return new_computer(tmp_path, "farm")
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[Computer, Computer]:
+    return new_pair(tmp_path)
+
+
+@pytest.fixture
+def sharers(tmp_path: Path) -> tuple[Computer, Computer]:
+    return new_sharers(tmp_path)

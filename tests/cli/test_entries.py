@@ -1,0 +1,163 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.computers import Computer, exchange
+
+Pair = tuple[Computer, Computer]
+
+
+def put_at(computer: Computer, *times: int, thing: str = "x") -> None:
+    """Put the numbers 1, 2, ... at *times*, in microseconds."""
+    lines = [
+        json.dumps({"thing": thing, "data": number, "time": time})
+        for number, time in enumerate(times, start=1)
+    ]
+    computer.types("put", "--ndjson", "-", stdin="\n".join(lines).encode())
+
+
+def shown(computer: Computer, *words: str) -> list[object]:
+    """Return the data of the entries that a log shows."""
+    listed = computer.asks("log", *words)
+    assert isinstance(listed, list)
+    return [one["data"] for one in listed]
+
+
+class TestGet:
+    def test_as_json_has_all_there_is_to_know(self, farm: Computer) -> None:
+        farm.types("put", "x", '{"a": 1}', "--kind", "k", "--time", "1000000")
+        asked = farm.asks("get", "x")
+        assert isinstance(asked, dict)
+        (head,) = asked["heads"]
+        assert (asked["thing"], asked["missing"]) == ("x", 0)
+        assert head.keys() == {
+            "thing", "kind", "data", "deleted", "time", "time_text", "by", "author",
+            "incarnation", "number",
+        }  # fmt: skip
+        wanted = ("k", {"a": 1}, False, 1_000_000, "1970-01-01 00:00:01", "farm", 0)
+        keys = ("kind", "data", "deleted", "time", "time_text", "by", "number")
+        assert tuple(head[key] for key in keys) == wanted
+
+    def test_what_is_not_there_or_was_deleted_fails_and_is_said(self, farm: Computer) -> None:
+        farm.types("put", "x", "1")
+        done = farm.types("get", "y", status=1)
+        assert done.err == (
+            "pannier: nothing is known of y: `pannier things` lists what there is\n"
+        )
+        assert farm.asks("get", "y", status=1) == {"thing": "y", "heads": [], "missing": 0}
+        farm.types("delete", "x")
+        assert farm.types("get", "x", status=1).err == "pannier: x was deleted\n"
+        asked = farm.asks("get", "x", status=1)
+        assert isinstance(asked, dict)
+        assert [one["deleted"] for one in asked["heads"]] == [True]
+
+    def test_at_an_earlier_time(self, farm: Computer) -> None:
+        put_at(farm, 1_000_000, 3_000_000)
+        for at, data in (("1000000", 1), ("1970-01-01T00:00:02", 1), ("3000000", 2)):
+            assert farm.types("get", "x", "--at", at).out == f"{data}\n"
+        done = farm.types("get", "x", "--at", "999999", status=1)
+        assert "nothing is known of x at 1970-01-01 00:00:00" in done.err
+
+    def test_at_a_time_after_it_was_deleted(self, farm: Computer) -> None:
+        put_at(farm, 1)
+        farm.types("delete", "x")
+        assert farm.types("get", "x", "--at", "1").out == "1\n"
+        done = farm.types("get", "x", "--at", "2200-01-01", status=1)
+        assert done.err == "pannier: x was deleted by then\n"
+
+    def test_a_conflict_is_shown_and_the_next_put_settles_it(
+        self, sharers: Pair, tmp_path: Path
+    ) -> None:
+        farm, home = sharers
+        exchange(tmp_path / "stick", farm, home)
+        farm.types("put", "field/3", '"farm"')
+        home.types("delete", "field/3")
+        exchange(tmp_path / "stick", home, farm, home)
+        for computer in sharers:
+            done = computer.types("get", "field/3")
+            assert "field/3 has 2 versions in conflict; your next put settles it:" in done.lines[0]
+            assert sorted(line.partition("  ")[2] for line in done.lines[1:]) == [
+                'farm: "farm"',
+                "home: deleted",
+            ]
+            asked = computer.asks("get", "field/3")
+            assert isinstance(asked, dict)
+            assert len(asked["heads"]) == 2
+            assert "1 conflict" in computer.types("status").out
+        farm.types("put", "field/3", '"settled"')
+        exchange(tmp_path / "stick", farm, home)
+        for computer in sharers:
+            assert computer.types("get", "field/3").out == '"settled"\n'
+            assert "1 conflict" not in computer.types("status").out
+
+    def test_data_of_others_does_nothing_to_a_terminal(self, farm: Computer) -> None:
+        data = "\x1b[31m\x9b31m\u202eevil\U000e0041"
+        farm.types("put", "x", json.dumps(data))
+        for words in (["get", "x"], ["log"], ["get", "x", "--json"], ["log", "--json"]):
+            out = farm.types(*words).out
+            assert out.rstrip("\n").isprintable()
+            assert json.loads(out[out.index('"\\u001b') :].partition("evil")[0] + '"')
+        assert shown(farm) == [data]
+
+
+class TestLog:
+    def test_of_everything_goes_by_time(self, farm: Computer) -> None:
+        put_at(farm, 3_000_000, 1_000_000, 2_000_000)
+        assert farm.types("log").lines == [
+            "1970-01-01 00:00:01  farm: x  2",
+            "1970-01-01 00:00:02  farm: x  3",
+            "1970-01-01 00:00:03  farm: x  1",
+        ]
+        assert farm.types("log", "x").lines[0] == "1970-01-01 00:00:03  farm: 1"
+
+    @pytest.mark.parametrize("words", [[], ["x"]], ids=["everything", "thing"])
+    def test_since_and_until_are_inclusive(self, farm: Computer, words: list[str]) -> None:
+        put_at(farm, *range(10, 60, 10))
+        assert shown(farm, *words, "--since", "20", "--until", "40") == [2, 3, 4]
+        assert shown(farm, *words, "--since", "21") == [3, 4, 5]
+        assert shown(farm, *words, "--until", "39") == [1, 2, 3]
+        assert shown(farm, *words, "--since", "1970-01-02") == []
+
+    @pytest.mark.parametrize("words", [[], ["x"]], ids=["everything", "thing"])
+    def test_the_limit_says_that_there_is_more_and_how_to_go_on(
+        self, farm: Computer, words: list[str]
+    ) -> None:
+        put_at(farm, *range(10, 60, 10))
+        first = farm.types("log", *words, "--limit", "2", "--json")
+        assert [one["data"] for one in _list(first.json)] == [1, 2]
+        assert first.err == "There are more: go on with --since 30, or raise --limit.\n"
+        last = farm.types("log", *words, "--limit", "3", "--since", "30", "--json")
+        assert [one["data"] for one in _list(last.json)] == [3, 4, 5]
+        assert last.err == ""
+
+    def test_nothing_is_said(self, farm: Computer) -> None:
+        farm.types("ledger", "new", "weather")
+        for words, said in (
+            ([], "No entry in that time.\n"),
+            (["y"], "No entry about y in that time.\n"),
+        ):
+            done = farm.types("log", *words)
+            assert (done.out, done.err) == ("", said)
+            assert farm.asks("log", *words) == []
+
+
+class TestThings:
+    def test_all_or_those_that_begin_so(self, farm: Computer) -> None:
+        for thing in ("field/3", "field/12", "fields", "Ä%_"):
+            farm.types("put", thing, "1")
+        assert farm.types("things").lines == ["field/12", "field/3", "fields", "Ä%_"]
+        assert farm.types("things", "field/").lines == ["field/12", "field/3"]
+        assert farm.types("things", "Ä%").lines == ["Ä%_"]
+        assert farm.asks("things", "field/") == ["field/12", "field/3"]
+
+    def test_none_is_said(self, farm: Computer) -> None:
+        farm.types("ledger", "new", "weather")
+        assert farm.types("things").err == "No thing is there yet: `pannier put` makes one.\n"
+        assert farm.types("things", "%").err == "No thing begins with %.\n"
+        assert farm.asks("things", "%") == []
+
+
+def _list(value: object) -> list[dict[str, object]]:
+    assert isinstance(value, list)
+    return value

@@ -1,0 +1,272 @@
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.cli.computers import Computer, is_one_line, type_command
+
+MEBIBYTE = 1 << 20
+
+
+def only(computer: Computer) -> Mapping[str, object]:
+    """Return the one entry of a computer's ledger."""
+    listed = computer.asks("log")
+    assert isinstance(listed, list)
+    (entry,) = listed
+    assert isinstance(entry, dict)
+    return entry
+
+
+def has_ledger(computer: Computer) -> bool:
+    return computer.asks("ledger", "list") != []
+
+
+class TestOne:
+    def test_the_first_makes_a_ledger_and_says_so(self, farm: Computer) -> None:
+        assert farm.types("put", "x", "1").lines == ["Made the ledger farm.", "x is in farm."]
+        assert farm.types("put", "x", "2").lines == ["x is in farm."]
+        assert farm.types("get", "x").out == "2\n"
+
+    @pytest.mark.parametrize(
+        "data",
+        ['{"a": [1, -2.5, true, null, "ü"]}', '"text"', "0", "-9223372036854775808",
+         "18446744073709551615", "[]", "1e300", '"\\u00e9\\ud83d\\ude00"'],
+    )  # fmt: skip
+    def test_json_comes_back_as_it_was(self, farm: Computer, data: str) -> None:
+        farm.types("put", "x", data)
+        assert json.loads(farm.types("get", "x").out) == json.loads(data)
+
+    @pytest.mark.parametrize("words", [("x", "--frob"), ("--frob", "x"), ("x", "1", "--frob")])
+    def test_an_option_that_is_none_is_not_taken_for_data(
+        self, farm: Computer, words: tuple[str, ...]
+    ) -> None:
+        done = type_command("--home", str(farm.home), "put", *words)
+        assert done.status in (1, 2)
+        assert is_one_line(done.err)
+        assert not has_ledger(farm)
+
+    def test_from_standard_input_and_from_a_file(self, farm: Computer, tmp_path: Path) -> None:
+        farm.types("put", "a", "-", stdin=b' {"n": 1}\n')
+        (tmp_path / "data.json").write_text('{"n": 2}')
+        farm.types("put", "b", f"@{tmp_path}/data.json")
+        assert farm.types("get", "a").out == '{"n": 1}\n'
+        assert farm.types("get", "b").out == '{"n": 2}\n'
+
+    def test_bytes(self, farm: Computer) -> None:
+        farm.types("put", "a", "-", "--bytes", stdin=bytes(range(256)))
+        assert farm.types("get", "a").out == f"256 bytes: {bytes(range(32)).hex()}…\n"
+        assert only(farm)["data"] == bytes(range(256)).hex()
+
+    def test_kind_and_time(self, farm: Computer) -> None:
+        farm.types("put", "x", "1", "--kind", "reading", "--time", "2013-01-01T01:00+01:00")
+        entry = only(farm)
+        assert (entry["kind"], entry["time"]) == ("reading", 1_356_998_400_000_000)
+        assert entry["time_text"] == "2013-01-01 00:00:00"
+
+    def test_times_before_1970_and_at_the_ends(self, farm: Computer) -> None:
+        for when in ("-1", str(2**63 - 1), str(-(2**63))):
+            farm.types("put", "x", "1", f"--time={when}")
+        listed = farm.asks("log", "x")
+        assert isinstance(listed, list)
+        assert [one["time"] for one in listed] == [-1, 2**63 - 1, -(2**63)]
+
+    @pytest.mark.parametrize(
+        ("data", "said"),
+        [
+            ("", "not JSON"),
+            ("{", "not JSON"),
+            ("nix", "not JSON"),
+            ('{"a": 1, "a": 2}', "the key 'a' stands twice"),
+            ("NaN", "NaN is not a number that JSON allows"),
+            ("-Infinity", "-Infinity is not a number"),
+            ("1e400", "inf is not a finite number"),
+            ('"\\ud800"', "surrogates not allowed"),
+            ("18446744073709551616", "beyond 64 bits"),
+            ("-9223372036854775809", "beyond 64 bits"),
+            ("[" * 17 + "]" * 17, "nested deeper than 16"),
+            ("[" * 100_000, "nested deeper than 16"),
+        ],
+        ids=lambda value: str(value)[:20],
+    )
+    def test_data_beyond_the_bounds_is_refused(self, farm: Computer, data: str, said: str) -> None:
+        assert said in farm.types("put", "x", data, status=1).err
+        assert not has_ledger(farm)
+
+    def test_data_too_large_is_refused(self, farm: Computer) -> None:
+        for more in ([], ["--bytes"]):
+            data = b'"' + b"x" * MEBIBYTE + b'"'
+            assert "at most 1048576" in farm.types("put", "x", "-", *more, stdin=data, status=1).err
+        data = b" " * (9 << 20) + b"1"
+        assert "at most" in farm.types("put", "x", "-", stdin=data, status=1).err
+        assert not has_ledger(farm)
+
+    def test_what_is_not_utf8_points_to_bytes(self, farm: Computer) -> None:
+        done = farm.types("put", "x", "-", stdin=b'"\xe9"', status=2)
+        assert "for bytes say --bytes" in done.err
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            (["x" * 256, "1"], "a thing of 256 bytes; 1 to 255 are allowed"),
+            (["ü" * 128, "1"], "a thing of 256 bytes"),
+            (["", "1"], "a thing of 0 bytes"),
+            (["a\nb", "1"], "control character"),
+            (["x", "1", "--kind", "k" * 64], "a kind of 64 bytes; 0 to 63 are allowed"),
+            (["x", "1", "--kind", "\x07"], "control character"),
+            (["x", "@/nix/nix"], "/nix/nix: No such file"),
+        ],
+        ids=lambda value: str(value[0])[:20] if isinstance(value, list) else "",
+    )
+    def test_names_beyond_the_bounds_are_refused(
+        self, farm: Computer, words: list[str], said: str
+    ) -> None:
+        assert said in farm.types("put", *words, status=1).err
+        assert not has_ledger(farm)
+
+    def test_the_longest_names_are_taken(self, farm: Computer) -> None:
+        farm.types("put", "ü" * 127 + "x", "1", "--kind", "k" * 63)
+        assert farm.types("things").out == "ü" * 127 + "x\n"
+
+
+LINES = b"""{"thing": "a", "data": 1}
+
+{"thing": "b", "data": {"x": null}, "time": 5, "kind": "reading"}\r
+{"data": "\xc3\xbc", "thing": "c"}"""
+
+
+class TestMany:
+    def test_from_standard_input_and_from_a_file(self, farm: Computer, tmp_path: Path) -> None:
+        path = tmp_path / "lines.ndjson"
+        path.write_bytes(LINES)
+        first = farm.types("put", "--ndjson", "-", stdin=LINES)
+        assert first.lines == ["Made the ledger farm.", "3 entries put into farm."]
+        assert farm.types("put", "--ndjson", str(path)).out == "3 entries put into farm.\n"
+        assert farm.types("things").lines == ["a", "b", "c"]
+        assert farm.types("get", "c").out == '"ü"\n'
+        (entry, _) = _entries(farm, "b")
+        assert (entry["time"], entry["kind"], entry["data"]) == (5, "reading", {"x": None})
+
+    def test_from_a_line_on(self, farm: Computer) -> None:
+        done = farm.types("put", "--ndjson", "-", "--from-line", "3", stdin=LINES)
+        assert done.lines[-1] == "2 entries put into farm."
+        assert farm.types("things").lines == ["b", "c"]
+
+    @pytest.mark.parametrize("content", [b"", b"\n \n", LINES])
+    def test_nothing_to_put_is_said_and_makes_no_ledger(
+        self, farm: Computer, content: bytes
+    ) -> None:
+        done = farm.types("put", "--ndjson", "-", "--from-line", "5", stdin=content)
+        assert done.out == "- has no entry from line 5 on; nothing was put.\n"
+        assert not has_ledger(farm)
+
+    def test_a_file_that_is_not_there(self, farm: Computer) -> None:
+        assert "/nix: No such file" in farm.types("put", "--ndjson", "/nix", status=1).err
+
+    @pytest.mark.parametrize(
+        ("line", "said"),
+        [
+            (b"nix", "not JSON"),
+            (b'{"thing": "x", "data": 1', "not JSON"),
+            (b"[1]", 'a line is {"thing": NAME, "data": VALUE}'),
+            (b'{"thing": "x"}', 'a line is {"thing": NAME, "data": VALUE}'),
+            (b'{"data": 1}', 'a line is {"thing": NAME, "data": VALUE}'),
+            (b'{"thing": "x", "data": 1, "unit": "C"}', "unknown key 'unit'"),
+            (b'{"thing": "x", "thing": "y", "data": 1}', "the key 'thing' stands twice"),
+            (b'{"thing": "x", "data": {"a": 1, "a": 1}}', "the key 'a' stands twice"),
+            (b'{"thing": "x", "data": NaN}', "NaN is not a number"),
+            (b'{"thing": "x", "data": 1e400}', "not a finite number"),
+            (b'{"thing": "x", "data": "\\ud800"}', "surrogates not allowed"),
+            (b'{"thing": "x", "data": 18446744073709551616}', "beyond 64 bits"),
+            (b'{"thing": "x", "data": -9223372036854775809}', "beyond 64 bits"),
+            (b'{"thing": "x", "data": %s}' % (b"[" * 17 + b"]" * 17), "nested deeper than 16"),
+            (b'{"thing": "%s", "data": 1}' % (b"x" * 256), "a thing of 256 bytes"),
+            (b'{"thing": "", "data": 1}', "a thing of 0 bytes"),
+            (b'{"thing": "a\\u0000", "data": 1}', "control character"),
+            (b'{"thing": 5, "data": 1}', "thing and kind are texts"),
+            (b'{"thing": "x", "data": 1, "kind": null}', "thing and kind are texts"),
+            (b'{"thing": "x", "data": 1, "kind": "%s"}' % (b"k" * 64), "a kind of 64 bytes"),
+            (b'{"thing": "x", "data": 1, "time": "noon"}', "time is an integer"),
+            (b'{"thing": "x", "data": 1, "time": 1.5}', "time is an integer"),
+            (b'{"thing": "x", "data": 1, "time": true}', "time is an integer"),
+            (b'{"thing": "x", "data": 1, "time": 9223372036854775808}', "64-bit"),
+            (b'{"thing": "x", "data": "\xe9"}', "not UTF-8"),
+            (b'{"thing": "\xe9", "data": 1}', "not UTF-8"),
+            (b'\xff\xfe{"thing": "x", "data": 1}', "not UTF-8"),
+            (b'{"thing": "x", "data": "%s"}' % (b"y" * MEBIBYTE), "at most 1048576"),
+        ],
+        ids=lambda value: value[:40].decode(errors="replace") if isinstance(value, bytes) else "",
+    )
+    def test_a_bad_line_is_named_with_its_reason(
+        self, farm: Computer, line: bytes, said: str
+    ) -> None:
+        good = b'{"thing": "a", "data": 1}\n'
+        done = farm.types("put", "--ndjson", "-", stdin=good + b"\n" + line + b"\n", status=1)
+        assert done.err.startswith("pannier: -: line 3: ")
+        assert said in done.err
+        assert done.err.endswith("(nothing was put)\n")
+        assert farm.asks("log") == []
+        alone = farm.types(
+            "put", "--ndjson", "-", "--from-line", "3", stdin=b"\n\n" + line, status=1
+        )
+        assert "line 3: " in alone.err
+
+    def test_a_bad_first_line_makes_no_ledger(self, farm: Computer) -> None:
+        farm.types("put", "--ndjson", "-", stdin=b"nix\n", status=1)
+        assert not has_ledger(farm)
+
+    def test_what_was_written_before_is_said_and_can_be_gone_on_from(
+        self, farm: Computer, tmp_path: Path
+    ) -> None:
+        large = json.dumps({"thing": "x", "data": "y" * 1_000_000}) + "\n"
+        path = tmp_path / "lines.ndjson"
+        path.write_text(large * 12 + "nix\n")
+        done = farm.types("put", "--ndjson", str(path), status=1)
+        written = len(_entries(farm, "x"))
+        assert 0 < written < 12
+        assert f"{path}: line 13: not JSON" in done.err
+        assert done.err.endswith(f"({written} entries before it stay)\n")
+        path.write_text(large * 12)
+        farm.types("put", "--ndjson", str(path), "--from-line", str(written + 1))
+        assert len(_entries(farm, "x")) == 12
+        farm.types("verify")
+
+    def test_a_busy_ledger_is_told_apart_from_a_bad_line(
+        self, farm: Computer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("ledger.store.BUSY_SECONDS", 0.05)
+        farm.types("put", "x", "1")
+        with farm.node() as node:
+            (store,) = node.ledgers()
+            with store.transaction():
+                line = b'{"thing": "x", "data": 2}\n'
+                done = farm.types("put", "--ndjson", "-", stdin=line, status=4)
+                farm.types("put", "x", "2", status=4)
+        assert "nothing was put" in done.err
+        assert farm.types("get", "x").out == "1\n"
+
+
+class TestDelete:
+    def test_hides_the_thing_and_keeps_its_history(self, farm: Computer) -> None:
+        farm.types("put", "x", "1")
+        assert "`pannier log x` still shows" in farm.types("delete", "x").out
+        assert "x was deleted" in farm.types("get", "x", status=1).err
+        assert [line.partition("farm: ")[2] for line in farm.types("log", "x").lines] == [
+            "1",
+            "deleted",
+        ]
+        farm.types("put", "x", "2")
+        assert farm.types("get", "x").out == "2\n"
+
+    def test_what_is_not_there_is_said(self, farm: Computer) -> None:
+        farm.types("put", "x", "1")
+        assert farm.types("delete", "y").out == "y is not there; nothing to do.\n"
+        farm.types("delete", "x")
+        assert farm.types("delete", "x").out == "x is not there; nothing to do.\n"
+        assert len(_entries(farm, "x")) == 2
+
+
+def _entries(computer: Computer, thing: str) -> list[dict[str, object]]:
+    listed = computer.asks("log", thing)
+    assert isinstance(listed, list)
+    return listed

@@ -1,0 +1,99 @@
+from pathlib import Path
+
+from tests.cli.computers import Computer, exchange, new_computer
+from tests.cli.terminal import at_terminal
+
+Pair = tuple[Computer, Computer]
+
+
+def peer_lines(computer: Computer) -> list[str]:
+    lines = computer.types("status").lines
+    (first,) = (index for index, line in enumerate(lines) if line.startswith("  peer "))
+    return [line.strip() for line in lines[first:]]
+
+
+def test_of_a_new_node_says_what_is_next(farm: Computer) -> None:
+    lines = farm.types("status").lines
+    assert lines[0].startswith("farm, node ")
+    assert lines[0].endswith(f"in {farm.home}")
+    assert lines[1:] == [
+        "  no ledger yet: `pannier put` makes one, or a peer shares one",
+        "  no peer yet: `pannier peer add NAME CARD`",
+    ]
+
+
+def test_what_waits_from_put_to_receipt(sharers: Pair, tmp_path: Path) -> None:
+    farm, home = sharers
+    assert peer_lines(farm) == ["peer home: 2 entries to go at the next exchange"]
+
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    farm.types("exchange", str(stick), "--label", "BLUE-2")
+    (line, since, medium) = peer_lines(farm)
+    assert line.startswith("peer home: 1 bundle, ")
+    assert line.endswith(" bytes, kept until its receipt")
+    assert since.startswith("waiting since 20")
+    assert medium.startswith("on BLUE-2 since 20")
+
+    farm.types("put", "x", "1")
+    assert peer_lines(farm)[0].startswith("peer home: 1 entry to go at the next exchange; 1 bundle")
+
+    exchange(stick, home, farm, home, farm)
+    assert peer_lines(farm)[0].startswith("peer home: nothing waits for it")
+    assert peer_lines(home)[0].startswith("peer farm: nothing waits for it")
+
+
+def test_as_json(sharers: Pair) -> None:
+    farm, _ = sharers
+    asked = farm.asks("status")
+    assert isinstance(asked, dict)
+    assert asked["name"] == "farm"
+    (ledger,) = asked["ledgers"]
+    assert (ledger["name"], ledger["entries"], ledger["conflicts"]) == ("farm", 2, 0)
+    (peer,) = asked["peers"]
+    assert (peer["name"], peer["unpacked"], peer["bundles"]) == ("home", 2, 0)
+    assert (peer["repeat"], peer["by_media"]) == (None, True)
+    counts = ("incomplete", "held", "carried", "quarantined")
+    assert [asked[key] for key in counts] == [0, 0, 0, 0]
+
+
+def test_settings_for_nobody_and_peers_that_nothing_serves_are_shown(sharers: Pair) -> None:
+    farm, _ = sharers
+    farm.configure('[peer.home]\ntransports = ["serial"]\n[peer.hmoe]\noneway = true\n')
+    lines = [line.strip() for line in farm.types("status").lines]
+    assert "no stick or folder serves it: see its `transports` in config.toml" in lines
+    assert "config.toml has settings for hmoe, but no peer is called so" in lines
+
+
+def test_a_peer_that_never_answers(sharers: Pair, tmp_path: Path) -> None:
+    farm, _ = sharers
+    farm.configure("[peer.home]\noneway = true\nrepeat = 2\n")
+    farm.types("pack", "home", "--into", str(tmp_path / "out"))
+    assert peer_lines(farm)[0].endswith(" bytes, to go out 2 times")
+
+
+def test_fragments_that_lie_here(sharers: Pair, tmp_path: Path) -> None:
+    farm, home = sharers
+    out = tmp_path / "out"
+    farm.types("pack", "home", "--into", str(out), "--mtu", "100")
+    sorted(out.iterdir())[0].unlink()
+    home.types("unpack", str(out))
+    lines = [line.strip() for line in home.types("status").lines]
+    assert "arrived: 1 bundle not whole yet: more fragments must come" in lines
+
+
+def test_what_is_carried_for_others(sharers: Pair, tmp_path: Path) -> None:
+    farm, _ = sharers
+    third = new_computer(tmp_path, "third")
+    exchange(tmp_path / "stick", farm, third)
+    assert "  carried for others: 1 file" in third.types("status").lines
+
+
+def test_watch_shows_it_again_until_stopped(farm: Computer) -> None:
+    with at_terminal(["--home", str(farm.home), "status", "--watch"]) as terminal:
+        terminal.wait_for("no peer yet")
+        farm.types("put", "x", "1")
+        terminal.wait_for("ledger farm: 1 entry")
+        terminal.process.send_signal(2)
+        assert terminal.finish() == 1
+        assert "Traceback" not in terminal.screen

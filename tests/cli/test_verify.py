@@ -1,0 +1,87 @@
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.cli.computers import Computer, exchange
+
+
+def ledger_file(computer: Computer) -> Path:
+    (path,) = (computer.home / "ledgers").glob("*.db")
+    return path
+
+
+def test_nothing_to_verify_is_said(farm: Computer) -> None:
+    assert farm.types("verify").out == "There is no ledger yet; nothing to verify.\n"
+    assert farm.asks("verify") == []
+    farm.types("ledger", "new", "weather")
+    assert farm.types("verify").out == "good: weather, no entries yet\n"
+
+
+def test_what_is_whole_is_good(sharers: tuple[Computer, Computer], tmp_path: Path) -> None:
+    farm, home = sharers
+    exchange(tmp_path / "stick", farm, home)
+    home.types("put", "x", "1")
+    lines = home.types("verify").lines
+    assert [line.split(" (")[0] for line in lines] == [
+        "good: farm, 2 entries by farm",
+        "good: farm, 1 entry by home",
+    ] or [line.split(" (")[0] for line in lines][::-1] == [
+        "good: farm, 2 entries by farm",
+        "good: farm, 1 entry by home",
+    ]
+    (asked,) = _list(home.asks("verify"))
+    assert (asked["ok"], asked["entries"], asked["faults"]) == (True, 3, [])
+    logs = asked["logs"]
+    assert isinstance(logs, list)
+    assert {log["by"]: log["size"] for log in logs} == {"farm": 2, "home": 1}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE entry SET time = time + 1",
+        "UPDATE entry SET payload = x'02'",
+        "DELETE FROM checkpoint",
+        "UPDATE checkpoint SET signature = zeroblob(64)",
+    ],
+)
+def test_what_was_changed_is_found(farm: Computer, change: str) -> None:
+    farm.types("put", "x", "1")
+    with sqlite3.connect(ledger_file(farm)) as db:
+        assert db.execute(change).rowcount == 1
+    db.close()
+    done = farm.types("verify", status=1)
+    assert "farm: " in done.err
+    assert "good" not in done.out
+    (asked,) = _list(farm.asks("verify", status=1))
+    assert asked["ok"] is False
+    assert asked["faults"]
+
+
+def test_one_bad_ledger_does_not_hide_the_others(farm: Computer) -> None:
+    farm.types("put", "x", "1")
+    bad = ledger_file(farm)
+    farm.types("ledger", "new", "weather")
+    farm.types("put", "x", "1", "--ledger", "weather")
+    with sqlite3.connect(bad) as db:
+        db.execute("UPDATE entry SET payload = x'02'")
+    db.close()
+    done = farm.types("verify", status=1)
+    assert "good: weather" in done.out
+    assert "BAD: farm" in done.out
+    farm.types("verify", "--ledger", "weather")
+
+
+@pytest.mark.parametrize("size", [0, 100, 5000])
+def test_a_file_that_is_cut_off_is_told_of(farm: Computer, size: int) -> None:
+    farm.types("put", "x", "1")
+    path = ledger_file(farm)
+    path.write_bytes(path.read_bytes()[:size])
+    for words in (["verify"], ["get", "x"], ["status"], ["put", "x", "2"]):
+        farm.types(*words, status=1)
+
+
+def _list(value: object) -> list[dict[str, object]]:
+    assert isinstance(value, list)
+    return value

@@ -1,0 +1,281 @@
+"""Nodes of one ledger, made of nothing but names: the same names give the same bytes."""
+
+import shutil
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import pairwise
+from pathlib import Path
+
+from ledger.append import Author, Draft, append, deletion, own_log
+from ledger.data import payload_from_value, value_from_payload
+from ledger.entry import MEMBERS_THING, Action, Entry
+from ledger.fork import Fork
+from ledger.genesis import Genesis
+from ledger.keys import NodeKeys
+from ledger.log import MAX_BATCH_BYTES, LogName, LogState, LogStatus, Range
+from ledger.members import Role, grant_payload, members
+from ledger.merge import Outcome, merge, root_at, take_fork
+from ledger.note import Checkpoint
+from ledger.recover import take_back
+from ledger.seeds import Cover, covers, salts
+from ledger.store import Store
+from ledger.verify import Fault, verify, verify_file
+from ledger.views import conflicts, heads, history, things
+
+NOW = 1_700_000_000_000_000
+
+
+class Drbg:
+    """Entropy that is the same in every run, and another for every label."""
+
+    def __init__(self, label: str) -> None:
+        self._label = label.encode()
+        self._count = 0
+
+    def __call__(self, count: int) -> bytes:
+        self._count += 1
+        seed = sha256(self._label + self._count.to_bytes(8, "big")).digest()
+        return b"".join(sha256(seed + bytes([i])).digest() for i in range(count // 32 + 1))[:count]
+
+
+def keys_of(name: str) -> NodeKeys:
+    return NodeKeys.generate(name, Drbg(f"keys of {name}"))
+
+
+def genesis_of(*admins: str, name: str = "harbour") -> Genesis:
+    return Genesis(
+        name=name,
+        admins=tuple(keys_of(admin).card for admin in admins),
+        time_us=NOW,
+        nonce=Drbg(f"nonce of {name}")(16),
+    )
+
+
+def payload(value: object) -> bytes:
+    return payload_from_value(value)
+
+
+def draft(thing: str, value: object, *, time_us: int = NOW, kind: str = "") -> Draft:
+    return Draft(thing=thing, payload=payload(value), time_us=time_us, kind=kind)
+
+
+@dataclass
+class Site:
+    """One node: its keys, its ledger file, and a clock that moves when somebody writes."""
+
+    keys: NodeKeys
+    store: Store
+    author: Author
+    now_us: int = NOW
+
+    @classmethod
+    def make(cls, folder: Path, name: str, genesis: Genesis) -> "Site":
+        folder.mkdir(parents=True, exist_ok=True)
+        keys = keys_of(name)
+        author = Author(key=keys.signing, entropy=Drbg(f"{name} in {folder.name}"))
+        return cls(keys=keys, store=Store.create(folder, genesis), author=author)
+
+    @property
+    def log(self) -> LogName:
+        return own_log(self.store, self.author).name
+
+    def write(self, *drafts: Draft) -> LogState:
+        *_, state = append(self.store, self.author, drafts)
+        return state
+
+    def put(self, thing: str, value: object, *, time_us: int | None = None) -> LogState:
+        self.now_us += 1
+        return self.write(draft(thing, value, time_us=time_us or self.now_us))
+
+    def delete(self, thing: str) -> LogState:
+        self.now_us += 1
+        return self.write(deletion(thing, self.now_us))
+
+    def grant(self, name: str, role: Role = Role.WRITER) -> LogState:
+        return self.grant_payload(grant_payload(keys_of(name).card, role))
+
+    def grant_payload(self, data: bytes) -> LogState:
+        self.now_us += 1
+        return self.write(
+            Draft(thing=MEMBERS_THING, payload=data, time_us=self.now_us, action=Action.GRANT)
+        )
+
+    def take(self, received: Range) -> Outcome:
+        """Merge as a node does: its own entries come back another way."""
+        if received.log.author == self.author.public:
+            self.now_us += 1
+            return take_back(self.store, self.author, received, time_us=self.now_us)
+        return merge(self.store, received)
+
+    def values(self, thing: str) -> list[object]:
+        return [value_of(one.entry) for one in heads(self.store, thing)]
+
+    def backup(self, path: Path) -> Path:
+        """Copy the ledger file; nobody writes to it meanwhile."""
+        self.store.copy_to(path)
+        return path
+
+    def restore(self, path: Path) -> None:
+        """Put an older copy of the file in place, as somebody who knows nothing of ledgers."""
+        where = self.store.path
+        self.store.close()
+        for suffix in ("-wal", "-shm"):
+            where.with_name(where.name + suffix).unlink(missing_ok=True)
+        shutil.copy(path, where)
+        self.store = Store.open(where)
+
+
+@dataclass
+class World:
+    """A ledger with several nodes, each in a folder of its own; close it."""
+
+    folder: Path
+    genesis: Genesis
+    sites: list[Site]
+
+    @classmethod
+    def of(cls, folder: Path, *names: str, admins: Sequence[str] = ()) -> "World":
+        """Make the nodes *names*; unless *admins* are given, each of them is one."""
+        genesis = genesis_of(*(admins or names))
+        world = cls(folder=folder, genesis=genesis, sites=[])
+        for name in names:
+            world.join(name)
+        return world
+
+    def join(self, name: str, *, folder: str = "") -> Site:
+        site = Site.make(self.folder / (folder or name), name, self.genesis)
+        self.sites.append(site)
+        return site
+
+    def close(self) -> None:
+        for site in self.sites:
+            site.store.close()
+
+    def __enter__(self) -> "World":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+# -- ranges as a bundle carries them ------------------------------------------------------------
+
+
+def carried(store: Store, log: LogName, first: int = 0, end: int | None = None) -> Range:
+    """Return the entries *first* up to *end*, where a checkpoint is, as a peer decodes them."""
+    state = store.log(log)
+    stop = state.size if end is None else end
+    (checkpoint,) = store.checkpoints(state, stop - 1, stop)
+    return decoded(log, first, store.entries(state, first, stop), state.cover, checkpoint)
+
+
+def decoded(
+    log: LogName, first: int, entries: Sequence[Entry], cover: Cover, checkpoint: Checkpoint
+) -> Range:
+    """Return a range whose digests were derived from its payloads, as rows are decoded."""
+    return Range(
+        log=log,
+        first=first,
+        entries=redigested(first, entries, cover),
+        cover=cover,
+        checkpoint=checkpoint,
+    )
+
+
+def redigested(first: int, entries: Sequence[Entry], cover: Cover) -> list[Entry]:
+    found = []
+    for number, entry in enumerate(entries, first):
+        if entry.payload is None or not covers(cover, number, 1):
+            found.append(entry)
+            continue
+        (salt,) = salts(cover, number, 1)
+        found.append(entry._replace(digest=sha256(salt + entry.payload).digest()))
+    return found
+
+
+def lacked(source: Store, target: Store, *, most: int = 65_536) -> Iterator[Range]:
+    """Yield what *target* needs of *source*: after what both hold, or else from the beginning."""
+    for state in source.logs():
+        if not state.size:
+            continue
+        held = target.log(state.name)
+        first = 0
+        if held.size <= state.size:
+            same = root_at(state, held.size, source.nodes(state)) == held.frontier.root()
+            first = held.size if same else 0
+        sizes = [one.size for one in source.checkpoints(state, first, state.size)]
+        for size, after in pairwise([*sizes, 2**32]):
+            costs = source.costs(state, first, min(after, state.size))
+            if after - first > most or sum(costs) > MAX_BATCH_BYTES:
+                yield carried(source, state.name, first, size)
+                first = size
+
+
+def send(source: Site, target: Site, *, most: int = 65_536) -> list[Outcome]:
+    """Carry what *target* lacks, and the proofs that *source* has, as one bundle does."""
+    for state, data in source.store.evidence("fork"):
+        if state.status in (LogStatus.FORKED, LogStatus.HOSTILE):
+            take_fork(target.store, state.name, Fork.from_bytes(data))
+    return [target.take(one) for one in list(lacked(source.store, target.store, most=most))]
+
+
+def settle(*sites: Site, rounds: int = 12) -> None:
+    """Let everybody tell everybody everything, until nothing is new."""
+    for _ in range(rounds):
+        before = [facts(site.store) for site in sites]
+        for source in sites:
+            for target in sites:
+                if source is not target:
+                    send(source, target)
+        if [facts(site.store) for site in sites] == before:
+            return
+    raise AssertionError(f"{len(sites)} nodes still have news after {rounds} rounds")
+
+
+# -- what a store says -----------------------------------------------------------------------
+
+
+def value_of(entry: Entry) -> object:
+    assert entry.payload is not None
+    return value_from_payload(entry.payload)
+
+
+def facts(store: Store) -> dict[LogName, tuple[int, bytes, int, object]]:
+    """Return the logs, as far as all nodes must agree on them."""
+    return {
+        state.name: (state.size, state.frontier.root(), int(state.status), state.close)
+        for state in store.logs()
+        if state.size or state.close
+    }
+
+
+def picture(store: Store) -> dict[str, object]:
+    """Return all that people are shown."""
+    names = list(things(store))
+    return {
+        "things": names,
+        "heads": {name: heads(store, name) for name in names},
+        "history": {name: list(history(store, name)) for name in names},
+        "conflicts": conflicts(store),
+        "members": members(store),
+    }
+
+
+def faults(store: Store) -> list[Fault]:
+    found = [fault for report in verify(store) for fault in report.faults]
+    return [*found, *verify_file(store)]
+
+
+def dump(store: Store) -> list[str]:
+    """Return the whole content of the file as text."""
+    with closing(sqlite3.connect(store.path)) as db:
+        return list(db.iterdump())
+
+
+def change(store: Store, sql: str, *values: int | str | bytes | None) -> int:
+    """Do to the file what no code of ours does; return how many rows it hit."""
+    with closing(sqlite3.connect(store.path, isolation_level=None)) as db:
+        return db.execute(sql, values).rowcount

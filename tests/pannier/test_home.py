@@ -1,0 +1,191 @@
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from ledger.keys import NodeKeys
+from pannier.errors import PannierError, UsageError
+from pannier.home import (
+    Home,
+    add_peer,
+    create_home,
+    default_home,
+    open_keys,
+    read_key_file,
+    read_peers,
+    remove_peer,
+    wants_passphrase,
+)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    home = Home(tmp_path / "home")
+    create_home(home, "farm", None, os.urandom)
+    return home
+
+
+def other(name: str = "other") -> NodeKeys:
+    return NodeKeys.generate(name, os.urandom)
+
+
+OWN = bytes(32)
+
+
+@pytest.mark.parametrize(
+    ("system", "environment", "expected"),
+    [
+        ("Linux", {"XDG_DATA_HOME": "/x"}, "/x/pannier"),
+        ("Linux", {"HOME": "/h"}, "/h/.local/share/pannier"),
+        ("Linux", {"HOME": "/h", "XDG_DATA_HOME": ""}, "/h/.local/share/pannier"),
+        ("Darwin", {"HOME": "/h"}, "/h/Library/Application Support/pannier"),
+        ("Windows", {"LOCALAPPDATA": "/l"}, "/l/pannier"),
+        ("Windows", {"HOME": "/h"}, "/h/AppData/Local/pannier"),
+    ],
+)
+def test_default_home(
+    monkeypatch: pytest.MonkeyPatch, system: str, environment: dict[str, str], expected: str
+) -> None:
+    monkeypatch.setattr("pannier.home.platform.system", lambda: system)
+    for name in ("XDG_DATA_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert default_home() == Path(expected)
+
+
+class TestCreate:
+    def test_keys_are_for_their_owner_alone_whatever_the_umask(self, tmp_path: Path) -> None:
+        home = Home(tmp_path / "a" / "b")
+        kept = os.umask(0)
+        try:
+            keys = create_home(home, "farm", None, os.urandom)
+        finally:
+            os.umask(kept)
+        assert stat.S_IMODE(home.keys.stat().st_mode) == 0o600
+        for folder in (home.path, home.keys.parent, home.cards, home.ledgers, home.locks):
+            assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert open_keys(home, None).card == keys.card
+        assert sorted(path.name for path in home.keys.parent.iterdir()) == ["node.key"]
+
+    def test_under_a_passphrase(self, tmp_path: Path) -> None:
+        home = Home(tmp_path / "home")
+        keys = create_home(home, "farm", "correct horse", os.urandom)
+        assert wants_passphrase(home)
+        assert open_keys(home, "correct horse").card == keys.card
+
+    def test_twice_is_refused(self, home: Home) -> None:
+        before = home.keys.read_bytes()
+        with pytest.raises(UsageError, match="is a node already"):
+            create_home(home, "farm", None, os.urandom)
+        assert home.keys.read_bytes() == before
+
+    def test_a_name_that_is_none_leaves_nothing(self, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match="slash"):
+            create_home(Home(tmp_path / "home"), "a/b", None, os.urandom)
+        assert not list(tmp_path.iterdir())
+
+    @pytest.mark.parametrize("step", ["fsync", "rename"])
+    def test_a_disk_that_says_no_leaves_no_node_and_can_be_tried_again(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+    ) -> None:
+        home = Home(tmp_path / "home")
+
+        def fail(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            if step == "fsync":
+                patch.setattr(os, "fsync", fail)
+            else:
+                patch.setattr(Path, "rename", fail)
+            with pytest.raises(PannierError, match="No space left on device"):
+                create_home(home, "farm", None, os.urandom)
+        with pytest.raises(UsageError, match="is not a node yet"):
+            read_key_file(home)
+        create_home(home, "farm", None, os.urandom)
+        assert open_keys(home, None).name == "farm"
+
+    def test_keys_are_durable_before_they_have_their_name(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        steps: list[str] = []
+        fsync, rename = os.fsync, Path.rename
+
+        def note_fsync(descriptor: int) -> None:
+            is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+            steps.append("folder" if is_folder else "file")
+            fsync(descriptor)
+
+        def note_rename(path: Path, target: Path) -> Path:
+            steps.append(f"rename to {target.name}")
+            return rename(path, target)
+
+        monkeypatch.setattr(os, "fsync", note_fsync)
+        monkeypatch.setattr(Path, "rename", note_rename)
+        create_home(Home(tmp_path / "home"), "farm", None, os.urandom)
+        assert steps == ["file", "rename to node.key", "folder"]
+
+
+class TestPeers:
+    def test_are_read_back_in_the_order_of_their_names(self, home: Home) -> None:
+        keys = {name: other(name) for name in ("b", "a", "c")}
+        for name, one in keys.items():
+            add_peer(home, name, one.card, own=OWN)
+        peers = read_peers(home)
+        assert [peer.name for peer in peers.values()] == ["a", "b", "c"]
+        assert {number: peer.card for number, peer in peers.items()} == {
+            one.card.node_id: one.card for one in keys.values()
+        }
+        assert stat.S_IMODE((home.cards / "a.card").stat().st_mode) == 0o600
+
+    def test_a_draft_of_a_card_is_no_peer(self, home: Home) -> None:
+        (home.cards / ".a.card.new").write_text("PANNIER1:")
+        assert read_peers(home) == {}
+
+    def test_the_same_under_two_names_is_refused(self, home: Home) -> None:
+        card = other().card
+        add_peer(home, "a", card, own=OWN)
+        assert add_peer(home, "a", card, own=OWN).name == "a"
+        with pytest.raises(UsageError, match="known already, as a"):
+            add_peer(home, "b", card, own=OWN)
+        with pytest.raises(UsageError, match="a is the name of another peer"):
+            add_peer(home, "a", other().card, own=OWN)
+        assert [peer.card for peer in read_peers(home).values()] == [card]
+
+    def test_oneself_is_refused(self, home: Home) -> None:
+        own = open_keys(home, None).card
+        with pytest.raises(UsageError, match="own card"):
+            add_peer(home, "me", own, own=own.author)
+
+    @pytest.mark.parametrize(
+        "name",
+        ["", ".", "..", "../a", "a/b", "a\\b", "C:", "a*", "a?", 'a"', "<a", "a>", "a|b", ".a",
+         "a.", " a", "a ", "a\0", "a\n", "a\x9b", "a\u202e", "\udcff", "x" * 65, "ü" * 33],
+    )  # fmt: skip
+    def test_names_that_are_no_file_names_are_refused(self, home: Home, name: str) -> None:
+        with pytest.raises(UsageError, match="cannot be a peer's name"):
+            add_peer(home, name, other().card, own=OWN)
+        assert not list(home.cards.iterdir())
+
+    def test_a_damaged_card_is_named(self, home: Home) -> None:
+        add_peer(home, "a", other().card, own=OWN)
+        for content in (b"", b"\xff", b"PANNIER1:AAAA"):
+            (home.cards / "a.card").write_bytes(content)
+            with pytest.raises(PannierError, match=r"a\.card is damaged .* remove it"):
+                read_peers(home)
+
+    def test_remove(self, home: Home) -> None:
+        add_peer(home, "a", other().card, own=OWN)
+        remove_peer(home, "a")
+        assert read_peers(home) == {}
+        with pytest.raises(UsageError, match="no peer is called a"):
+            remove_peer(home, "a")
+
+
+def test_keys_that_cannot_be_read_are_told_of(home: Home) -> None:
+    home.keys.unlink()
+    home.keys.mkdir()
+    with pytest.raises(PannierError, match="cannot read"):
+        read_key_file(home)

@@ -1,0 +1,232 @@
+"""A node whose home is an older copy of itself: nothing that anybody wrote is lost."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ledger.log import LogStatus
+from ledger.views import heads
+from pannier.ledgers import backup, restore
+from tests.sim.world import World, assert_equal, data_queue, entries_of
+
+BOTH = ("ada", "bea")
+THREE = ("ada", "bea", "cyd")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with World(tmp_path, THREE) as world:
+        world.found("bea", "ada", "cyd")
+        world.rounds(THREE, 3)
+        yield world
+
+
+def values(world: World, name: str) -> dict[str, list[bytes]]:
+    """The payloads that a node shows of each thing."""
+    store = world.store(name)
+    found = {
+        f"{prefix}/{number}" for prefix in ("early", "late", "new", "third") for number in range(5)
+    }
+    return {
+        thing: sorted(bytes(one.entry.payload or b"") for one in heads(store, thing))
+        for thing in sorted(found)
+        if heads(store, thing)
+    }
+
+
+def write(world: World, name: str, prefix: str) -> None:
+    for number in range(5):
+        world.put(name, f"{prefix}/{number}", f"{prefix} {number}")
+
+
+def assert_settled(world: World, *prefixes: str) -> None:
+    """All three are equal and show everything that was written under *prefixes*."""
+    assert_equal(world, THREE)
+    shown = dict.fromkeys(prefixes, 5)
+    for name in THREE:
+        things = [thing.partition("/")[0] for thing in values(world, name)]
+        assert {prefix: things.count(prefix) for prefix in prefixes} == shown
+        assert data_queue(world[name]) == []
+        assert world[name].spool.held.names() == []
+    assert_no_number_twice(world)
+
+
+def assert_no_number_twice(world: World) -> None:
+    """No place in any log stands for two entries."""
+    leaves: dict[tuple[object, ...], bytes] = {}
+    for name in THREE:
+        for ledger, log, number, leaf in entries_of(world.store(name)):
+            assert leaves.setdefault((ledger, log, number), leaf) == leaf
+
+
+def statuses(world: World, name: str) -> set[LogStatus]:
+    return {log.status for log in world.store(name).logs()}
+
+
+@pytest.mark.parametrize("writes_on", [True, False], ids=["writes on", "silent"])
+def test_a_restored_home_gets_back_what_others_hold(world: World, writes_on: bool) -> None:
+    write(world, "ada", "early")
+    world.rounds(THREE, 2)
+    copy = world.back_up("ada")
+    write(world, "ada", "late")
+    world.rounds(THREE, 3)
+    world.restore("ada", copy)
+    before = world["ada"].incarnation()
+    if writes_on:
+        write(world, "ada", "new")
+    else:
+        world.put("bea", "any", "news")
+    world.rounds(THREE, 7)
+    assert_settled(world, "early", "late", *(["new"] if writes_on else []))
+    assert world["ada"].incarnation() > before
+    write(world, "ada", "third")
+    world.rounds(THREE, 3)
+    assert_settled(world, "early", "late", "third")
+
+
+def test_a_restored_home_that_writes_more_than_others_hold(world: World) -> None:
+    """The branch of the author is the longer one; so its peers do not send theirs by themselves."""
+    write(world, "ada", "early")
+    world.rounds(THREE, 2)
+    copy = world.back_up("ada")
+    world.put("ada", "late/0", "late")
+    world.rounds(THREE, 3)
+    world.restore("ada", copy)
+    write(world, "ada", "new")
+    world.rounds(THREE, 7)
+    assert_settled(world, "early", "new")
+    assert "late/0" in values(world, "cyd")
+    assert LogStatus.CLOSED in statuses(world, "bea")
+    assert LogStatus.FORKED not in statuses(world, "cyd")
+
+
+def test_nobody_has_news_after_a_restore_and_a_month_heals_it(world: World) -> None:
+    write(world, "ada", "early")
+    world.rounds(THREE, 2)
+    copy = world.back_up("ada")
+    write(world, "ada", "late")
+    world.rounds(THREE, 4)
+    world.restore("ada", copy)
+    world.clock.pass_days(31)
+    world.rounds(THREE, 6)
+    assert_settled(world, "early", "late")
+
+
+def test_a_restored_home_is_told_so(world: World) -> None:
+    copy = world.back_up("ada")
+    write(world, "ada", "late")
+    world.rounds(THREE, 3)
+    world.restore("ada", copy)
+    world.put("bea", "any", "news")
+    world.exchange("bea")
+    notes = world.exchange("ada").report.notes
+    assert any("restored from an older copy of itself" in note for note in notes)
+
+
+def test_three_nodes_hold_three_branches(world: World) -> None:
+    write(world, "ada", "early")
+    world.rounds(THREE, 3)
+    copy = world.back_up("ada")
+    write(world, "ada", "late")
+    world.exchange("ada", "to bea")
+    world.restore("ada", copy)
+    write(world, "ada", "new")
+    world.exchange("ada", "to cyd")
+    world.restore("ada", copy)
+    write(world, "ada", "third")
+    world.exchange("bea", "to bea")
+    world.exchange("cyd", "to cyd")
+    world.rounds(THREE, 9)
+    assert_equal(world, THREE)
+    assert_no_number_twice(world)
+    shown = [thing.partition("/")[0] for thing in values(world, "ada")]
+    kept = {prefix: shown.count(prefix) for prefix in ("early", "late", "new", "third")}
+    assert kept["early"] == kept["third"] == 5
+    dropped = [len(list(world.store(name).dropped(0))) for name in THREE]
+    assert kept["late"] == 5 or dropped[1] >= 5, "what bea held is shown or kept as evidence"
+    assert kept["new"] == 5 or dropped[2] >= 5, "what cyd held is shown or kept as evidence"
+    assert all(data_queue(world[name]) == [] for name in THREE)
+
+
+def test_a_home_that_is_restored_twice(world: World) -> None:
+    copy = world.back_up("ada")
+    for prefix in ("early", "late"):
+        write(world, "ada", prefix)
+        world.rounds(THREE, 4)
+        world.restore("ada", copy)
+        write(world, "ada", "new")
+        world.rounds(THREE, 7)
+        assert_equal(world, THREE)
+    assert_settled(world, "early", "late", "new")
+
+
+def test_a_home_is_restored_while_its_bundles_are_on_their_way(world: World) -> None:
+    copy = world.back_up("ada")
+    write(world, "ada", "late")
+    world.exchange("ada", "slow")
+    world.restore("ada", copy)
+    write(world, "ada", "new")
+    world.rounds(THREE, 4)
+    world.exchange("bea", "slow")
+    world.rounds(THREE, 7)
+    assert_settled(world, "late", "new")
+
+
+def test_the_reader_of_a_ledger_is_restored(world: World) -> None:
+    """It never writes, so that nobody can see by its log that it fell back."""
+    copy = world.back_up("cyd")
+    write(world, "ada", "late")
+    world.rounds(THREE, 4)
+    world.restore("cyd", copy)
+    world.put("bea", "any", "news")
+    world.rounds(THREE, 6)
+    assert_settled(world, "late")
+
+
+@pytest.mark.parametrize("writes_on", [True, False], ids=["writes on", "silent"])
+def test_a_ledger_that_was_restored_alone(world: World, tmp_path: Path, writes_on: bool) -> None:
+    write(world, "ada", "early")
+    world.rounds(THREE, 2)
+    kept = tmp_path / "log.backup"
+    backup(world["ada"], world.store("ada"), kept)
+    write(world, "ada", "late")
+    world.rounds(THREE, 3)
+    path = world.store("ada").path
+    world.reopen("ada")
+    for file in path.parent.glob(f"{path.name}*"):
+        file.unlink()
+    restore(world["ada"], kept)
+    if writes_on:
+        write(world, "ada", "new")
+    world.rounds(THREE, 5)
+    assert_settled(world, "early", "late", *(["new"] if writes_on else []))
+    assert LogStatus.FORKED not in statuses(world, "bea")
+    assert list(world.store("bea").evidence("fork")) == []
+
+
+def test_a_home_without_its_bookkeeping_goes_on(world: World) -> None:
+    write(world, "ada", "early")
+    world.exchange("ada")
+    world.forget("ada")
+    write(world, "bea", "late")
+    world.rounds(THREE, 5)
+    write(world, "ada", "new")
+    world.rounds(THREE, 4)
+    assert_settled(world, "early", "late", "new")
+
+
+def test_keys_that_one_side_lost_are_made_anew(world: World) -> None:
+    """Both sides use a pairwise key that came into use after the backup."""
+    for number in range(3):
+        world.put("ada", "well", number)
+        world.put("bea", "well", number)
+        world.rounds(THREE, 1)
+    assert world["bea"].db.bundles(world["ada"].card.node_id)
+    world.forget("ada")
+    write(world, "bea", "late")
+    world.exchange("bea")
+    problems = world.exchange("ada").problems
+    assert any("no key shared with a peer opens this bundle" in problem for problem in problems)
+    world.rounds(THREE, 4)
+    assert_settled(world, "late")

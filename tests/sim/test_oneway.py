@@ -1,0 +1,181 @@
+"""A peer that can never answer: told all it lacks, as often as is configured, and then no more."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pannier.exchange import Exchanged
+from pannier.nodedb import OutBundle
+from pannier.oneway import pack, unpack
+from pannier.sending import prepare
+from tests.sim.world import World, data_queue, facts, fragments
+
+REPEAT = 3
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    with World(tmp_path) as world:
+        world.configure("ada", f"[peer.bea]\noneway = true\nrepeat = {REPEAT}\nexpiry_days = 100\n")
+        world.found("ada", "bea")
+        yield world
+
+
+def leave(world: World, stick: str) -> Exchanged:
+    return world.exchange("ada", stick)
+
+
+def waiting(world: World) -> list[str]:
+    """The bundles of ada whose bytes are still there."""
+    bea = world["bea"].card.node_id
+    return [name.bundle_id for name in world["ada"].spool.outbox.queued(bea)]
+
+
+def test_a_bundle_goes_onto_so_many_media_and_no_further(world: World) -> None:
+    world.put("ada", "well", 1)
+    for number in range(REPEAT):
+        assert sum(leave(world, f"stick {number}").written.values()) == 1
+    for number in range(REPEAT, REPEAT + 3):
+        done = leave(world, f"stick {number}")
+        assert (done.written, done.waiting, done.problems) == ({}, {}, [])
+        assert fragments(world.stick(f"stick {number}")) == []
+    sticks = [fragments(world.stick(f"stick {number}")) for number in range(REPEAT)]
+    assert len({path.read_bytes() for files in sticks for path in files}) == 1
+
+
+def test_each_of_the_media_is_enough(world: World) -> None:
+    world.put("ada", "well", 1)
+    for number in range(REPEAT):
+        leave(world, f"stick {number}")
+    world.exchange("bea", f"stick {REPEAT - 1}")
+    assert facts(world.store("bea")) == facts(world.store("ada"))
+
+
+def test_only_what_is_new_follows(world: World) -> None:
+    world.put("ada", "well", 1)
+    leave(world, "first")
+    world.put("ada", "well", 2)
+    leave(world, "second")
+    spans = [
+        (span.first, span.end)
+        for number in data_queue(world["ada"])
+        for _, _, span in world["ada"].db.spans(number)
+    ]
+    assert spans == [(0, 2), (2, 3)]
+    for number in range(REPEAT):
+        leave(world, f"more {number}")
+    assert [one.written for one in _rows(world, "queued")] == [REPEAT, REPEAT]
+    assert leave(world, "last").written == {}
+
+
+def _rows(world: World, state: str) -> list[OutBundle]:
+    return world["ada"].db.bundles(world["bea"].card.node_id, state)
+
+
+def test_the_bytes_are_kept_until_they_expire(world: World) -> None:
+    world.put("ada", "well", 1)
+    for number in range(REPEAT + 1):
+        leave(world, f"stick {number}")
+    kept = waiting(world)
+    world.clock.pass_days(90)
+    leave(world, "later")
+    assert waiting(world) == kept != []
+    world.clock.pass_days(20)
+    assert leave(world, "too late").written == {}
+    assert waiting(world) == []
+    assert [one.bundle_id for one in _rows(world, "sent")] == kept
+
+
+def test_what_was_sent_often_enough_is_never_sent_again(world: World) -> None:
+    world.put("ada", "well", 1)
+    for number in range(REPEAT):
+        leave(world, f"stick {number}")
+    for year in range(3):
+        world.clock.pass_days(400)
+        assert leave(world, f"year {year}").written == {}
+        assert _rows(world, "sent"), "what is known of the peer is not forgotten"
+    world.put("ada", "well", 2)
+    leave(world, "news")
+    (queued,) = data_queue(world["ada"])
+    assert [tuple(span) for _, _, span in world["ada"].db.spans(queued)] == [(2, 3)]
+
+
+def test_what_expired_before_it_was_sent_often_enough_is_made_anew(world: World) -> None:
+    world.put("ada", "well", 1)
+    leave(world, "only")
+    world.clock.pass_days(101)
+    assert sum(leave(world, "again").written.values()) == 1
+    assert len(_rows(world, "expired")) == 1
+    world.exchange("bea", "again")
+    assert facts(world.store("bea")) == facts(world.store("ada"))
+
+
+def test_the_same_medium_is_not_filled_twice_but_counts_again_once_emptied(world: World) -> None:
+    world.put("ada", "well", 1)
+    leave(world, "one")
+    assert leave(world, "one").written == {}
+    assert [one.written for one in _rows(world, "queued")] == [1]
+    for path in fragments(world.stick("one")):
+        path.unlink()
+    assert sum(leave(world, "one").written.values()) == 1
+    assert [one.written for one in _rows(world, "queued")] == [2]
+
+
+def test_packs_count_as_media_do(world: World, tmp_path: Path) -> None:
+    world.put("ada", "well", 1)
+    ada = world["ada"]
+    bea = ada.peer_named("bea")
+    packed = [
+        pack(ada, bea, tmp_path / f"radio {number}", mtu=200, repair_percent=20).bundles
+        for number in range(REPEAT + 2)
+    ]
+    assert packed == [1, 1, 1, 0, 0]
+    assert leave(world, "stick").written == {}
+    report, left = unpack(world["bea"], [tmp_path / "radio 2"])
+    assert (report.reasons, left["damaged"]) == ({}, 0)
+    assert facts(world.store("bea")) == facts(world.store("ada"))
+
+
+def test_packs_of_several_times_add_up(world: World, tmp_path: Path) -> None:
+    """The same bundle each time: what one broadcast lost the next one brings."""
+    world.put_many("ada", 60)
+    ada = world["ada"]
+    for number in range(2):
+        pack(ada, ada.peer_named("bea"), tmp_path / f"{number}", mtu=200, repair_percent=0)
+    for number in range(2):
+        for index, path in enumerate(sorted((tmp_path / f"{number}").iterdir())):
+            if index % 2 == number:
+                path.unlink()
+    unpack(world["bea"], [tmp_path / "0"])
+    assert not world.has("bea")
+    unpack(world["bea"], [tmp_path / "1"])
+    assert facts(world.store("bea")) == facts(world.store("ada"))
+
+
+def test_it_is_told_nothing_that_asks_for_an_answer(world: World) -> None:
+    for number in range(5):
+        assert leave(world, f"stick {number}").problems == []
+    world.put("ada", "well", 1)
+    prepare(world["ada"], world["ada"].peer_named("bea"))
+    assert not any(one.control for one in _rows(world, "queued"))
+
+
+def test_a_peer_that_answers_after_all_is_believed(world: World) -> None:
+    world.put("ada", "well", 1)
+    leave(world, "stick")
+    world.exchange("bea", "stick")
+    world.exchange("ada", "stick")
+    assert data_queue(world["ada"]) == []
+
+
+def test_a_peer_that_becomes_one_that_answers_gets_what_it_lacks(world: World) -> None:
+    world.put("ada", "well", 1)
+    for number in range(REPEAT):
+        leave(world, f"lost {number}")
+    world.clock.pass_days(200)
+    leave(world, "lost")
+    world.configure("ada", "")
+    assert sum(leave(world, "stick").written.values()) == 1
+    world.exchange("bea", "stick")
+    assert facts(world.store("bea")) == facts(world.store("ada"))

@@ -98,11 +98,6 @@ def leaf_bytes(entry: Entry) -> bytes:
     )
 
 
-def size_bytes(entry: Entry) -> int:
-    """Return what the entry counts towards the 8 MiB between two checkpoints."""
-    return len(leaf_bytes(entry)) + len(entry.payload or b"")
-
-
 def check_entry(entry: Entry) -> None:
     """Check every field of *entry* against docs/format.md.
 

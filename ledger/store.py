@@ -8,6 +8,7 @@ Several processes may hold the same file open: readers never wait, writers wait 
 at most `BUSY_SECONDS`.
 """
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -96,7 +97,7 @@ class Store:
                     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                     db.execute(f"PRAGMA user_version = {VERSION}")
                     db.execute("COMMIT")
-                draft.rename(path)
+                put_in_place(draft, path)
         return cls.open(path)
 
     @classmethod
@@ -533,6 +534,21 @@ _SELECT_LOG = (
     "SELECT id, author, incarnation, frontier, cover, status, close_size, close_root, fork_index "
     "FROM log"
 )
+
+
+def put_in_place(draft: Path, path: Path) -> None:
+    """Give a finished ledger file its name; durable on return.
+
+    Raises:
+        OSError: the disk said no.
+    """
+    draft.rename(path)
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def short_leaf(leaf: bytes) -> bytes:

@@ -31,13 +31,16 @@ def whose(node: Node, name: FragmentName) -> Verdict:
     """Return whose a fragment of that name is: by its bundle's id, then by the hint.
 
     A bundle of ours that was forgotten (with ``node.db``, or in a crash) is left where it is: it
-    may still arrive.
+    may still arrive. So is one that waits here, whole: its sender hears of it when it is merged,
+    and would write it again until then.
     """
     bundle = node.db.bundle(name.bundle_id)
     if bundle is not None:
         return Ours() if bundle.state == "queued" else Seen()
-    if node.db.seen(name.bundle_id) is not None or is_held(node, name.bundle_id):
+    if node.db.seen(name.bundle_id) is not None:
         return Seen()
+    if is_held(node, name.bundle_id):
+        return Ours()
     number = bytes.fromhex(name.bundle_id)
     for peer in node.peers.values():
         if node.hint_from(peer, number).hex() == name.hint:

@@ -13,7 +13,9 @@ from bundler.errors import BundleError, UnopenableError
 from bundler.hpke import HpkeUnwrapper
 from bundler.join import Cause
 from bundler.notices import MAX_REASON_BYTES
+from bundler.sealed import Header, parse_sealed
 from ledger.errors import LedgerError
+from pannier.forks import settle_own_forks
 from pannier.have import forget_shared_keys
 from pannier.home import Peer
 from pannier.joining import join
@@ -80,6 +82,7 @@ def import_arrived(node: Node) -> Report:
     with exclusive(node.home.locks / "import", "importing"):
         for number in node.spool.inbox.bundles():
             report.outcomes[number] = _take(node, number, report)
+        settle_own_forks(node, report.notes)
         _retry_held(node, report)
     return report
 
@@ -105,14 +108,16 @@ def _import(node: Node, number: str, sealed: bytes, report: Report) -> Outcome:
         opened = open_bundle(sealed, keyring(node))
     except BundleError as error:
         if isinstance(error, UnopenableError):
-            _tell_unopenable(node, number)
+            for sender in {arrival.peer for arrival in node.spool.inbox.read(number)}:
+                _refuse_unopenable(node, number, sender, parse_sealed(sealed).header)
         return _quarantine(node, number, str(error), report)
     peer = node.peer_by_author(opened.sender)
     if peer is None or opened.stamp.counter > _MAX_COUNTER:
         return _quarantine(node, number, "its sender is no peer, or counts too far", report)
     answer = _merge(node, peer, opened, report)
     if isinstance(answer, str):
-        _refuse(node, number, peer, opened, answer)
+        counter = opened.stamp.counter
+        _refuse(node, number, peer.node_id, opened.header, reason=answer, counter=counter)
         return _quarantine(node, number, f"from {peer.name}: {answer}", report)
     if answer:
         return _hold(node, number, sealed, (peer, opened, answer), report)
@@ -123,17 +128,15 @@ def _import(node: Node, number: str, sealed: bytes, report: Report) -> Outcome:
     return Outcome.MERGED
 
 
-def _tell_unopenable(node: Node, number: str) -> None:
+def _refuse_unopenable(node: Node, number: str, sender: str, header: Header) -> None:
     """Tell the peer that a bundle is from, by its hint, that no key here opens it.
 
     The keys shared with that peer got lost; so it makes the bundle anew. It may have lost them as
     well: what it is told is sealed under none of them.
     """
-    for sender in {arrival.peer for arrival in node.spool.inbox.read(number)}:
-        if sender in node.peers:
-            forget_shared_keys(node, node.peers[sender])
-            if not node.db.owes(sender, number):
-                node.db.owe_receipt(sender, number, "the key for it is lost", -1)
+    if sender in node.peers:
+        forget_shared_keys(node, node.peers[sender])
+        _refuse(node, number, sender, header, reason="the key for it is lost")
 
 
 def _merge(node: Node, peer: Peer, opened: Opened, report: Report) -> list[Wait] | str:
@@ -163,11 +166,13 @@ def _finish(node: Node, number: str, peer: Peer, opened: Opened, *, has_data: bo
         node.db.run("DELETE FROM waiting WHERE bundle = ?", number)
 
 
-def _refuse(node: Node, number: str, peer: Peer, opened: Opened, reason: str) -> None:
-    """Note that a bundle is refused for good, and that its sender must be told."""
+def _refuse(
+    node: Node, number: str, sender: str, header: Header, *, reason: str, counter: int = -1
+) -> None:
+    """Note that a bundle is refused for good, and that its sender (a node id) must be told."""
     with node.db.transaction():
-        node.db.owe_receipt(peer.node_id, number, reason, opened.stamp.counter)
-        node.db.note_seen(number, peer.node_id, opened.header.expiry_days, "refused")
+        node.db.owe_receipt(sender, number, reason, counter)
+        node.db.note_seen(number, sender, header.expiry_days, "refused")
         node.db.run("DELETE FROM waiting WHERE bundle = ?", number)
 
 
@@ -226,18 +231,21 @@ def _retry(node: Node, name: BundleName, report: Report) -> None:
     try:
         opened = open_bundle(sealed, keyring(node))
     except BundleError as error:
-        # It opened once: a peer's card or a key is gone.
-        report.notes.append(f"bundle {number} no longer opens: {error}")
+        # It opened once: a peer's card or a key is gone. Whoever sent it still has it.
+        report.notes.append(f"bundle {number} no longer opens and is dropped: {error}")
+        _drop(node, name)
         return
     peer = node.peer_by_author(opened.sender)
     if peer is None:
+        _drop(node, name)
         return
     answer = _merge(node, peer, opened, report)
     if isinstance(answer, str):
         reason = f"from {peer.name}: {answer}"
         node.spool.quarantine.put(number, reason, {name.to_text(): sealed})
         report.reasons[number], report.outcomes[number] = reason, Outcome.REFUSED
-        _refuse(node, number, peer, opened, answer)
+        counter = opened.stamp.counter
+        _refuse(node, number, peer.node_id, opened.header, reason=answer, counter=counter)
     elif answer:
         _note_waits(node, number, peer, answer)
         return
@@ -245,6 +253,12 @@ def _retry(node: Node, name: BundleName, report: Report) -> None:
         _finish(node, number, peer, opened, has_data=True)
         report.outcomes[number] = Outcome.MERGED
     node.spool.held.release(name)
+
+
+def _drop(node: Node, name: BundleName) -> None:
+    """Forget a held bundle; it may come again."""
+    node.spool.held.release(name)
+    node.db.run("DELETE FROM waiting WHERE bundle = ?", name.bundle_id)
 
 
 def _ready(node: Node) -> Iterator[BundleName]:

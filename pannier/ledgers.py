@@ -1,5 +1,6 @@
 """What a person does with ledgers: make one, share it, write to it, keep a copy."""
 
+import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
@@ -11,7 +12,7 @@ from ledger.entry import MEMBERS_THING, Action, check_kind, check_thing
 from ledger.errors import LedgerError
 from ledger.genesis import Genesis
 from ledger.members import Role, grant_payload, members
-from ledger.store import Store
+from ledger.store import Store, put_in_place
 from ledger.verify import verify, verify_file
 from pannier.errors import PannierError, UsageError
 from pannier.home import Peer
@@ -135,7 +136,7 @@ def backup(node: Node, store: Store, path: Path) -> None:
     try:
         draft.touch(mode=0o600)
         store.copy_to(draft)
-        draft.rename(path)
+        put_in_place(draft, path)
     finally:
         draft.unlink(missing_ok=True)
 
@@ -152,7 +153,7 @@ def restore(node: Node, path: Path) -> Store:
         raise UsageError(f"{path} is not there")
     copy = node.home.ledgers / f".{node.entropy(8).hex()}.restore"
     try:
-        _copy_sqlite(path, copy)
+        shutil.copyfile(path, copy)
         with Store.open(copy) as candidate:
             ledger_id, genesis = candidate.ledger_id, candidate.genesis
             if node.ledger(ledger_id) is not None:
@@ -164,7 +165,7 @@ def restore(node: Node, path: Path) -> Store:
             if faults:
                 raise PannierError(f"the backup does not verify: {faults[0]}")
             open_incarnation(candidate, node.author)
-        copy.rename(node.home.ledgers / f"{ledger_id.hex()}.db")
+        put_in_place(copy, node.home.ledgers / f"{ledger_id.hex()}.db")
     finally:
         for suffix in ("", "-wal", "-shm"):
             copy.with_name(copy.name + suffix).unlink(missing_ok=True)
@@ -172,8 +173,3 @@ def restore(node: Node, path: Path) -> Store:
     if store is None:
         raise PannierError(f"{genesis.name} could not be restored")
     return store
-
-
-def _copy_sqlite(source: Path, target: Path) -> None:
-    with Store.open(source) as store:
-        store.copy_to(target)

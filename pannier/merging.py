@@ -17,7 +17,7 @@ from ledger.members import may_write, members
 from ledger.merge import Ended, Forked, Gap, Merged, NotGranted, Outcome, merge, take_fork
 from ledger.recover import take_back
 from ledger.seeds import covers, salts
-from ledger.store import Store
+from ledger.store import Store, put_in_place
 from pannier.home import Peer
 from pannier.node import Node
 
@@ -58,7 +58,7 @@ class Wait(NamedTuple):
         if self.kind == "grant":
             return may_write(members(store), self.author)
         if self.kind == "range":
-            return store.log(log).size >= self.number
+            return store.log(log).size >= self.number or store.log(log).close is not None
         if self.kind == "close":
             return store.log(log).status is not LogStatus.FORKED
         return True
@@ -134,7 +134,7 @@ class Merging:
                 continue
             store.close()
             del self._pending[ledger_id]
-            store.path.rename(self.node.home.ledgers / store.path.name)
+            put_in_place(store.path, self.node.home.ledgers / store.path.name)
             self.notes.append(
                 f"joined the ledger {store.genesis.name}, shared by {self.peer.name}; "
                 f"you may {'read' if member.role.label == 'reader' else 'read and write'} it"
@@ -159,6 +159,8 @@ class Merging:
 
     def _merge_range(self, store: Store, log: LogName, section: LogSection) -> Outcome:
         held = store.log(log)
+        if held.close is not None and section.checkpoint.size > held.close.size:
+            return Ended(close=held.close)  # without what comes before: that may never come
         if section.first > held.size:
             return Gap(size=held.size)
         cover = held.cover if covers(held.cover, section.first, section.count) else section.cover

@@ -121,8 +121,10 @@ def _settle(node: Node, peer: Peer, section: SentSection, counter: int) -> None:
     sent = [number.hex() for number in section.bundle_ids]
     node.db.settle_receipts(peer.node_id, sent, counter)
     for number in sent:
-        if node.db.seen(number) == "merged" and not node.db.owes(peer.node_id, number):
-            node.db.owe_receipt(peer.node_id, number, "", counter)
+        outcome = node.db.seen(number)
+        if outcome is not None and not node.db.owes(peer.node_id, number):
+            reason = "" if outcome == "merged" else "it was refused before"
+            node.db.owe_receipt(peer.node_id, number, reason, counter)
 
 
 def _take_receipts(node: Node, peer: Peer, section: ReceiptSection, notes: list[str]) -> None:

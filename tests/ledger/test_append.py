@@ -10,7 +10,7 @@ import pytest
 
 import ledger.store
 from ledger.append import Author, Draft, append, close_log, deletion, open_incarnation, own_log
-from ledger.entry import Action, Follow, leaf_bytes, payload_digest, size_bytes
+from ledger.entry import Action, Follow, leaf_bytes, payload_digest
 from ledger.errors import BusyError, MalformedError, RefusedError
 from ledger.log import MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, LogStatus, log_origin
 from ledger.members import Role
@@ -29,6 +29,7 @@ from tests.ledger.world import (
     keys_of,
     payload,
     send,
+    size_bytes,
     value_of,
 )
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from ledger.append import append, own_log
-from ledger.entry import size_bytes
 from ledger.errors import DamagedError, MalformedError, RefusedError, StaleError
 from ledger.log import LogName, LogState
 from ledger.merkle import EMPTY_FRONTIER, extend, frontier_at
@@ -29,6 +28,7 @@ from tests.ledger.world import (
     payload,
     picture,
     send,
+    size_bytes,
 )
 
 
@@ -328,6 +328,9 @@ def test_a_log_is_cut_back_as_if_it_had_never_been_longer(world: World) -> None:
     kept = list(ada.store.dropped(0))
     assert [number for _, number, _ in kept] == list(range(300, 900))
     assert [entry.payload for _, _, entry in kept] == [payload(-number) for number in range(600)]
+    ada.write(*(draft("grown again", number) for number in range(700)))
+    assert ada.store.log(state.name).size == 1000
+    assert faults(ada.store) == []
 
 
 def test_a_log_cut_back_to_nothing_forgets_its_seeds(ada: Site) -> None:

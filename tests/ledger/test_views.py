@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger.append import Draft, open_incarnation
-from ledger.entry import Follow
+from ledger.entry import Follow, sort_follows
 from ledger.errors import DamagedError, MalformedError
 from ledger.genesis import Genesis
 from ledger.log import LogName, Range
@@ -153,25 +153,25 @@ def test_the_past_is_what_had_a_time_up_to_then(world: World) -> None:
 
 
 def test_actions_that_nobody_knows_are_in_no_view(world: World) -> None:
-    ada, bob, _ = world.sites
-    ada.put("t", 1)
-    send(ada, bob)
-    follow = heads(bob.store, "t")[0].as_follow()
+    ada, bob, cy = world.sites
+    ada.put("t", 1, time_us=NOW + 1)
+    cy.put("t", 2, time_us=NOW + 2)
+    settle(ada, bob, cy)
+    follows = tuple(sort_follows(one.as_follow() for one in heads(bob.store, "t")))
     bob.write(
-        Draft(thing="t", payload=payload(0), time_us=NOW, action=9, follows=(follow,)),
+        Draft(thing="t", payload=payload(0), time_us=NOW, action=9, follows=follows),
         Draft(thing="new", payload=payload(0), time_us=NOW, action=9),
     )
-    send(bob, ada)
-    for store in (ada.store, bob.store):
-        assert values(heads(store, "t")) == values(heads(store, "t", until_us=2**62)) == [1]
-        assert values(history(store, "t")) == [1]
-        assert list(things(store)) == ["t"]
-        assert len(between(store, 0, 2**62)) == 1
-    state = bob.store.log(bob.log)
-    with bob.store.transaction():
-        bob.store._rebuild_views(1)
-    assert values(heads(bob.store, "t")) == [1]
-    assert state.size == 2
+    settle(ada, bob, cy)
+    with cy.store.transaction():
+        cy.store._rebuild_views(1)
+    for site in world.sites:
+        assert site.values("t") == values(heads(site.store, "t", until_us=2**62)) == [2, 1]
+        assert conflicts(site.store) == ["t"]
+        assert missing(site.store, "t") == []
+        assert values(history(site.store, "t")) == [1, 2]
+        assert list(things(site.store)) == ["t"]
+        assert len(between(site.store, 0, 2**62)) == 2
 
 
 # -- history ------------------------------------------------------------------------------------

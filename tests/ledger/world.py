@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ledger.append import Author, Draft, append, deletion, own_log
 from ledger.data import payload_from_value, value_from_payload
-from ledger.entry import MEMBERS_THING, Action, Entry
+from ledger.entry import MEMBERS_THING, Action, Entry, leaf_bytes
 from ledger.fork import Fork
 from ledger.genesis import Genesis
 from ledger.keys import NodeKeys
@@ -241,6 +241,11 @@ def settle(*sites: Site, rounds: int = 12) -> None:
 def value_of(entry: Entry) -> object:
     assert entry.payload is not None
     return value_from_payload(entry.payload)
+
+
+def size_bytes(entry: Entry) -> int:
+    """Return what an entry counts towards the 8 MiB between two checkpoints."""
+    return len(leaf_bytes(entry)) + len(entry.payload or b"")
 
 
 def facts(store: Store) -> dict[LogName, tuple[int, bytes, int, object]]:

@@ -1,0 +1,43 @@
+"""What an author does about a fork of its own that nobody can mend with it (docs/format.md 6)."""
+
+from ledger.append import close_log
+from ledger.log import LogState, LogStatus
+from ledger.store import Store
+from pannier.node import Node
+
+_PATIENCE_US = 30 * 86_400_000_000
+"""So long the branch that others hold may take to come here, which keeps both in view."""
+
+
+def settle_own_forks(node: Node, notes: list[str]) -> None:
+    """End the forked logs of this node where they are here, if no other branch came for a month.
+
+    There may be none any more: the only bundle that it travelled in got lost, or was refused by
+    all. Until their author speaks, nobody takes those logs any further.
+
+    Args:
+        node: The author.
+        notes: Takes lines for people.
+
+    Raises:
+        PannierError: ``node.db`` cannot be read or written.
+        LedgerError: a ledger cannot be read or written.
+    """
+    for store in node.ledgers():
+        for state in store.logs():
+            is_own = state.name.author == node.card.author
+            if is_own and state.size and state.status is LogStatus.FORKED:
+                _settle(node, store, state, notes)
+
+
+def _settle(node: Node, store: Store, state: LogState, notes: list[str]) -> None:
+    key = f"fork {store.ledger_id.hex()} {state.name.incarnation.hex()}"
+    now_us, known = node.clock(), node.db.meta(key)
+    if known is None:
+        node.db.set_meta(key, now_us.to_bytes(8, "big", signed=True))
+    elif abs(now_us - int.from_bytes(known, "big", signed=True)) > _PATIENCE_US:
+        close_log(store, node.author, state, time_us=now_us)
+        notes.append(
+            f"{store.genesis.name}: of two histories of our own the one that is here counts from "
+            "now on; the other came from nobody"
+        )

@@ -7,7 +7,7 @@ from typing import IO
 
 from ledger.append import Draft, append, open_incarnation
 from ledger.cbor import as_int64
-from ledger.data import parse_json, payload_from_value
+from ledger.data import PayloadEncoder, parse_json
 from ledger.entry import MEMBERS_THING, Action, check_kind, check_thing
 from ledger.errors import LedgerError
 from ledger.genesis import Genesis
@@ -94,19 +94,20 @@ def drafts_from_ndjson(lines: IO[bytes], *, now_us: int, first_line: int = 1) ->
         UsageError: a line is not that; the message says which and why.
     """
     number = 0
+    encoder = PayloadEncoder()
     while line := lines.readline(_MAX_LINE_BYTES + 1):
         number += 1
         if number < first_line or not line.strip():
             continue
         try:
-            yield _draft(line.decode(), now_us)
+            yield _draft(line.decode(), now_us, encoder)
         except UnicodeDecodeError as error:
             raise UsageError(f"line {number}: not UTF-8 from byte {error.start + 1} on") from error
         except (LedgerError, UsageError) as error:
             raise UsageError(f"line {number}: {error}") from error
 
 
-def _draft(line: str, now_us: int) -> Draft:
+def _draft(line: str, now_us: int, encoder: PayloadEncoder) -> Draft:
     value = parse_json(line)
     if not isinstance(value, dict) or "thing" not in value or "data" not in value:
         raise UsageError('a line is {"thing": NAME, "data": VALUE}, "time" and "kind" may follow')
@@ -120,7 +121,7 @@ def _draft(line: str, now_us: int) -> Draft:
     check_thing(thing)
     check_kind(kind)
     as_int64(time_us)
-    return Draft(thing=thing, payload=payload_from_value(value["data"]), time_us=time_us, kind=kind)
+    return Draft(thing=thing, payload=encoder.encode(value["data"]), time_us=time_us, kind=kind)
 
 
 def backup(node: Node, store: Store, path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.data import parse_json, payload_from_value, value_from_payload
+from ledger.data import PayloadEncoder, parse_json, payload_from_value, value_from_payload
 from ledger.entry import MAX_PAYLOAD_BYTES
 from ledger.errors import LedgerError, MalformedError
 from tests.vectors import load
@@ -123,3 +123,24 @@ def test_the_message_names_the_key_that_stands_twice() -> None:
     keys = ", ".join(f'"k{n}": 0' for n in range(50_000))
     with pytest.raises(MalformedError, match="'k49999'"):
         parse_json("{" + keys + ', "k49999": 1}')
+
+
+@given(st.lists(values | st.dictionaries(texts, values, max_size=30), max_size=20))
+def test_an_encoder_that_remembers_gives_the_same_bytes(many: list[object]) -> None:
+    encoder = PayloadEncoder()
+    for value in many * 2:
+        assert encoder.encode(value) == payload_from_value(value)
+
+
+def test_an_encoder_that_remembers_tells_equal_values_apart() -> None:
+    encoder = PayloadEncoder()
+    for value in (0, 0.0, -0.0, False, 1, 1.0, True, "1", None, 0.0, -0.0, 0, False, True, 1.0, 1):
+        assert encoder.encode({"a": value}) == payload_from_value({"a": value})
+
+
+@pytest.mark.parametrize("item", [float("nan"), 1e400, 2**64, "\ud800", {"b": [2**64]}])
+def test_an_encoder_that_remembers_refuses_the_same(item: object) -> None:
+    encoder = PayloadEncoder()
+    for _ in range(2):
+        with pytest.raises(MalformedError):
+            encoder.encode({"a": item})

@@ -128,6 +128,7 @@ def test_what_is_made_before_anybody_was_heard_never_expires(tmp_path: Path) -> 
         world.found("ada", "bea")
         world.put("ada", "well", 1)
         world.exchange("ada")
+        world["bea"].hear(world.clock())
         assert world.exchange("bea").report.entries == {("log", "ada"): 2}
         world.rounds(["ada", "bea"], 1)
         assert world["ada"].today() == world["bea"].today()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -187,14 +188,25 @@ def test_fragments_of_two_bundles_in_one_file(world: World) -> None:
     assert bundle_id(other).hex() not in done.report.outcomes
 
 
-def test_one_forged_fragment_does_not_spoil_the_genuine_ones(world: World) -> None:
+@pytest.mark.parametrize("is_first", [True, False], ids=["before", "behind"])
+def test_one_forged_fragment_does_not_spoil_the_genuine_ones(world: World, is_first: bool) -> None:
+    """Whichever of the two is looked at first: they are sorted by their digests."""
     sealed, name = sealed_bundle(world)
     genuine = Fragment.from_bytes(file_of(sealed))
-    forged = replace(genuine, symbols=bytes(len(genuine.symbols)))
-    forged = renamed_fragment(forged, genuine.bundle_id)
-    attacks.drop(world.stick(), replace(name, payload_id=1), [forged.to_bytes()])
+    length = len(genuine.symbols)
+    symbols = (number.to_bytes(2, "big") + bytes(length - 2) for number in range(1000))
+    forged = (
+        renamed_fragment(replace(genuine, symbols=one), genuine.bundle_id).to_bytes()
+        for one in symbols
+    )
+    data = next(one for one in forged if is_first == (_digest(one) < _digest(file_of(sealed))))
+    attacks.drop(world.stick(), replace(name, payload_id=1), [data])
     attacks.drop(world.stick(), name, [file_of(sealed)])
     assert receive(world).report.outcomes[name.bundle_id] is Outcome.MERGED
+
+
+def _digest(data: bytes) -> bytes:
+    return sha256(data).digest()
 
 
 @pytest.mark.parametrize(

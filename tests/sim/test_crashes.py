@@ -14,11 +14,14 @@ from types import FrameType
 import pytest
 
 from ledger.store import Store
+from pannier.importing import Outcome, import_arrived
 from pannier.node import Node
 from pannier.nodedb import NodeDb
 from pannier.sending import prepare
+from spool.delivery import Delivery
+from spool.name import FragmentName
 from spool.os_file_system import OsFileSystem
-from tests.sim.world import World, assert_equal, data_queue
+from tests.sim.world import World, assert_equal, data_queue, entries_of
 
 STEPS = {
     function.__code__
@@ -88,16 +91,7 @@ def joining(world: World) -> None:
 
 def waiting(world: World) -> None:
     """bea holds a bundle that waits for the one that comes now, and has written herself."""
-    world.found("ada", "bea")
-    world.rounds(NAMES, 2)
-    world.put("ada", "well", 1)
-    world.exchange("ada", "late")
-    world.put("ada", "well", 2)
-    world.exchange("ada", "both")
-    first = {path.name for path in world.stick("late").rglob("*.pnr")}
-    for path in world.stick("both").rglob("*.pnr"):
-        if path.name in first:
-            path.unlink()
+    waiting_on_the_way(world)
     world.exchange("bea", "both")
     world.put("bea", "well", 3)
     shutil.copytree(world.stick("late"), world.stick(), dirs_exist_ok=True)
@@ -213,3 +207,55 @@ def test_preparing_may_be_killed_before_any_step(tmp_path: Path) -> None:
             break
         kills += 1
     assert kills > 10
+
+
+@pytest.mark.parametrize("is_whole", [True, False], ids=["merged", "held"])
+def test_what_no_medium_has_any_more_is_in_the_spool_until_it_is_safe(
+    tmp_path: Path, is_whole: bool
+) -> None:
+    """All that is left of a bundle is in the inbox: a kill before any step keeps it."""
+    kills = 0
+    while True:
+        with again(tmp_path, joining if is_whole else waiting_on_the_way) as world:
+            world.exchange("bea", "empty")
+            take_all(world, "stick" if is_whole else "both")
+            countdown = Countdown(kills)
+            with countdown.running():
+                import_arrived(world["bea"])
+            world.reopen("bea")
+            report = import_arrived(world["bea"])
+            bea = world["bea"]
+            assert report.count(Outcome.REFUSED) == report.count(Outcome.INCOMPLETE) == 0
+            if is_whole:
+                assert len(list(entries_of(world.store("bea")))) == 2
+            else:
+                assert len(bea.spool.held.names()) == 1
+                assert len(bea.db.rows("SELECT * FROM waiting")) == 1
+            assert bea.spool.inbox.bundles() == []
+        if not countdown.is_over:
+            break
+        kills += 1
+    assert kills > 20
+
+
+def waiting_on_the_way(world: World) -> None:
+    """As `waiting`, before anything came."""
+    world.found("ada", "bea")
+    world.rounds(NAMES, 2)
+    world.put("ada", "well", 1)
+    world.exchange("ada", "late")
+    world.put("ada", "well", 2)
+    world.exchange("ada", "both")
+    first = {path.name for path in world.stick("late").rglob("*.pnr")}
+    for path in world.stick("both").rglob("*.pnr"):
+        if path.name in first:
+            path.unlink()
+
+
+def take_all(world: World, stick: str) -> None:
+    """Put what is on a stick into bea's inbox, and lose the stick."""
+    sender = world["ada"].card.node_id
+    for path in world.stick(stick).rglob("*.pnr"):
+        name = FragmentName.from_text(path.name)
+        world["bea"].spool.inbox.receive([Delivery(name, sender, "gone", path.read_bytes())])
+    shutil.rmtree(world.stick(stick))

@@ -84,4 +84,4 @@ def _confirmed(peer: Peer, held: HeldLog | None, store: Store, state: LogState) 
         return state.fork_index  # its author must see the branch that is held here
     if state.close is not None:
         return None if has_gone_astray(state) else 0  # all others give way to the one closed
-    return 0 if state.status is LogStatus.OPEN and held.size < state.size else None
+    return 0 if state.status is LogStatus.OPEN and held.size <= state.size else None

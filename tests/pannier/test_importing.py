@@ -8,6 +8,7 @@ import pytest
 
 from bundler.sealed import bundle_id
 from bundler.sections import encode_section
+from ledger.append import close_log
 from ledger.members import Role
 from pannier.errors import BusyError
 from pannier.importing import Outcome, Report, import_arrived
@@ -72,6 +73,22 @@ def test_what_was_waited_for_releases_it_and_its_sender_hears_of_it(world: World
     assert (world["bea"].spool.held.names(), waiting(world)) == ([], [])
     assert number in dict(world["bea"].db.receipts(world["ada"].card.node_id))
     assert_equal(world, NAMES)
+
+
+def test_what_lies_beyond_a_close_waits_for_nothing(world: World) -> None:
+    """The entries before it are on a branch that its author gave up: they may never come."""
+    copy = world.back_up("ada")
+    number = gap(world)
+    world.restore("ada", copy)
+    ada, store = world["ada"], world.store("ada")
+    (state,) = [log for log in store.logs() if log.size]
+    close_log(store, ada.author, state, time_us=world.clock())
+    assert world.exchange("bea").report.outcomes == {number: Outcome.HELD}
+    world.exchange("ada", "close")
+    done = world.exchange("bea", "close")
+    assert done.report.outcomes[number] is Outcome.MERGED
+    assert any("beyond its closed log were left out" in note for note in done.report.notes)
+    assert (world["bea"].spool.held.names(), waiting(world)) == ([], [])
 
 
 def test_no_room_to_hold_leaves_it_in_the_inbox(world: World) -> None:

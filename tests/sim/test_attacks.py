@@ -192,16 +192,30 @@ def test_fragments_of_two_bundles_in_one_file(world: World) -> None:
 def test_one_forged_fragment_does_not_spoil_the_genuine_ones(world: World, is_first: bool) -> None:
     """Whichever of the two is looked at first: they are sorted by their digests."""
     sealed, name = sealed_bundle(world)
-    genuine = Fragment.from_bytes(file_of(sealed))
-    length = len(genuine.symbols)
-    symbols = (number.to_bytes(2, "big") + bytes(length - 2) for number in range(1000))
+    (whole,) = split(sealed, Cut(mtu_bytes=1 << 16, symbol_bytes=64))
+    genuine = Fragment.from_bytes(whole)
     forged = (
-        renamed_fragment(replace(genuine, symbols=one), genuine.bundle_id).to_bytes()
-        for one in symbols
+        renamed_fragment(
+            replace(genuine, symbols=number.to_bytes(64, "big")), genuine.bundle_id
+        ).to_bytes()
+        for number in range(1000)
     )
-    data = next(one for one in forged if is_first == (_digest(one) < _digest(file_of(sealed))))
+    data = next(one for one in forged if is_first == (_digest(one) < _digest(whole)))
     attacks.drop(world.stick(), replace(name, payload_id=1), [data])
-    attacks.drop(world.stick(), name, [file_of(sealed)])
+    attacks.drop(world.stick(), name, [whole])
+    assert receive(world).report.outcomes[name.bundle_id] is Outcome.MERGED
+
+
+def test_a_whole_bundle_under_the_id_of_another_is_not_taken_for_it(world: World) -> None:
+    """Else its sender would get a receipt for what never arrived."""
+    sealed, name = sealed_bundle(world)
+    other = attacks.sealed_by(world["ada"], world["bea"], [])
+    whole = Whole(hint=bytes.fromhex(name.hint), sealed=other).to_bytes()
+    bea = world["bea"]
+    bea.spool.inbox.receive([Delivery(name, world["ada"].card.node_id, "stick", whole)])
+    assert import_arrived(bea).outcomes == {name.bundle_id: Outcome.INCOMPLETE}
+    assert bea.db.seen(name.bundle_id) is None
+    attacks.leave(world, "ada", "bea", sealed)
     assert receive(world).report.outcomes[name.bundle_id] is Outcome.MERGED
 
 

@@ -101,6 +101,25 @@ def test_a_restored_home_that_writes_more_than_others_hold(world: World) -> None
     assert LogStatus.FORKED not in statuses(world, "cyd")
 
 
+def test_a_restored_home_that_writes_just_as_much_as_others_hold(world: World) -> None:
+    """Neither of the branches is longer: still both sides see that there are two."""
+    world.put("ada", "early/0", "early")
+    world.rounds(THREE, 2)
+    copy = world.back_up("ada")
+    world.put("ada", "late/0", "late")
+    world.rounds(THREE, 3)
+    world.restore("ada", copy)
+    world.forget("ada")  # so that nothing tells but what they hold
+    world.put("ada", "new/0", "new")
+    for name in ("bea", "cyd"):
+        world.put(name, f"of {name}", "news")
+        world.exchange(name)
+    world.rounds(THREE, 7)
+    assert_equal(world, THREE)
+    assert_no_number_twice(world)
+    assert sorted(values(world, "cyd")) == ["early/0", "late/0", "new/0"]
+
+
 def test_nobody_has_news_after_a_restore_and_a_month_heals_it(world: World) -> None:
     write(world, "ada", "early")
     world.rounds(THREE, 2)
@@ -171,6 +190,26 @@ def test_a_home_is_restored_while_its_bundles_are_on_their_way(world: World) -> 
     world.exchange("bea", "slow")
     world.rounds(THREE, 7)
     assert_settled(world, "late", "new")
+
+
+def test_a_branch_that_comes_too_late_does_not_stop_the_log_for_ever(world: World) -> None:
+    """All hold the newer branch, and only a proof of the older one reaches their author."""
+    write(world, "ada", "early")
+    world.rounds(THREE, 3)
+    copy = world.back_up("ada")
+    write(world, "ada", "late")
+    world.exchange("ada", "slow")
+    world.restore("ada", copy)
+    write(world, "ada", "new")
+    world.rounds(THREE, 3)
+    world.exchange("bea", "slow")
+    world.rounds(THREE, 3)
+    assert {LogStatus.FORKED} < {one for name in THREE for one in statuses(world, name)}
+    for _ in range(2):
+        world.clock.pass_days(31)
+        world.rounds(THREE, 4)
+    assert_settled(world, "early", "new")
+    assert LogStatus.FORKED not in {one for name in THREE for one in statuses(world, name)}
 
 
 def test_the_reader_of_a_ledger_is_restored(world: World) -> None:

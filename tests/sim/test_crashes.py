@@ -228,6 +228,9 @@ def test_what_no_medium_has_any_more_is_in_the_spool_until_it_is_safe(
             assert report.count(Outcome.REFUSED) == report.count(Outcome.INCOMPLETE) == 0
             if is_whole:
                 assert len(list(entries_of(world.store("bea")))) == 2
+                ada = world["ada"].card.node_id
+                assert bea.db.peer(ada).have is not None, "ada says it but once"
+                assert len(bea.db.receipts(ada)) == 1
             else:
                 assert len(bea.spool.held.names()) == 1
                 assert len(bea.db.rows("SELECT * FROM waiting")) == 1

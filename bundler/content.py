@@ -18,7 +18,6 @@ from bundler.errors import (
     UnknownSenderError,
     UnopenableError,
 )
-from bundler.hpke import Unwrapper
 from bundler.limits import DEFAULT_LIMITS, Limits
 from bundler.seal import (
     Entropy,
@@ -32,6 +31,7 @@ from bundler.seal import (
 from bundler.sealed import Header, SealedFull, SealedPairwise, parse_sealed
 from bundler.sections import Section, Skipped, decode_sections
 from ledger.card import node_id
+from ledger.hpke import Unwrapper
 
 _VERSION = 1
 _NODE_ID_BYTES = 8

@@ -15,11 +15,11 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 
 from bundler import stream
-from bundler.errors import ForgedError, LimitError, UnopenableError
-from bundler.hpke import Unwrapper, Wrapper
+from bundler.errors import ForgedError, LimitError, UnopenableError, ledger_errors_converted
 from bundler.kdf import KEY_BYTES, derive
 from bundler.limits import DEFAULT_LIMITS, Limits
 from bundler.sealed import COMMITMENT_BYTES, NONCE_BYTES, Header, SealedFull, SealedPairwise
+from ledger.hpke import Unwrapper, Wrapper
 
 Entropy = Callable[[int], bytes]
 """Returns that many unpredictable bytes."""
@@ -65,7 +65,7 @@ def seal_full(
     info = _stanza_info(header)
     sealed = SealedFull(
         header=header,
-        stanzas=tuple(sealer.wrapper.wrap(key, public, info) for public in recipients),
+        stanzas=_wrapped(sealer.wrapper, key, recipients, info),
         commitment=_commitment(key, header),
     )
     content = content_for(sealed.outside())
@@ -133,6 +133,13 @@ def open_pairwise(sealed: SealedPairwise, key: bytes) -> bytes:
         return AESGCMSIV(key).decrypt(sealed.nonce, sealed.ciphertext, sealed.header.to_bytes())
     except (InvalidTag, ValueError) as error:
         raise UnopenableError("no key shared with a peer opens this bundle") from error
+
+
+def _wrapped(
+    wrapper: Wrapper, key: bytes, recipients: Sequence[bytes], info: bytes
+) -> tuple[bytes, ...]:
+    with ledger_errors_converted():
+        return tuple(wrapper.wrap(key, public, info) for public in recipients)
 
 
 def _stanza_info(header: Header) -> bytes:

@@ -10,11 +10,11 @@ from enum import Enum
 
 from bundler.content import Keyring, Opened, PeerKey, open_bundle
 from bundler.errors import BundleError, UnopenableError
-from bundler.hpke import HpkeUnwrapper
 from bundler.join import Cause
 from bundler.notices import MAX_REASON_BYTES
 from bundler.sealed import Header, parse_sealed
 from ledger.errors import LedgerError
+from ledger.hpke import HpkeUnwrapper
 from pannier.forks import settle_own_forks
 from pannier.have import forget_shared_keys
 from pannier.home import Peer

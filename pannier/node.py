@@ -13,12 +13,12 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 
 from bundler.hint import hint, hint_key
-from bundler.hpke import HpkeWrapper, Wrapper
 from bundler.kdf import derive
 from bundler.notices import KEY_ID_BYTES
 from ledger.append import Author
 from ledger.card import Card
 from ledger.genesis import Genesis, LedgerId
+from ledger.hpke import HpkeWrapper, Wrapper
 from ledger.keys import Entropy, NodeKeys
 from ledger.members import members
 from ledger.store import Store

@@ -29,7 +29,7 @@ class CountedEntropy:
 
 
 class CountedWrapper:
-    """A `bundler.hpke.Wrapper` whose stanzas the real `Unwrapper` opens."""
+    """A `ledger.hpke.Wrapper` whose stanzas the real `Unwrapper` opens."""
 
     def __init__(self, seed: str) -> None:
         self._entropy = CountedEntropy(seed)

@@ -24,12 +24,12 @@ from bundler.errors import (
     UnknownSenderError,
     UnopenableError,
 )
-from bundler.hpke import HpkeUnwrapper
 from bundler.notices import KeySection, SentSection
 from bundler.seal import Sealer, directed_key
 from bundler.sealed import Header
 from bundler.sections import encode_section
 from ledger.card import node_id
+from ledger.hpke import HpkeUnwrapper
 from tests.bundler.doubles import CountedEntropy, CountedWrapper
 from tests.vectors import load
 

@@ -12,7 +12,6 @@ from bundler.errors import (
     MalformedError,
     UnopenableError,
 )
-from bundler.hpke import HpkeUnwrapper, HpkeWrapper
 from bundler.limits import Limits
 from bundler.seal import (
     Sealer,
@@ -23,6 +22,7 @@ from bundler.seal import (
     seal_pairwise,
 )
 from bundler.sealed import Header, SealedFull, SealedPairwise, parse_sealed
+from ledger.hpke import HpkeUnwrapper, HpkeWrapper
 from tests.bundler.doubles import CountedEntropy, CountedWrapper
 from tests.vectors import load
 

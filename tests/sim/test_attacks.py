@@ -12,7 +12,6 @@ from bundler import cose, items
 from bundler.content import Recipient, open_bundle, pack_full
 from bundler.errors import BundleError
 from bundler.fragment import Fragment, crc_check
-from bundler.hpke import HpkeUnwrapper
 from bundler.join import Cause
 from bundler.notices import ForkSection, HaveSection, Receipt, ReceiptSection, Seen
 from bundler.seal import Sealer, open_full, seal_full
@@ -22,6 +21,7 @@ from bundler.split import Cut, split
 from bundler.whole import Whole
 from ledger import cbor
 from ledger.genesis import Genesis
+from ledger.hpke import HpkeUnwrapper
 from ledger.log import LogStatus
 from ledger.members import Role
 from ledger.views import heads

@@ -46,7 +46,7 @@ SECTIONS = {
     ),
     "have_nothing": section(2, [None, [], []]),
     "receipt": section(6, [[bytes(8), ""], [bytes([2]) * 8, "refused"]]),
-    "genesis": section(9, [[1, "a ledger", [], 0, bytes(16)]]),
+    "genesis": section(9, [[1, "a ledger", [], 0, bytes(16), []]]),
     "key": section(10, [bytes(32)]),
     "fork": section(11, [*LOG, [3, [], [], [], [], [], []]]),
     "compressed": section(4, [bytes(8)] * 40, codec=1),

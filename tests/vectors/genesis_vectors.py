@@ -21,12 +21,16 @@ def _cards(count: int) -> list[bytes]:
 
 
 def cases() -> dict[str, Case]:
-    one = [1, "harbour", _cards(1), TIME, NONCE]
+    one = [1, "harbour", _cards(1), TIME, NONCE, []]
     good = {
         "genesis": ("a ledger with one admin", one),
-        "admins_16": ("16 admins", [1, "harbour", _cards(16), TIME, NONCE]),
-        "name_64": ("the longest name", [1, "🚢" * 64, _cards(1), TIME, NONCE]),
-        "time_negative": ("made before 1970", [1, "harbour", _cards(1), -1, NONCE]),
+        "admins_16": ("16 admins", [1, "harbour", _cards(16), TIME, NONCE, []]),
+        "name_64": ("the longest name", [1, "🚢" * 64, _cards(1), TIME, NONCE, []]),
+        "terms": (
+            "all terms",
+            [1, "h", _cards(1), TIME, NONCE, ["centralized", "clear", "passphrase"]],
+        ),
+        "time_negative": ("made before 1970", [1, "harbour", _cards(1), -1, NONCE, []]),
     }
     return {
         stem: {
@@ -46,29 +50,44 @@ def _bad() -> dict[str, Case]:
     forged = cards[0][:-1] + bytes([cards[0][-1] ^ 1])
     second = card_bytes(key_of("admin 0"), "the same key under another name")
     values: dict[str, tuple[str, str, object]] = {
-        "unverified_card": ("a card altered", "unverified", [1, "h", [forged], TIME, NONCE]),
-        "admins_none": ("no admin", "malformed", [1, "h", [], TIME, NONCE]),
-        "admins_17": ("17 admins", "malformed", [1, "h", _cards(17), TIME, NONCE]),
-        "admins_twice": ("the same card twice", "malformed", [1, "h", [cards[0]] * 2, TIME, NONCE]),
+        "unverified_card": ("a card altered", "unverified", [1, "h", [forged], TIME, NONCE, []]),
+        "admins_none": ("no admin", "malformed", [1, "h", [], TIME, NONCE, []]),
+        "admins_17": ("17 admins", "malformed", [1, "h", _cards(17), TIME, NONCE, []]),
+        "admins_twice": (
+            "the same card twice",
+            "malformed",
+            [1, "h", [cards[0]] * 2, TIME, NONCE, []],
+        ),
         "admins_same_key": (
             "two cards of one key",
             "malformed",
-            [1, "h", [cards[0], second], TIME, NONCE],
+            [1, "h", [cards[0], second], TIME, NONCE, []],
         ),
         "card_inside": (
             "a card that is not in a byte string",
             "malformed",
-            [1, "h", [cbor2.loads(cards[0])], TIME, NONCE],
+            [1, "h", [cbor2.loads(cards[0])], TIME, NONCE, []],
         ),
-        "name_empty": ("no name", "malformed", [1, "", cards, TIME, NONCE]),
-        "name_slash": ("a slash", "malformed", [1, "a/b", cards, TIME, NONCE]),
-        "time_text": ("a time that is text", "malformed", [1, "h", cards, "now", NONCE]),
-        "time_2_63": ("a time beyond 64 bits", "malformed", [1, "h", cards, 2**63, NONCE]),
-        "nonce_15": ("a nonce of 15 bytes", "malformed", [1, "h", cards, TIME, NONCE[1:]]),
-        "version_2": ("version 2", "malformed", [2, "h", cards, TIME, NONCE]),
-        "version_true": ("a boolean version", "malformed", [True, "h", cards, TIME, NONCE]),
-        "four_fields": ("no nonce", "malformed", [1, "h", cards, TIME]),
-        "six_fields": ("a field more", "malformed", [1, "h", cards, TIME, NONCE, 0]),
+        "name_empty": ("no name", "malformed", [1, "", cards, TIME, NONCE, []]),
+        "name_slash": ("a slash", "malformed", [1, "a/b", cards, TIME, NONCE, []]),
+        "time_text": ("a time that is text", "malformed", [1, "h", cards, "now", NONCE, []]),
+        "time_2_63": ("a time beyond 64 bits", "malformed", [1, "h", cards, 2**63, NONCE, []]),
+        "nonce_15": ("a nonce of 15 bytes", "malformed", [1, "h", cards, TIME, NONCE[1:], []]),
+        "version_2": ("version 2", "malformed", [2, "h", cards, TIME, NONCE, []]),
+        "version_true": ("a boolean version", "malformed", [True, "h", cards, TIME, NONCE, []]),
+        "five_fields": ("no terms", "malformed", [1, "h", cards, TIME, NONCE]),
+        "seven_fields": ("a field more", "malformed", [1, "h", cards, TIME, NONCE, [], 0]),
+        "term_unknown": (
+            "a term from the future",
+            "malformed",
+            [1, "h", cards, TIME, NONCE, ["clear", "dear"]],
+        ),
+        "terms_order": (
+            "out of order",
+            "malformed",
+            [1, "h", cards, TIME, NONCE, ["clear", "centralized"]],
+        ),
+        "terms_twice": ("one twice", "malformed", [1, "h", cards, TIME, NONCE, ["clear", "clear"]]),
         "nothing": ("an empty array", "malformed", []),
         "map": ("a map", "malformed", {}),
     }

@@ -3,8 +3,8 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bundler.errors import MalformedError
-from bundler.hpke import STANZA_BYTES, HpkeUnwrapper, HpkeWrapper, Wrapper
+from ledger.errors import MalformedError
+from ledger.hpke import STANZA_BYTES, HpkeUnwrapper, HpkeWrapper, Wrapper
 from tests.bundler.doubles import CountedWrapper
 
 PRIVATE = X25519PrivateKey.from_private_bytes(bytes([1]) * 32)

@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: test lint format check demo bench vectors wheel clean
+.PHONY: test lint format check demo bench mutants fuzz vectors wheel clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "pannier needs Python 3.11 or later")'
@@ -33,6 +33,16 @@ demo: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.run
 
+# Takes each defence of docs/trust.md away and sees that a test notices.
+mutants: $(STAMP)
+	$(BIN)/python -m tests.mutants.run $(MUTANTS)
+
+# Coverage-guided, each target for so long; FUZZ names some of them (tests/fuzz/run.py --help).
+FUZZ_SECONDS ?= 600
+fuzz: $(STAMP)
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary=atheris --editable '.[fuzz]'
+	$(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS) $(FUZZ)
+
 vectors: $(STAMP)
 	$(BIN)/python -m tests.vectors.generate
 
@@ -40,4 +50,4 @@ wheel: $(STAMP)
 	$(BIN)/python -m build --wheel --outdir dist .
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .fuzz

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import zstandard
 
+from benchmarks import fragments, post_quantum
 from benchmarks.step import make_nodes
 from benchmarks.weather import weather_ndjson
 
@@ -128,7 +129,7 @@ def table(small: Figures, large: Figures) -> list[str]:
 def main() -> None:
     """Measure, print, and keep the figures."""
     figures = [measure(SMALL), measure(LARGE)]
-    print("\n".join(table(*figures)))
+    print("\n".join([*table(*figures), *post_quantum.table(), *fragments.table()]))
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps([asdict(one) for one in figures], indent=1) + "\n")
 

@@ -14,8 +14,10 @@ from ledger.members import Role
 from ledger.verify import verify
 from pannier import ledgers
 from pannier.home import Home, add_peer, create_home, open_keys
+from pannier.membership import share
 from pannier.node import Node
 from pannier.oneway import pack, unpack
+from pannier.payloads import Payloads
 
 MTU = 1400
 
@@ -32,7 +34,8 @@ def put(folder: Path) -> None:
     """Write the NDJSON into the farm's ledger."""
     with _node(folder, "farm") as node, (folder / "weather.ndjson").open("rb") as lines:
         store = ledgers.new_ledger(node, "weather")
-        ledgers.put(node, store, ledgers.drafts_from_ndjson(lines, now_us=0))
+        payloads = Payloads(node, lambda: store)
+        ledgers.put(node, store, ledgers.drafts_from_ndjson(lines, payloads, now_us=0))
 
 
 def pack_all(folder: Path) -> None:
@@ -40,7 +43,7 @@ def pack_all(folder: Path) -> None:
     with _node(folder, "farm") as node:
         (store,) = node.ledgers()
         home = node.peer_named("home")
-        ledgers.share(node, store, home, Role.WRITER)
+        share(node, store, home, Role.WRITER)
         pack(node, home, folder / "medium", mtu=MTU, repair_percent=0)
 
 

@@ -1,83 +1,60 @@
 """Packing and opening whole bundles: head, sections, seal (docs/format.md sections 4 and 5).
 
 Who may send what, which counter is new and what is merged is for the caller to say; from here
-comes who sent it, and that it is whole, meant for this node and not altered.
+comes who sent it, and that it is whole, meant for this node and not altered. Of a group bundle
+nobody knows who sent it: it carries nothing for which that would matter.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from hashlib import sha256
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bundler import cose, items
 from bundler.errors import (
-    ForgedError,
     LimitError,
     MalformedError,
+    UnencryptedError,
     UnknownSenderError,
     UnopenableError,
 )
-from bundler.limits import DEFAULT_LIMITS, Limits
-from bundler.seal import (
-    Entropy,
-    Sealer,
-    directed_key,
-    open_full,
-    open_pairwise,
-    seal_full,
-    seal_pairwise,
+from bundler.head import (
+    Stamp,
+    check_payload,
+    group_head,
+    pairwise_head,
+    signed_payload,
+    take_group_head,
+    take_pairwise_head,
 )
-from bundler.sealed import Header, SealedFull, SealedPairwise, parse_sealed
-from bundler.sections import Section, Skipped, decode_sections
+from bundler.keyring import Keyring
+from bundler.limits import DEFAULT_LIMITS, Limits
+from bundler.log_section import LogSection
+from bundler.notices import ForkSection, GenesisSection, KeySection
+from bundler.padding import PAD, padding
+from bundler.seal import (
+    Sealer,
+    bounded,
+    directed_key,
+    full_bytes,
+    group_sealing_key,
+    open_full,
+    open_shared,
+    seal_full,
+    seal_shared,
+    shared_bytes,
+)
+from bundler.sealed import Header, SealedClear, SealedFull, SealedShared, parse_sealed
+from bundler.sections import Section, Skipped, decode_sections, section_type
+from ledger.algorithm import HpkeKey
 from ledger.card import node_id
-from ledger.hpke import Unwrapper
 
-_VERSION = 1
-_NODE_ID_BYTES = 8
-_INCARNATION_BYTES = 8
-_DIGEST_BYTES = 32
 # Seven items, of which the recipients are the longest.
 _MAX_PAYLOAD_BYTES = 4096
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stamp:
-    """Which message of its sender a bundle is.
-
-    Attributes:
-        incarnation: Of the sending node, 8 bytes.
-        counter: Grows by one with each bundle of that incarnation.
-        time_us: The sender's clock, microseconds since 1970 UTC; may be wrong by years.
-    """
-
-    incarnation: bytes
-    counter: int
-    time_us: int
-
-    def fields(self) -> bytes:
-        """Return the items that a head has of it."""
-        time = self.time_us
-        return b"".join(
-            (
-                items.byte_string(self.incarnation),
-                items.uint(self.counter),
-                items.uint(time) if time >= 0 else items.uint(-1 - time, 1),
-            )
-        )
-
-    @classmethod
-    def take(cls, reader: items.Reader) -> "Stamp":
-        """Take the items of a stamp.
-
-        Raises:
-            MalformedError: something else comes next.
-        """
-        return cls(
-            incarnation=reader.bytes_of(_INCARNATION_BYTES),
-            counter=reader.uint(),
-            time_us=reader.int64(),
-        )
+# What needs no sender: everything in it is signed by whoever it is about.
+_SELF_PROVING = (LogSection, GenesisSection, ForkSection, Skipped)
+_SELF_PROVING_TYPES = {PAD, LogSection.TYPE, GenesisSection.TYPE, ForkSection.TYPE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,69 +63,55 @@ class Recipient:
 
     Attributes:
         author: 32 bytes.
-        hpke: X25519 public key, 32 bytes.
+        hpke: The strongest key of its card (`ledger.card.Card.hpke_key`).
     """
 
     author: bytes
-    hpke: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class PeerKey:
-    """A key shared with one peer, as the receiver of what that peer sends.
-
-    Attributes:
-        sender: The peer's author, 32 bytes.
-        key: The pairwise key, 32 bytes.
-    """
-
-    sender: bytes
-    key: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Keyring:
-    """All that a node needs to open what comes.
-
-    Attributes:
-        author: Its own, 32 bytes.
-        unwrapper: With its HPKE key.
-        author_of: From a node id (8 bytes) to the author of that node, None if it has no card.
-        peer_keys: Tried one after another; a peer may have several.
-    """
-
-    author: bytes
-    unwrapper: Unwrapper
-    author_of: Callable[[bytes], bytes | None]
-    peer_keys: Sequence[PeerKey]
+    hpke: HpkeKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """A bundle whose sender is proven; what it says is not.
+    """A bundle that is whole and for this node; what it says is not proven.
 
     Attributes:
         header: Priority and expiry.
-        sender: Author of the node that made it, 32 bytes.
-        stamp: Which of its messages.
-        is_pairwise: Whether it came under a shared key.
+        sender: Author of the node that made it, 32 bytes, proven; None of a group bundle.
+        stamp: Which of its messages; of a group bundle as unproven as its sender.
+        is_pairwise: Whether it came under a key that only the sender and this node have.
+        is_clear: Whether anybody could read it.
+        group: Under which group's key it came, 8 bytes; None of any other bundle.
+        claimed_sender: The node id in a group bundle, 8 bytes: any member can write any.
         encoded_sections: A view into the content.
     """
 
     header: Header
-    sender: bytes
+    sender: bytes | None
     stamp: Stamp
-    is_pairwise: bool
+    is_pairwise: bool = False
+    is_clear: bool = False
+    group: bytes | None = None
+    claimed_sender: bytes | None = None
     encoded_sections: memoryview
 
     def sections(self, *, limits: Limits = DEFAULT_LIMITS) -> Iterator[Section | Skipped]:
         """Yield the sections, each decoded when it is asked for.
 
         Raises:
-            MalformedError: the next one does not follow the format.
+            MalformedError: the next one does not follow the format, or has no place in a bundle of
+                this kind: whoever relies on its sender must know that, and a secret must stay one.
             LimitError: it is too big, or there are too many.
         """
-        return decode_sections(self.encoded_sections, limits=limits)
+        for section in decode_sections(self.encoded_sections, limits=limits):
+            _check_place(section, self)
+            yield section
+
+
+def _check_place(section: Section | Skipped, opened: Opened) -> None:
+    if opened.group is not None and not isinstance(section, _SELF_PROVING):
+        raise MalformedError("a group bundle in which its sender speaks of itself")
+    if opened.is_clear and isinstance(section, KeySection):
+        raise MalformedError("a key in a bundle that anybody can read")
 
 
 def pack_full(
@@ -168,25 +131,59 @@ def pack_full(
         stamp: Not used before.
         signing_key: Of this node.
         recipients: 1..64.
-        sealer: Randomness.
+        sealer: Randomness, and whether to pad.
 
     Raises:
         MalformedError: a recipient's key is not one.
         LimitError: too many recipients or sections, or the bundle becomes too big.
     """
-    _check_count(sections)
-    joined = b"".join(sections)
-    author = signing_key.public_key().public_bytes_raw()
+    joined = _joined(sections)
+    authors = [to.author for to in recipients]
 
     def content_for(outside: bytes) -> bytes:
-        payload = _payload(outside, stamp, [_id(to.author) for to in recipients], joined)
-        return cose.sign(signing_key, kid=_id(author), payload=payload).to_bytes() + joined
+        body = joined
+        if sealer.is_padded:
+            head_bytes = len(_signed_head(outside, stamp, signing_key, authors, body))
+            body += padding(head_bytes + len(body), lambda size: full_bytes(outside, size))
+        return _signed_head(outside, stamp, signing_key, authors, body) + body
 
     return seal_full(header, [to.hpke for to in recipients], content_for, sealer)
 
 
+def pack_clear(
+    sections: Sequence[bytes],
+    *,
+    header: Header,
+    stamp: Stamp,
+    signing_key: Ed25519PrivateKey,
+    recipients: Sequence[bytes],
+    limits: Limits = DEFAULT_LIMITS,
+) -> bytes:
+    """Return a bundle that anybody can read, signed by this node, for any of *recipients*.
+
+    Args:
+        sections: Each as `encode_section` gave it; none of them a key.
+        header: Priority and expiry.
+        stamp: Not used before.
+        signing_key: Of this node.
+        recipients: Their authors, 1..64.
+        limits: Bounds on the result.
+
+    Raises:
+        MalformedError: a key is among *sections*.
+        LimitError: too many recipients or sections, or the bundle becomes too big.
+    """
+    if any(section_type(one) == KeySection.TYPE for one in sections):
+        raise MalformedError("a key has no place in a bundle that anybody can read")
+    if not 1 <= len(recipients) <= limits.recipients:
+        raise LimitError(f"a bundle for {len(recipients)}; 1 to {limits.recipients} may be")
+    joined, clear = _joined(sections), SealedClear(header=header)
+    head = _signed_head(clear.outside(), stamp, signing_key, recipients, joined)
+    return bounded(replace(clear, content=head + joined).to_bytes(), limits)
+
+
 def pack_pairwise(
-    sections: Sequence[bytes], *, header: Header, stamp: Stamp, key: bytes, entropy: Entropy
+    sections: Sequence[bytes], *, header: Header, stamp: Stamp, key: bytes, sealer: Sealer
 ) -> bytes:
     """Return a sealed bundle for the peer with whom a key is shared.
 
@@ -195,34 +192,68 @@ def pack_pairwise(
         header: Priority and expiry.
         stamp: Not used before.
         key: From `bundler.seal.directed_key`.
-        entropy: For the nonce.
+        sealer: Randomness, and whether to pad.
 
     Raises:
         LimitError: too many sections, or the bundle becomes too big.
     """
-    _check_count(sections)
-    head = items.array_head(4) + items.uint(_VERSION) + stamp.fields()
-    return seal_pairwise(header, key, head + b"".join(sections), entropy)
+    return _pack_shared(pairwise_head(stamp) + _joined(sections), header, key, sealer)
+
+
+def pack_group(
+    sections: Sequence[bytes],
+    *,
+    header: Header,
+    stamp: Stamp,
+    sender: bytes,
+    key: bytes,
+    sealer: Sealer,
+) -> bytes:
+    """Return a sealed bundle for all who have an epoch key.
+
+    Args:
+        sections: Each as `encode_section` gave it; only logs, geneses and forks.
+        header: Priority and expiry.
+        stamp: Not used before.
+        sender: Author of this node, 32 bytes; nobody need believe it.
+        key: The epoch key, 32 bytes.
+        sealer: Randomness, and whether to pad.
+
+    Raises:
+        MalformedError: a section is among them for which its sender would have to be known.
+        LimitError: too many sections, or the bundle becomes too big.
+    """
+    if not {section_type(one) for one in sections} <= _SELF_PROVING_TYPES:
+        raise MalformedError("a group bundle carries only what proves itself")
+    content = group_head(stamp, _id(sender)) + _joined(sections)
+    return _pack_shared(content, header, group_sealing_key(key), sealer)
 
 
 def open_bundle(data: bytes, keyring: Keyring, *, limits: Limits = DEFAULT_LIMITS) -> Opened:
-    """Open the sealed bundle *data* and verify everything about it but its sections.
+    """Open the bundle *data* and verify everything about it but its sections.
 
     Raises:
         MalformedError: it does not follow the format.
         LimitError: it is beyond a bound.
         UnopenableError: no key of *keyring* opens it.
         UnknownSenderError: it opens, but its sender's card is missing.
+        UnencryptedError: its sender is one with whom encryption is agreed.
         ForgedError: it was altered, or made of a bundle for others.
     """
-    sealed = parse_sealed(data, limits=limits)
-    if isinstance(sealed, SealedFull):
-        return _open_full(sealed, keyring)
-    return _open_pairwise(sealed, keyring)
+    match parse_sealed(data, limits=limits):
+        case SealedFull() as sealed:
+            content = memoryview(open_full(sealed, keyring.unwrapper))
+            return _open_signed(sealed, content, keyring)
+        case SealedClear() as sealed:
+            opened = _open_signed(sealed, memoryview(sealed.content), keyring)
+            if opened.sender not in keyring.clear_senders:
+                raise UnencryptedError
+            return replace(opened, is_clear=True)
+        case sealed:
+            return _open_pairwise(sealed, keyring) or _open_group(sealed, keyring)
 
 
-def _open_full(sealed: SealedFull, keyring: Keyring) -> Opened:
-    content = memoryview(open_full(sealed, keyring.unwrapper))
+def _open_signed(sealed: SealedFull | SealedClear, content: memoryview, keyring: Keyring) -> Opened:
     reader = items.Reader(content)
     signed = cose.Sign1.take(reader, limit_bytes=_MAX_PAYLOAD_BYTES)
     sender = keyring.author_of(signed.kid)
@@ -230,81 +261,78 @@ def _open_full(sealed: SealedFull, keyring: Keyring) -> Opened:
         raise UnknownSenderError(signed.kid)
     signed.verify(sender)
     encoded_sections = content[reader.at :]
+    stamp = check_payload(
+        signed.payload,
+        outside=sealed.outside(),
+        recipient=_id(keyring.author),
+        sections=encoded_sections,
+    )
     return Opened(
-        header=sealed.header,
-        sender=sender,
-        stamp=_check_payload(signed.payload, sealed, keyring.author, encoded_sections),
-        is_pairwise=False,
-        encoded_sections=encoded_sections,
+        header=sealed.header, sender=sender, stamp=stamp, encoded_sections=encoded_sections
     )
 
 
-def _open_pairwise(sealed: SealedPairwise, keyring: Keyring) -> Opened:
+def _open_pairwise(sealed: SealedShared, keyring: Keyring) -> Opened | None:
+    """Return *sealed* opened under the key of a peer, None if it is under none of them."""
     for peer in keyring.peer_keys:
         key = directed_key(peer.key, sender=peer.sender, recipient=keyring.author)
-        try:
-            content = memoryview(open_pairwise(sealed, key))
-        except UnopenableError:
-            continue
-        reader = items.Reader(content)
-        reader.array_of(4)
-        _take_version(reader)
-        stamp = Stamp.take(reader)
-        return Opened(
-            header=sealed.header,
-            sender=peer.sender,
-            stamp=stamp,
-            is_pairwise=True,
-            encoded_sections=content[reader.at :],
-        )
-    raise UnopenableError("no key shared with a peer opens this bundle; it may be for others")
+        with suppress(UnopenableError):
+            reader = items.Reader(content := memoryview(open_shared(sealed, key)))
+            stamp = take_pairwise_head(reader)
+            return Opened(
+                header=sealed.header,
+                sender=peer.sender,
+                stamp=stamp,
+                is_pairwise=True,
+                encoded_sections=content[reader.at :],
+            )
+    return None
 
 
-def _payload(outside: bytes, stamp: Stamp, recipients: Sequence[bytes], sections: bytes) -> bytes:
-    """Return what the sender of a full bundle signs."""
-    return b"".join(
-        (
-            items.array_head(7),
-            items.uint(_VERSION),
-            stamp.fields(),
-            items.byte_string(sha256(outside).digest()),
-            items.array_head(len(recipients)),
-            *map(items.byte_string, recipients),
-            items.byte_string(sha256(sections).digest()),
-        )
+def _open_group(sealed: SealedShared, keyring: Keyring) -> Opened:
+    for group in keyring.group_keys:
+        with suppress(UnopenableError):
+            content = memoryview(open_shared(sealed, group_sealing_key(group.key)))
+            reader = items.Reader(content)
+            stamp, claimed = take_group_head(reader)
+            return Opened(
+                header=sealed.header,
+                sender=None,
+                stamp=stamp,
+                group=group.group,
+                claimed_sender=claimed,
+                encoded_sections=content[reader.at :],
+            )
+    raise UnopenableError(
+        "no key shared with a peer or a group opens this bundle; it may be for others"
     )
 
 
-def _check_payload(
-    payload: bytes, sealed: SealedFull, author: bytes, encoded_sections: memoryview
-) -> Stamp:
-    """Check that what was signed is this bundle, for this node; return its stamp."""
-    reader = items.Reader(payload)
-    reader.array_of(7)
-    _take_version(reader)
-    stamp = Stamp.take(reader)
-    outside = reader.bytes_of(_DIGEST_BYTES)
-    recipients = [reader.bytes_of(_NODE_ID_BYTES) for _ in range(reader.array(len(payload)))]
-    sections = reader.bytes_of(_DIGEST_BYTES)
-    reader.end()
-    if outside != sha256(sealed.outside()).digest():
-        raise ForgedError("a content that was signed for another bundle: somebody sealed it again")
-    if _id(author) not in recipients:
-        raise ForgedError("a bundle that opens here and was signed for others")
-    if sections != sha256(encoded_sections).digest():
-        raise ForgedError("the sections of a bundle are not those that were signed")
-    return stamp
+def _pack_shared(content: bytes, header: Header, key: bytes, sealer: Sealer) -> bytes:
+    if sealer.is_padded:
+        content += padding(len(content), lambda size: shared_bytes(header, size))
+    return seal_shared(header, key, content, sealer.entropy)
 
 
-def _take_version(reader: items.Reader) -> None:
-    if reader.uint() != _VERSION:
-        raise MalformedError("not a content of version 1; a newer pannier may read it")
+def _signed_head(
+    outside: bytes,
+    stamp: Stamp,
+    key: Ed25519PrivateKey,
+    recipients: Iterable[bytes],
+    sections: bytes,
+) -> bytes:
+    """Return the head of a full or clear bundle; its length does not depend on *sections*."""
+    payload = signed_payload(outside, stamp, [_id(author) for author in recipients], sections)
+    author = key.public_key().public_bytes_raw()
+    return cose.sign(key, kid=_id(author), payload=payload).to_bytes()
 
 
-def _check_count(sections: Sequence[bytes]) -> None:
-    most = DEFAULT_LIMITS.sections
+def _joined(sections: Sequence[bytes]) -> bytes:
+    # One less than a reader takes: padding may come to it.
+    most = DEFAULT_LIMITS.sections - 1
     if len(sections) > most:
         raise LimitError(f"{len(sections)} sections in a bundle, at most {most} are allowed")
+    return b"".join(sections)
 
 
 def _id(author: bytes) -> bytes:

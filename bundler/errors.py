@@ -36,6 +36,14 @@ class UnknownSenderError(BundleError):
         self.kid = kid
 
 
+class UnencryptedError(BundleError):
+    """The bundle is in clear, and was made by a node with which that is not agreed."""
+
+    def __init__(self) -> None:
+        """Say so, for the user and for the sender."""
+        super().__init__("it is not encrypted, and that is not agreed with its sender here")
+
+
 class ForgedError(BundleError):
     """A signature, tag, commitment, check or id does not fit what it is said to cover."""
 

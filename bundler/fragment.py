@@ -56,6 +56,11 @@ def fits(*checks: Check) -> Verify:
 HAS_CRC: Verify = fits(crc_check)
 
 
+def is_plausible(body: memoryview, check: bytes) -> bool:
+    """Accept a MAC, whose key a carrier has not, and a CRC if it fits."""
+    return len(check) == MAC_BYTES or HAS_CRC(body, check)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fragment:
     """Some symbols of one bundle.

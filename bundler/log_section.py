@@ -11,6 +11,7 @@ from ledger import cbor
 from ledger.genesis import LedgerId
 from ledger.note import Checkpoint
 from ledger.seeds import MAX_COVER_SEEDS, MAX_ENTRIES, TREE_DEPTH, Cover, check_cover, cover_to_cbor
+from ledger.signing import MLDSA44_SIGNATURE_BYTES
 
 _LEDGER_ID_BYTES = 16
 _AUTHOR_BYTES = 32
@@ -107,6 +108,8 @@ def _take_cover(reader: items.Reader) -> Cover:
 
 
 def _take_checkpoint(reader: items.Reader) -> Checkpoint:
-    reader.array_of(3)
+    count = reader.array_of(3, 4)
     size = reader.uint(MAX_ENTRIES)
-    return Checkpoint(size, reader.bytes_of(_ROOT_BYTES), reader.bytes_of(_SIGNATURE_BYTES))
+    root, signature = reader.bytes_of(_ROOT_BYTES), reader.bytes_of(_SIGNATURE_BYTES)
+    second = reader.bytes_of(MLDSA44_SIGNATURE_BYTES) if count == 4 else None
+    return Checkpoint(size, root, signature, second)

@@ -82,3 +82,28 @@ def bundle_bytes_for(symbol_bytes: int, limits: Limits) -> int:
     One source block of the erasure code, and never so large that one more section breaks the bound.
     """
     return min(limits.bundle_bytes * 3 // 4, _BUNDLE_BYTES, _BUNDLE_SYMBOLS * symbol_bytes)
+
+
+def common(lacks: Iterable[Iterable[Span]], *, least: int) -> list[Span]:
+    """Return what of one log at least so many peers lack.
+
+    Args:
+        lacks: The spans that each peer lacks, which do not overlap for one peer.
+        least: How many, at least 1.
+
+    Returns:
+        Spans that ascend and do not touch each other.
+    """
+    steps: dict[int, int] = {}
+    for first, end in (span for spans in lacks for span in spans):
+        steps[first] = steps.get(first, 0) + 1
+        steps[end] = steps.get(end, 0) - 1
+    found, count, begun = [], 0, None
+    for at in sorted(steps):
+        count += steps[at]
+        if begun is None and count >= least:
+            begun = at
+        elif begun is not None and count < least:
+            found.append(Span(begun, at))
+            begun = None
+    return found

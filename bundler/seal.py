@@ -1,6 +1,7 @@
 """Sealing a content and opening it again (docs/format.md section 4).
 
-Both kinds of bundle, full and pairwise; what a content is, `bundler.content` knows.
+Full bundles, and those under a key that two nodes or a group share; what a content is,
+`bundler.content` knows.
 
 The signature inside a full bundle covers what stands outside, so that is made first and the
 content after it: `seal_full` gets a function from the one to the other. There is no way to use a
@@ -16,10 +17,18 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 
 from bundler import stream
 from bundler.errors import ForgedError, LimitError, UnopenableError, ledger_errors_converted
-from bundler.kdf import KEY_BYTES, derive
 from bundler.limits import DEFAULT_LIMITS, Limits
-from bundler.sealed import COMMITMENT_BYTES, NONCE_BYTES, Header, SealedFull, SealedPairwise
-from ledger.hpke import Unwrapper, Wrapper
+from bundler.sealed import (
+    COMMITMENT_BYTES,
+    NONCE_BYTES,
+    Header,
+    SealedFull,
+    SealedShared,
+    sealed_bytes,
+)
+from ledger.algorithm import HpkeKey
+from ledger.hpke import STANZA_BYTES, Unwrapper, Wrapper
+from ledger.kdf import KEY_BYTES, derive
 
 Entropy = Callable[[int], bytes]
 """Returns that many unpredictable bytes."""
@@ -27,20 +36,22 @@ Entropy = Callable[[int], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Sealer:
-    """Where sealing draws its randomness from, all of it.
+    """How bundles are sealed: where all randomness comes from, and whether sizes may tell.
 
     Attributes:
         entropy: For content keys and nonces.
         wrapper: For stanzas.
+        is_padded: Whether bundles get one of few sizes (`bundler.padding`).
     """
 
     entropy: Entropy
     wrapper: Wrapper
+    is_padded: bool = False
 
 
 def seal_full(
     header: Header,
-    recipients: Sequence[bytes],
+    recipients: Sequence[HpkeKey],
     content_for: Callable[[bytes], bytes],
     sealer: Sealer,
     *,
@@ -50,7 +61,7 @@ def seal_full(
 
     Args:
         header: Priority and expiry.
-        recipients: Their HPKE public keys, 1..64 of 32 bytes.
+        recipients: Their HPKE public keys, 1..64; of each the strongest.
         content_for: Gives the content, once, for the bytes that stand outside of it.
         sealer: Randomness.
         limits: Bounds on the result.
@@ -70,7 +81,7 @@ def seal_full(
     )
     content = content_for(sealed.outside())
     ciphertext = stream.encrypt(_stream_key(key, header), content)
-    return _bounded(replace(sealed, ciphertext=ciphertext).to_bytes(), limits)
+    return bounded(replace(sealed, ciphertext=ciphertext).to_bytes(), limits)
 
 
 def open_full(sealed: SealedFull, unwrapper: Unwrapper) -> bytes:
@@ -82,6 +93,11 @@ def open_full(sealed: SealedFull, unwrapper: Unwrapper) -> bytes:
         ForgedError: its sender shows others something else, or the ciphertext was altered.
     """
     info = _stanza_info(sealed.header)
+    if not any(len(stanza) == STANZA_BYTES[unwrapper.algorithm] for stanza in sealed.stanzas):
+        raise UnopenableError(
+            f"a bundle with nothing under {unwrapper.algorithm.label}, which our card asks for: "
+            "it is for somebody else, or sealed for us in a weaker way"
+        )
     for stanza in sealed.stanzas:
         key = unwrapper.unwrap(stanza, info)
         if key is not None:
@@ -101,7 +117,15 @@ def directed_key(pairwise_key: bytes, *, sender: bytes, recipient: bytes) -> byt
     return derive(pairwise_key, b"pannier pairwise 1\0" + sender + recipient)
 
 
-def seal_pairwise(
+def group_sealing_key(epoch_key: bytes) -> bytes:
+    """Return the key of bundles to all who hold *epoch_key*, 32 bytes.
+
+    One for both directions: a member can pass for any other in a group bundle.
+    """
+    return derive(epoch_key, b"pannier group 1\0")
+
+
+def seal_shared(
     header: Header,
     key: bytes,
     content: bytes,
@@ -109,7 +133,7 @@ def seal_pairwise(
     *,
     limits: Limits = DEFAULT_LIMITS,
 ) -> bytes:
-    """Seal *content* under a `directed_key`.
+    """Seal *content* under a `directed_key` or a `group_sealing_key`.
 
     A nonce that comes twice, as from a restored backup, shows that two contents are the same and
     nothing else: AES-GCM-SIV is made for that.
@@ -119,12 +143,12 @@ def seal_pairwise(
     """
     nonce = entropy(NONCE_BYTES)
     ciphertext = AESGCMSIV(key).encrypt(nonce, content, header.to_bytes())
-    sealed = SealedPairwise(header=header, nonce=nonce, ciphertext=ciphertext)
-    return _bounded(sealed.to_bytes(), limits)
+    sealed = SealedShared(header=header, nonce=nonce, ciphertext=ciphertext)
+    return bounded(sealed.to_bytes(), limits)
 
 
-def open_pairwise(sealed: SealedPairwise, key: bytes) -> bytes:
-    """Return the content of *sealed* under a `directed_key`; so its sender is known.
+def open_shared(sealed: SealedShared, key: bytes) -> bytes:
+    """Return the content of *sealed*; that it opens proves that its sender has *key*.
 
     Raises:
         UnopenableError: it is not under *key*, or was altered: nobody can tell which.
@@ -132,11 +156,36 @@ def open_pairwise(sealed: SealedPairwise, key: bytes) -> bytes:
     try:
         return AESGCMSIV(key).decrypt(sealed.nonce, sealed.ciphertext, sealed.header.to_bytes())
     except (InvalidTag, ValueError) as error:
-        raise UnopenableError("no key shared with a peer opens this bundle") from error
+        raise UnopenableError("no key shared with a peer or group opens this bundle") from error
+
+
+def full_bytes(outside: bytes, content_bytes: int) -> int:
+    """Return the length of the full bundle with *outside* around a content of that length."""
+    return sealed_bytes(outside, stream.encrypted_bytes(content_bytes))
+
+
+def shared_bytes(header: Header, content_bytes: int) -> int:
+    """Return the length of a bundle under a shared key around a content of that length."""
+    outside = SealedShared(header=header, nonce=bytes(NONCE_BYTES)).outside()
+    return sealed_bytes(outside, content_bytes + stream.TAG_BYTES)
+
+
+def bounded(sealed: bytes, limits: Limits) -> bytes:
+    """Return *sealed*, which a reader must take.
+
+    Raises:
+        LimitError: it is too big.
+    """
+    if len(sealed) > limits.bundle_bytes:
+        raise LimitError(
+            f"a bundle of {len(sealed)} bytes, at most {limits.bundle_bytes} are allowed: "
+            "pack fewer sections"
+        )
+    return sealed
 
 
 def _wrapped(
-    wrapper: Wrapper, key: bytes, recipients: Sequence[bytes], info: bytes
+    wrapper: Wrapper, key: bytes, recipients: Sequence[HpkeKey], info: bytes
 ) -> tuple[bytes, ...]:
     with ledger_errors_converted():
         return tuple(wrapper.wrap(key, public, info) for public in recipients)
@@ -153,12 +202,3 @@ def _stream_key(content_key: bytes, header: Header) -> bytes:
 def _commitment(content_key: bytes, header: Header) -> bytes:
     info = b"pannier commitment 1\0" + header.to_bytes()
     return derive(content_key, info)[:COMMITMENT_BYTES]
-
-
-def _bounded(sealed: bytes, limits: Limits) -> bytes:
-    if len(sealed) > limits.bundle_bytes:
-        raise LimitError(
-            f"a bundle of {len(sealed)} bytes, at most {limits.bundle_bytes} are allowed: "
-            "pack fewer sections"
-        )
-    return sealed

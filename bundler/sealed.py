@@ -5,6 +5,7 @@ Says nothing of whether it opens; that is `bundler.seal`.
 
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import TypeAlias
 
 from bundler import items
 from bundler.errors import LimitError, MalformedError
@@ -16,7 +17,7 @@ NONCE_BYTES = 12
 MAX_PRIORITY = 7
 MAX_EXPIRY_DAYS = 65_535
 _VERSION = 1
-_FULL_ITEMS, _PAIRWISE_ITEMS = 6, 5
+_FULL_ITEMS, _SHARED_ITEMS, _CLEAR_ITEMS = 6, 5, 4
 
 
 def bundle_id(sealed: bytes) -> bytes:
@@ -88,8 +89,8 @@ class SealedFull:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SealedPairwise:
-    """A bundle between two nodes, under a key that they share.
+class SealedShared:
+    """A bundle under a key that two nodes share, or a group: nobody else can tell which.
 
     Attributes:
         header: See `Header`.
@@ -103,7 +104,7 @@ class SealedPairwise:
 
     def outside(self) -> bytes:
         """Return the bytes before the ciphertext."""
-        head = items.array_head(_PAIRWISE_ITEMS)
+        head = items.array_head(_SHARED_ITEMS)
         return head + self.header.fields() + items.byte_string(self.nonce)
 
     def to_bytes(self) -> bytes:
@@ -111,10 +112,32 @@ class SealedPairwise:
         return _with_ciphertext(self.outside(), self.ciphertext)
 
 
-def parse_sealed(
-    data: bytes | memoryview, *, limits: Limits = DEFAULT_LIMITS
-) -> SealedFull | SealedPairwise:
-    """Read the sealed bundle that is all of *data*; its ciphertext is a view into that.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedClear:
+    """A bundle that anybody can read, signed as a full one is.
+
+    Attributes:
+        header: See `Header`.
+        content: Head and sections.
+    """
+
+    header: Header
+    content: bytes | memoryview = b""
+
+    def outside(self) -> bytes:
+        """Return the bytes before the content; the signature inside covers them."""
+        return items.array_head(_CLEAR_ITEMS) + self.header.fields()
+
+    def to_bytes(self) -> bytes:
+        """Return the bundle."""
+        return _with_ciphertext(self.outside(), self.content)
+
+
+Sealed: TypeAlias = SealedFull | SealedShared | SealedClear
+
+
+def parse_sealed(data: bytes | memoryview, *, limits: Limits = DEFAULT_LIMITS) -> Sealed:
+    """Read the bundle that is all of *data*; its ciphertext or content is a view into that.
 
     Raises:
         MalformedError: *data* is not a sealed bundle.
@@ -123,11 +146,11 @@ def parse_sealed(
     if len(data) > limits.bundle_bytes:
         raise LimitError(f"a bundle of {len(data)} bytes, at most {limits.bundle_bytes} may come")
     reader = items.Reader(data)
-    count = reader.array_of(_FULL_ITEMS, _PAIRWISE_ITEMS)
+    count = reader.array_of(_FULL_ITEMS, _SHARED_ITEMS, _CLEAR_ITEMS)
     if reader.uint() != _VERSION:
         raise MalformedError("not a bundle of version 1; a newer pannier may read it")
     header = Header(reader.uint(MAX_PRIORITY), reader.uint(MAX_EXPIRY_DAYS))
-    sealed: SealedFull | SealedPairwise
+    sealed: Sealed
     if count == _FULL_ITEMS:
         sealed = SealedFull(
             header=header,
@@ -135,12 +158,14 @@ def parse_sealed(
             commitment=reader.bytes_of(COMMITMENT_BYTES),
             ciphertext=reader.view(limits.bundle_bytes),
         )
-    else:
-        sealed = SealedPairwise(
+    elif count == _SHARED_ITEMS:
+        sealed = SealedShared(
             header=header,
             nonce=reader.bytes_of(NONCE_BYTES),
             ciphertext=reader.view(limits.bundle_bytes),
         )
+    else:
+        sealed = SealedClear(header=header, content=reader.view(limits.bundle_bytes))
     reader.end()
     return sealed
 
@@ -150,6 +175,11 @@ def _take_stanzas(reader: items.Reader, limits: Limits) -> tuple[bytes, ...]:
     if not count:
         raise MalformedError("a bundle for nobody")
     return tuple(bytes(reader.view(limits.stanza_bytes)) for _ in range(count))
+
+
+def sealed_bytes(outside: bytes, ciphertext_bytes: int) -> int:
+    """Return the length of the bundle with *outside* and a ciphertext or content of that length."""
+    return len(outside) + len(items.bytes_head(ciphertext_bytes)) + ciphertext_bytes
 
 
 def _with_ciphertext(outside: bytes, ciphertext: bytes | memoryview) -> bytes:

@@ -19,6 +19,7 @@ from bundler.notices import (
     ReceiptSection,
     SentSection,
 )
+from bundler.witness_section import WitnessSection
 
 Section = (
     LogSection
@@ -28,6 +29,7 @@ Section = (
     | GenesisSection
     | KeySection
     | ForkSection
+    | WitnessSection
 )
 _TYPES: dict[int, type[Section]] = {kind.TYPE: kind for kind in get_args(Section)}
 _PLAIN, _ZSTD = 0, 1
@@ -62,6 +64,17 @@ def encode_section(
     chosen, data = (_ZSTD, frame) if len(frame) < len(body) else (_PLAIN, body)
     head = items.array_head(3) + items.uint(section.TYPE) + items.uint(chosen)
     return head + items.byte_string(data)
+
+
+def section_type(encoded: bytes) -> int:
+    """Return the type of a section as `encode_section` gave it.
+
+    Raises:
+        MalformedError: *encoded* is none.
+    """
+    reader = items.Reader(encoded)
+    reader.array_of(3)
+    return reader.uint()
 
 
 def decode_sections(

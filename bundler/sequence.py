@@ -5,6 +5,7 @@ Source: CBOR sequences, RFC 8742.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bundler.errors import BundleError
 from bundler.fragment import HAS_CRC, START, Fragment, Verify
@@ -29,6 +30,48 @@ class BadFragment:
     offset: int
     length: int
     reason: BundleError
+
+
+class Sifted(NamedTuple):
+    """What `sift` leaves.
+
+    Attributes:
+        genuine: The fragments that are, one after another as they stood; may be empty.
+        forged_count: How many were whole and are not, or are of another bundle.
+    """
+
+    genuine: bytes
+    forged_count: int
+
+
+def sift(
+    data: bytes, bundle_id: bytes, verify: Verify, *, limits: Limits = DEFAULT_LIMITS
+) -> Sifted:
+    """Return what is left of *data* without all that is not a genuine fragment of one bundle.
+
+    Args:
+        data: A sequence of fragments, as it came.
+        bundle_id: The bundle that it is said to be of, 8 bytes.
+        verify: Accepts the check of a genuine fragment, and no other.
+        limits: Bounds on a bundle, and on the work.
+    """
+    scanner = _Scanner(data, verify, limits)
+    parts: list[bytes] = []
+    at = misplaced = 0
+    while at < len(data):
+        try:
+            fragment, end = scanner.take(at)
+        except BundleError:
+            end = scanner.next_fragment(at + 1)
+        else:
+            if fragment.bundle_id == bundle_id:
+                if at == 0 and end == len(data):
+                    return Sifted(data, 0)
+                parts.append(data[at:end])
+            else:
+                misplaced += 1
+        at = end
+    return Sifted(b"".join(parts), scanner.forged_count + misplaced)
 
 
 def parse_sequence(
@@ -65,6 +108,7 @@ class _Scanner:
         self._verify = verify
         self._limits = limits
         self._budget_bytes = _LEAST_SCAN_BYTES + limits.scan_factor * len(data)
+        self.forged_count = 0
 
     def take(self, at: int) -> tuple[Fragment, int]:
         return Fragment.take(self._view, at, self._charged, self._limits)
@@ -83,4 +127,6 @@ class _Scanner:
 
     def _charged(self, body: memoryview, check: bytes) -> bool:
         self._budget_bytes -= len(body)
-        return self._verify(body, check)
+        is_genuine = self._verify(body, check)
+        self.forged_count += not is_genuine
+        return is_genuine

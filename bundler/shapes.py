@@ -17,6 +17,7 @@ from bundler.errors import MalformedError, ledger_errors_converted
 from bundler.limits import Limits
 from ledger import cbor
 from ledger.entry import NULL_PAYLOAD
+from ledger.on_behalf import DEVICE, VALUE
 
 LEFT_OUT, NO_SHAPE, FIRST_SHAPE = 0, 1, 2
 """Shape of an entry whose payload is not here, or is not a map; number of shape 0 of the list."""
@@ -39,6 +40,8 @@ class Shape:
     """
 
     __slots__ = ("_flat", "_map_head", "_row_head", "_skip", "grown_bytes", "keys")
+
+    keys: tuple[object, ...]
 
     def __init__(self, keys: Sequence[str]) -> None:
         """Make the shape with *keys*.
@@ -67,6 +70,8 @@ class Shape:
         """
         with ledger_errors_converted():
             keys = cbor.as_list(cbor.decode(data, limit_bytes=len(data)))
+            if keys and not isinstance(keys[0], str):
+                return DeviceShape(_device_keys(keys))
             return cls([cbor.as_text(key) for key in keys])
 
     def to_bytes(self) -> bytes:
@@ -85,8 +90,7 @@ class Shape:
         """
         try:
             values: list[object] = _loads(self._row_head + row)
-            self._flat[1::2] = values
-            payload = self._map_head + _dumps(self._flat)[self._skip :]
+            payload = self._joined(values)
         except _CBOR_ERRORS as error:
             raise MalformedError(f"a row is not the values of its shape: {error}") from error
         if len(payload) != len(row) + self.grown_bytes:
@@ -95,6 +99,10 @@ class Shape:
             self._check_with_care(row, values, payload)
         return payload
 
+    def _joined(self, values: list[object]) -> bytes:
+        self._flat[1::2] = values
+        return self._map_head + _dumps(self._flat)[self._skip :]
+
     def _check_with_care(self, row: bytes, values: list[object], payload: bytes) -> None:
         """Check what the quick checks cannot: order in inner maps, depth, NaN, odd types."""
         if self.row(values) != row:
@@ -102,12 +110,40 @@ class Shape:
         check_payload(payload)
 
 
+class DeviceShape(Shape):
+    """The shape of payloads on behalf of devices: {3: device, 4: a map with the keys}.
+
+    A row is the device, then the values of the inner map.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        """Make the shape whose inner map has *keys*.
+
+        Raises:
+            MalformedError: they are not in the order of a map, or one is there twice.
+        """
+        super().__init__(keys)
+        self.keys = (DEVICE, VALUE, *keys)
+        self._row_head = items.array_head(1 + len(keys))
+        self.grown_bytes += 3  # the head of the outer map, and its keys
+
+    def to_bytes(self) -> bytes:
+        """Return the shape as a string of its list."""
+        return _dumps([DEVICE, VALUE, self.keys[2:]])
+
+    def _joined(self, values: list[object]) -> bytes:
+        device = _dumps(values[0])
+        return b"%c%c%b%c%b" % (0xA2, DEVICE, device, VALUE, super()._joined(values[1:]))
+
+
 class ShapeList:
     """The shapes of one section, as its entries come to use them."""
 
     def __init__(self, limits: Limits) -> None:
         """Begin with none."""
-        self._numbers: dict[tuple[str, ...], int] = {}
+        self._numbers: dict[tuple[object, ...], int] = {}
         self._shapes: list[Shape] = []
         self._room_bytes = limits.shapes_bytes
 
@@ -132,10 +168,13 @@ class ShapeList:
         return [shape.to_bytes() for shape in self._shapes]
 
     def _pack_map(self, payload: bytes) -> tuple[int, bytes] | None:
-        value: dict[str, object] = _loads(payload)
-        number = self._numbers.get(tuple(value))
-        shape = _shape_of(value) if number is None else self._shapes[number]
-        row = shape.row(value.values())
+        value: dict[object, object] = _loads(payload)
+        keys, values = tuple(value), tuple(value.values())
+        if keys == (DEVICE, VALUE) and type(values[1]) is dict:
+            keys, values = (*keys, *values[1]), (values[0], *values[1].values())
+        number = self._numbers.get(keys)
+        shape = _shape_of(keys) if number is None else self._shapes[number]
+        row = shape.row(values)
         if shape.payload(row) != payload:
             return None
         if number is None:
@@ -162,9 +201,18 @@ def check_payload(payload: bytes) -> None:
             cbor.decode(payload, limit_bytes=len(payload))
 
 
-def _shape_of(value: Iterable[object]) -> Shape:
+def _shape_of(keys: Sequence[object]) -> Shape:
     with ledger_errors_converted():
-        return Shape([cbor.as_text(key) for key in value])
+        if keys[:1] == (DEVICE,):
+            return DeviceShape([cbor.as_text(key) for key in keys[2:]])
+        return Shape([cbor.as_text(key) for key in keys])
+
+
+def _device_keys(shape: Sequence[object]) -> list[str]:
+    device, value, keys = cbor.as_list(shape, 3)
+    if (cbor.as_uint(device), cbor.as_uint(value)) != (DEVICE, VALUE):
+        raise MalformedError("a shape with other numbers than those of a device")
+    return [cbor.as_text(key) for key in cbor.as_list(keys)]
 
 
 def _refuse_tag(_decoder: object, *_tag: object) -> NoReturn:

@@ -4,13 +4,14 @@ Source: the payload of age v1 (C2SP age.md), with AES-256-GCM instead of ChaCha2
 V. T. Hoang et al., "Online Authenticated-Encryption and its Nonce-Reuse Misuse-Resistance" (2015).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bundler.errors import ForgedError, MalformedError
 
+Read = Callable[[int], bytes]
 CHUNK_BYTES = 64 * 1024
 TAG_BYTES = 16
 _COUNTER_BYTES = 11
@@ -50,6 +51,34 @@ def decrypt(key: bytes, ciphertext: bytes | memoryview) -> bytes:
         raise ForgedError(_FORGED) from error
 
 
+def encrypt_chunks(key: bytes, read: Read) -> Iterator[bytes]:
+    """Yield the `encrypt` of what *read* gives; a few chunks are in memory.
+
+    Args:
+        key: As for `encrypt`.
+        read: Returns that many bytes, fewer only at the end.
+    """
+    cipher = AESGCM(key)
+    for nonce, chunk in _read_chunks(read, CHUNK_BYTES):
+        yield cipher.encrypt(nonce, chunk, None)
+
+
+def decrypt_chunks(key: bytes, read: Read) -> Iterator[bytes]:
+    """Yield the content of which *read* gives the `encrypt`; all of it is there only at the end.
+
+    Raises:
+        ForgedError: it is not what was encrypted, or not all of it.
+    """
+    cipher = AESGCM(key)
+    for nonce, chunk in _read_chunks(read, CHUNK_BYTES + TAG_BYTES):
+        if len(chunk) == TAG_BYTES and nonce[:_COUNTER_BYTES].strip(b"\0"):
+            raise ForgedError(_FORGED)  # an empty last chunk is only that of an empty content
+        try:
+            yield cipher.decrypt(nonce, chunk, None)
+        except InvalidTag as error:
+            raise ForgedError(_FORGED) from error
+
+
 def encrypted_bytes(content_bytes: int) -> int:
     """Return the length of the ciphertext of a content of *content_bytes*."""
     return content_bytes + TAG_BYTES * max(1, -(-content_bytes // CHUNK_BYTES))
@@ -60,6 +89,20 @@ def _chunks(data: bytes | memoryview, size: int) -> Iterator[tuple[bytes, memory
     view = memoryview(data)
     count = max(1, -(-len(view) // size))
     for number in range(count):
-        last = b"\1" if number == count - 1 else b"\0"
-        nonce = number.to_bytes(_COUNTER_BYTES, "big") + last
-        yield nonce, view[number * size : (number + 1) * size]
+        yield (
+            _nonce(number, is_last=number == count - 1),
+            view[number * size : (number + 1) * size],
+        )
+
+
+def _read_chunks(read: Read, size: int) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the nonce and bytes of each chunk; there is always one."""
+    chunk, number = read(size), 0
+    while following := read(size):
+        yield _nonce(number, is_last=False), chunk
+        chunk, number = following, number + 1
+    yield _nonce(number, is_last=True), chunk
+
+
+def _nonce(number: int, *, is_last: bool) -> bytes:
+    return number.to_bytes(_COUNTER_BYTES, "big") + (b"\1" if is_last else b"\0")

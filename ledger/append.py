@@ -5,11 +5,10 @@ Each batch gets one signature, whatever its size.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-from ledger import cbor
+from ledger.close import close_payload
 from ledger.entry import (
     INCARNATIONS_THING,
     MAX_FOLLOWS,
@@ -27,7 +26,6 @@ from ledger.keys import Entropy
 from ledger.log import (
     MAX_BATCH_BYTES,
     MAX_BATCH_ENTRIES,
-    Close,
     LogName,
     LogState,
     LogStatus,
@@ -37,6 +35,8 @@ from ledger.members import may_write, members
 from ledger.merkle import extend, leaf_hash
 from ledger.note import Checkpoint, sign_checkpoint
 from ledger.seeds import root_cover, salts
+from ledger.settle import settle_batch
+from ledger.signing import Signer
 from ledger.store import Batch, Store
 from ledger.views import heads
 
@@ -74,15 +74,19 @@ def deletion(thing: str, time_us: int) -> Draft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Author:
-    """Somebody who writes: the signing key, and entropy for new incarnations."""
+    """Somebody who writes: the signing keys, and entropy for new incarnations."""
 
-    key: Ed25519PrivateKey
+    signer: Signer
     entropy: Entropy
 
     @property
     def public(self) -> bytes:
         """The author's name in logs, 32 bytes."""
-        return self.key.public_key().public_bytes_raw()
+        return self.signer.verifier.author
+
+    def sign_checkpoint(self, log_origin: str, size: int, root: bytes) -> Checkpoint:
+        """Return the signed head of one of the author's logs (`ledger.note.sign_checkpoint`)."""
+        return sign_checkpoint(self.signer, log_origin, size, root)
 
 
 def append(store: Store, author: Author, drafts: Iterable[Draft]) -> Iterator[LogState]:
@@ -92,16 +96,11 @@ def append(store: Store, author: Author, drafts: Iterable[Draft]) -> Iterator[Lo
         The log's state after each batch: what it holds then survives a power cut.
 
     Raises:
-        RefusedError: the author may not write to this ledger.
+        RefusedError: the author may not write to this ledger; nothing is written.
         MalformedError: a draft is out of bounds; the batches before it stay written.
         BusyError: another process held the file for too long.
         DamagedError: the disk said no.
     """
-    if not may_write(members(store), author.public):
-        raise RefusedError(
-            f"you may read the ledger {store.genesis.name} but not write to it: "
-            "ask one of its admins for `ledger share`"
-        )
     waiting: list[Draft] = []
     waiting_bytes = 0
     for draft in drafts:
@@ -122,7 +121,7 @@ def append(store: Store, author: Author, drafts: Iterable[Draft]) -> Iterator[Lo
 def own_log(store: Store, author: Author) -> LogState:
     """Return the log that the author's next entry goes to; an empty one may be new.
 
-    Nobody takes entries beyond a fork or a close, so after one it is a new log.
+    Nobody takes entries beyond a fork, a close or a removal, so after one it is a new log.
 
     Raises:
         BusyError: another process held the file for too long.
@@ -144,7 +143,7 @@ def _open_log(store: Store, author: Author) -> LogState | None:
     if incarnation is None:
         return None
     state = store.log(LogName(author.public, incarnation))
-    return state if state.status is LogStatus.OPEN else None
+    return state if state.status is LogStatus.OPEN and state.counts is None else None
 
 
 def open_incarnation(store: Store, author: Author) -> None:
@@ -176,7 +175,7 @@ def close_log(store: Store, author: Author, closing: LogState, *, time_us: int) 
     """
     root = closing.frontier.root()
     origin = log_origin(store.ledger_id, closing.name)
-    last = sign_checkpoint(author.key, origin, closing.size, root)
+    last = author.sign_checkpoint(origin, closing.size, root)
     draft = Draft(
         thing=INCARNATIONS_THING,
         payload=close_payload(closing.name, last),
@@ -186,36 +185,40 @@ def close_log(store: Store, author: Author, closing: LogState, *, time_us: int) 
     with store.transaction():
         open_incarnation(store, author)
         state, _ = _append_batch(store, author, [draft])
-        store.set_status(closing, LogStatus.CLOSED, close=Close(size=closing.size, root=root))
-        store.add_checkpoint(closing, last)
     return state
-
-
-def close_payload(log: LogName, last: Checkpoint) -> bytes:
-    """Return the payload of the entry that ends *log* at the checkpoint *last*."""
-    return cbor.encode({"checkpoint": last.to_cbor(), "incarnation": log.incarnation})
-
-
-def close_from_payload(author: bytes, payload: bytes) -> tuple[LogName, Checkpoint]:
-    """Return which log of *author* a close ends, and the checkpoint (not verified) where it does.
-
-    Raises:
-        MalformedError: *payload* is not that of a close.
-    """
-    fields = cbor.as_map(cbor.decode(payload, limit_bytes=1024), "checkpoint", "incarnation")
-    last = Checkpoint.from_cbor(cbor.as_list(fields["checkpoint"], 3))
-    return LogName(author, cbor.as_bytes(fields["incarnation"], 8)), last
 
 
 def _append_batch(store: Store, author: Author, drafts: Sequence[Draft]) -> tuple[LogState, int]:
     """Append as many of *drafts* as fit between two checkpoints; return also how many did."""
+    if not may_write(members(store), author.public) and not _may_undo(drafts):
+        raise _refusal(store)
     for _ in range(_ATTEMPTS):
         batch = _make_batch(store, author, own_log(store, author), drafts)
         try:
-            return store.commit(batch), len(batch.entries)
+            state = store.commit(batch, after=partial(_settle, store, batch))
+            return state, len(batch.entries)
         except StaleError:
             continue
     raise StaleError(f"another process kept writing to {store.path.name}; try again")
+
+
+def _settle(store: Store, batch: Batch, written: LogState) -> None:
+    """Refuse what would be void as soon as it is written."""
+    settle_batch(store, batch)
+    if store.log(written.name).counts is not None:
+        raise _refusal(store)
+
+
+def _may_undo(drafts: Sequence[Draft]) -> bool:
+    """Whether *drafts* may be what a removed admin has to say about its removal."""
+    return any(draft.action == Action.REVOKE for draft in drafts)
+
+
+def _refusal(store: Store) -> RefusedError:
+    return RefusedError(
+        f"you may read the ledger {store.genesis.name} but not write to it: "
+        "ask one of its admins for `ledger share`"
+    )
 
 
 def _make_batch(store: Store, author: Author, state: LogState, drafts: Sequence[Draft]) -> Batch:
@@ -230,7 +233,7 @@ def _make_batch(store: Store, author: Author, state: LogState, drafts: Sequence[
         state=state,
         entries=entries,
         extension=extension,
-        checkpoint=sign_checkpoint(author.key, origin, frontier.size, frontier.root()),
+        checkpoint=author.sign_checkpoint(origin, frontier.size, frontier.root()),
         cover=cover,
     )
 

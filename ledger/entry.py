@@ -30,6 +30,11 @@ class Action(IntEnum):
     GRANT = 2
     REVOKE = 3
     CLOSE = 4
+    EPOCH = 5
+
+
+ALWAYS_CARRIED = range(Action.GRANT, Action.EPOCH + 1)
+"""Actions whose payload is never left out: who belongs to a ledger hangs on them."""
 
 
 class Follow(NamedTuple):

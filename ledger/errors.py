@@ -25,6 +25,10 @@ class DamagedError(LedgerError):
     """A file of ours is not as we wrote it."""
 
 
+class AlteredError(DamagedError):
+    """Something in a file of ours does not open under its key: its bytes were changed."""
+
+
 class WrongPassphraseError(LedgerError):
     """The passphrase does not open the keys."""
 

@@ -12,6 +12,7 @@ from ledger.genesis import LedgerId
 from ledger.log import LogName, log_origin
 from ledger.merkle import verify_inclusion
 from ledger.note import Checkpoint
+from ledger.signing import Verifier
 
 _MAX_FORK_BYTES = 1 << 14
 
@@ -62,8 +63,13 @@ class Fork:
         branches = tuple(_branch(*sides[at : at + 3]) for at in (0, 3))
         return cls(index=cbor.as_uint(index), branches=(branches[0], branches[1]))
 
-    def verify(self, ledger_id: LedgerId, log: LogName) -> None:
+    def verify(self, ledger_id: LedgerId, log: LogName, verifier: Verifier) -> None:
         """Check that the author of *log* signed both branches.
+
+        Args:
+            ledger_id: Which ledger.
+            log: Which of its logs.
+            verifier: The keys of its author, as the ledger knows them.
 
         Raises:
             UnverifiedError: this proves nothing.
@@ -71,7 +77,7 @@ class Fork:
         if self.branches[0].leaf >= self.branches[1].leaf:
             raise UnverifiedError("the branches of a fork are equal or in the wrong order")
         for branch in self.branches:
-            branch.checkpoint.verify(log_origin(ledger_id, log), log.author)
+            branch.checkpoint.verify(log_origin(ledger_id, log), verifier)
             verify_inclusion(
                 index=self.index,
                 size=branch.checkpoint.size,
@@ -83,7 +89,7 @@ class Fork:
 
 def _branch(checkpoint: object, leaf: object, proof: object) -> Branch:
     return Branch(
-        checkpoint=Checkpoint.from_cbor(cbor.as_list(checkpoint, 3)),
+        checkpoint=Checkpoint.from_cbor(checkpoint),
         leaf=cbor.as_bytes(leaf, 32),
         proof=tuple(cbor.as_bytes(item, 32) for item in cbor.as_list(proof)),
     )

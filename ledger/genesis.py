@@ -21,7 +21,7 @@ class Term(Enum):
 
     CENTRALIZED: only admins write, also on behalf of devices that hold no key.
     CLEAR: its bundles may travel unencrypted, to peers who agreed to that.
-    PASSPHRASE: who has the passphrase is a member (docs/format.md section 3.6).
+    PASSPHRASE: who has the passphrase is a member (docs/format.md section 3.7).
     """
 
     CENTRALIZED = "centralized"

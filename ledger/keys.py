@@ -10,19 +10,24 @@ from typing import Self
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from ledger import cbor
-from ledger.card import SUITE_X25519, Card
+from ledger.algorithm import Algorithm
+from ledger.card import Card
 from ledger.errors import MalformedError, WrongPassphraseError
+from ledger.hpke import HYBRID_SEED_BYTES, HpkeUnwrapper, HybridPrivateKey
+from ledger.signing import Signer
 
 Entropy = Callable[[int], bytes]
 """Returns that many unpredictable bytes."""
 
 _MAX_FILE_BYTES = 4096
 _LABEL = b"pannier keys 1\0"
+_MLDSA44_SEED_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +44,15 @@ class KeyStretch:
     lanes: int = 4
     memory_kib: int = 64 * 1024
 
+    def check(self) -> None:
+        """Raise `MalformedError` unless the cost is what we would have asked for, or near it."""
+        if not (
+            1 <= self.passes <= 16
+            and 1 <= self.lanes <= 16
+            and 8 * self.lanes <= self.memory_kib <= 1 << 20
+        ):
+            raise MalformedError("the file asks for more work than is sensible; it is damaged")
+
     def derive(self, passphrase: str, salt: bytes) -> bytes:
         """Return the 32-byte key of *passphrase*."""
         kdf = Argon2id(
@@ -53,27 +67,56 @@ class KeyStretch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PostQuantumKeys:
+    """The private keys of a node that a quantum computer does not help against.
+
+    Attributes:
+        hybrid: MLKEM768-X25519; what is sealed for the node is sealed under it alone.
+        mldsa44: Signs each checkpoint a second time.
+    """
+
+    hybrid: HybridPrivateKey
+    mldsa44: MLDSA44PrivateKey
+
+    @classmethod
+    def from_seeds(cls, hybrid: bytes, mldsa44: bytes) -> Self:
+        """Return the keys that are made of these seeds, 32 bytes each."""
+        return cls(
+            hybrid=HybridPrivateKey(hybrid), mldsa44=MLDSA44PrivateKey.from_seed_bytes(mldsa44)
+        )
+
+    def seeds(self) -> list[bytes]:
+        """Return what `from_seeds` takes."""
+        return [self.hybrid.seed, self.mldsa44.private_bytes_raw()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeKeys:
     """The private keys of a node.
 
     Attributes:
         name: What the node calls itself.
         signing: Ed25519; its public half is the author of what the node writes.
-        x25519: The HPKE key.
+        x25519: For the hints in names of files, and the HPKE key of a node without others.
+        post_quantum: More keys, of a node that was made with them.
     """
 
     name: str
     signing: Ed25519PrivateKey
     x25519: X25519PrivateKey
+    post_quantum: PostQuantumKeys | None = None
 
     @classmethod
-    def generate(cls, name: str, entropy: Entropy) -> Self:
-        """Make new keys out of 64 bytes of *entropy*."""
-        return cls(
-            name=name,
-            signing=Ed25519PrivateKey.from_private_bytes(entropy(32)),
-            x25519=X25519PrivateKey.from_private_bytes(entropy(32)),
-        )
+    def generate(cls, name: str, entropy: Entropy, *, post_quantum: bool = False) -> Self:
+        """Make new keys out of 64 bytes of *entropy*, or 128 with those of *post_quantum*."""
+        signing = Ed25519PrivateKey.from_private_bytes(entropy(32))
+        x25519 = X25519PrivateKey.from_private_bytes(entropy(32))
+        more = None
+        if post_quantum:
+            more = PostQuantumKeys.from_seeds(
+                entropy(HYBRID_SEED_BYTES), entropy(_MLDSA44_SEED_BYTES)
+            )
+        return cls(name=name, signing=signing, x25519=x25519, post_quantum=more)
 
     @property
     def author(self) -> bytes:
@@ -83,17 +126,30 @@ class NodeKeys:
     @property
     def card(self) -> Card:
         """The card to give to peers (the same bytes each time: Ed25519 is deterministic)."""
-        public = self.x25519.public_key().public_bytes_raw()
-        return Card.sign(self.signing, name=self.name, hpke=((SUITE_X25519, public),))
+        keys = {Algorithm.X25519: self.x25519.public_key().public_bytes_raw()}
+        if self.post_quantum is not None:
+            keys[Algorithm.MLDSA44] = self.post_quantum.mldsa44.public_key().public_bytes_raw()
+            keys[Algorithm.MLKEM768_X25519] = self.post_quantum.hybrid.public
+        numbered = tuple(sorted((int(algorithm), key) for algorithm, key in keys.items()))
+        return Card.sign(self.signing, name=self.name, keys=numbered)
+
+    @property
+    def signer(self) -> Signer:
+        """What signs the node's checkpoints."""
+        return Signer(self.signing, self.post_quantum.mldsa44 if self.post_quantum else None)
+
+    def unwrapper(self) -> HpkeUnwrapper:
+        """Return what opens stanzas for this node: those of its strongest algorithm, no other."""
+        return HpkeUnwrapper(self.post_quantum.hybrid if self.post_quantum else self.x25519)
 
 
 def keys_to_file(
     keys: NodeKeys, passphrase: str | None, entropy: Entropy, stretch: KeyStretch | None = None
 ) -> bytes:
     """Return the content of the key file; without a *passphrase* whoever reads it has the keys."""
-    secret = cbor.encode(
-        [keys.name, keys.signing.private_bytes_raw(), keys.x25519.private_bytes_raw()]
-    )
+    private = [keys.signing.private_bytes_raw(), keys.x25519.private_bytes_raw()]
+    more = keys.post_quantum.seeds() if keys.post_quantum else []
+    secret = cbor.encode([keys.name, *private, *more])
     if passphrase is None:
         return cbor.encode([1, secret])
     stretch = stretch or KeyStretch()
@@ -128,12 +184,7 @@ def keys_from_file(data: bytes, passphrase: str | None) -> NodeKeys:
     _, parameters, salt, nonce, sealed = fields
     numbers = [cbor.as_uint(item) for item in cbor.as_list(parameters, 3)]
     stretch = KeyStretch(passes=numbers[0], lanes=numbers[1], memory_kib=numbers[2])
-    if not (
-        1 <= stretch.passes <= 16
-        and 1 <= stretch.lanes <= 16
-        and 8 * stretch.lanes <= stretch.memory_kib <= 1 << 20
-    ):
-        raise MalformedError("the key file asks for more work than is sensible; it is damaged")
+    stretch.check()
     key = stretch.derive(passphrase, cbor.as_bytes(salt, 16))
     try:
         secret = AESGCMSIV(key).decrypt(
@@ -152,9 +203,17 @@ def _file_fields(data: bytes) -> list[object]:
 
 
 def _keys(secret: bytes) -> NodeKeys:
-    name, signing, x25519 = cbor.as_list(cbor.decode(secret, limit_bytes=_MAX_FILE_BYTES), 3)
+    fields = cbor.as_list(cbor.decode(secret, limit_bytes=_MAX_FILE_BYTES), 3, 5)
+    name, signing, x25519, *seeds = fields
     return NodeKeys(
         name=cbor.as_text(name),
         signing=Ed25519PrivateKey.from_private_bytes(cbor.as_bytes(signing, 32)),
         x25519=X25519PrivateKey.from_private_bytes(cbor.as_bytes(x25519, 32)),
+        post_quantum=_post_quantum(*seeds) if seeds else None,
+    )
+
+
+def _post_quantum(hybrid: object, mldsa44: object) -> PostQuantumKeys:
+    return PostQuantumKeys.from_seeds(
+        cbor.as_bytes(hybrid, HYBRID_SEED_BYTES), cbor.as_bytes(mldsa44, _MLDSA44_SEED_BYTES)
     )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ledger.card import node_id
 from ledger.entry import Entry
 from ledger.genesis import LedgerId
-from ledger.merkle import Frontier
+from ledger.merkle import Frontier, NodeReader, frontier_at
 from ledger.note import Checkpoint, origin
 from ledger.seeds import Seed
 
@@ -70,6 +70,8 @@ class LogState:
         status: See `LogStatus`.
         close: Where it ends, when CLOSED or HOSTILE.
         fork_index: The first entry known to differ between two branches, when FORKED.
+        counts: How many entries count, since its author was removed; None: all. What follows is
+            *void*: kept and proven, but in no view.
     """
 
     row: int | None
@@ -79,11 +81,17 @@ class LogState:
     status: LogStatus = LogStatus.OPEN
     close: Close | None = None
     fork_index: int | None = None
+    counts: int | None = None
 
     @property
     def size(self) -> int:
         """Number of entries held."""
         return self.frontier.size
+
+    @property
+    def counted(self) -> int:
+        """Number of entries held that count."""
+        return self.size if self.counts is None else min(self.size, self.counts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +115,11 @@ class Range:
     entries: Sequence[Entry]
     cover: tuple[Seed, ...]
     checkpoint: Checkpoint
+
+
+def root_at(state: LogState, size: int, nodes: NodeReader) -> bytes:
+    """Return the root that *state* had at *size*, which is at most its own."""
+    return (state.frontier if size == state.size else frontier_at(size, nodes)).root()
 
 
 def log_origin(ledger_id: LedgerId, log: LogName) -> str:

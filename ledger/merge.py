@@ -8,9 +8,9 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ledger.append import close_from_payload
-from ledger.entry import Action, Entry, check_entry, leaf_bytes
-from ledger.errors import LedgerError, MalformedError, StaleError, UnverifiedError
+from ledger.close import has_gone_astray
+from ledger.entry import ALWAYS_CARRIED, check_entry, leaf_bytes
+from ledger.errors import MalformedError, StaleError, UnverifiedError
 from ledger.fork import Branch, Fork
 from ledger.log import (
     MAX_BATCH_BYTES,
@@ -21,8 +21,9 @@ from ledger.log import (
     LogStatus,
     Range,
     log_origin,
+    root_at,
 )
-from ledger.members import may_write, members
+from ledger.members import Members, members
 from ledger.merkle import (
     Extension,
     Frontier,
@@ -35,6 +36,7 @@ from ledger.merkle import (
 )
 from ledger.note import Checkpoint
 from ledger.seeds import MAX_COVER_SEEDS, TREE_DEPTH, Cover, Seed, covers, union
+from ledger.settle import settle, settle_batch
 from ledger.store import Batch, Store
 
 _ATTEMPTS = 100
@@ -81,7 +83,14 @@ class Ended:
     close: Close
 
 
-Outcome = Merged | Gap | NotGranted | Forked | Ended
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Void:
+    """The author was removed: of the log only *counts* entries count, and none of these."""
+
+    counts: int
+
+
+Outcome = Merged | Gap | NotGranted | Forked | Ended | Void
 
 
 def merge(store: Store, received: Range) -> Outcome:
@@ -94,9 +103,11 @@ def merge(store: Store, received: Range) -> Outcome:
         DamagedError: the disk said no.
     """
     _check_bounds(received)
-    if not may_write(members(store), received.log.author):
-        return NotGranted(author=received.log.author)
-    received.checkpoint.verify(log_origin(store.ledger_id, received.log), received.log.author)
+    known = members(store)
+    if (refused := unwanted(known, received.log, received.first)) is not None:
+        return refused
+    verifier = known.verifier(received.log.author)
+    received.checkpoint.verify(log_origin(store.ledger_id, received.log), verifier)
     for _ in range(_ATTEMPTS):
         try:
             return _merge_once(store, received, store.log(received.log))
@@ -105,7 +116,16 @@ def merge(store: Store, received: Range) -> Outcome:
     raise StaleError(f"another process kept writing to {store.path.name}; try again")
 
 
-def take_fork(store: Store, log: LogName, fork: Fork) -> Forked | NotGranted:
+def unwanted(known: Members, log: LogName, first: int) -> NotGranted | Void | None:
+    """Return why entries of *log* from number *first* on are not taken in; None if they are."""
+    if not known.is_known(log.author):
+        return NotGranted(author=log.author)
+    if first >= known.taken(log):
+        return Void(counts=known.counted(log))
+    return None
+
+
+def take_fork(store: Store, log: LogName, fork: Fork) -> Forked | NotGranted | Void:
     """Keep a proof that somebody passed on, and stop taking entries of *log*.
 
     The proof travels again with every bundle: one that comes before the author's grant is not kept,
@@ -116,9 +136,10 @@ def take_fork(store: Store, log: LogName, fork: Fork) -> Forked | NotGranted:
         BusyError: another process held the file for too long.
         DamagedError: the disk said no.
     """
-    fork.verify(store.ledger_id, log)
-    if not may_write(members(store), log.author):
-        return NotGranted(author=log.author)
+    known = members(store)
+    if (refused := unwanted(known, log, fork.index)) is not None:
+        return refused
+    fork.verify(store.ledger_id, log, known.verifier(log.author))
     with store.transaction():
         _mark_forked(store, store.ensure_log(log), fork)
         return Forked(fork=fork, status=store.log(log).status)
@@ -173,12 +194,7 @@ def _take(store: Store, state: LogState, received: Range, extension: Extension) 
         cover=_cover(state, received),
     )
 
-    def apply_closes(_: LogState) -> None:
-        for entry in new:
-            if entry.action == Action.CLOSE:
-                _apply_close(store, received.log, entry)
-
-    store.commit(batch, after=apply_closes)
+    store.commit(batch, after=lambda _: settle_batch(store, batch))
     return Merged(count=len(new))
 
 
@@ -205,50 +221,6 @@ def _is_used(seed: Seed, numbers: Sequence[int]) -> bool:
     return at < len(numbers) and numbers[at] >> shift == seed.position
 
 
-def _apply_close(store: Store, writing: LogName, entry: Entry) -> None:
-    """Do what a close says; of several that differ the least counts, in whatever order they came.
-
-    A branch that the close does not name stays until the other arrives: what it holds then makes
-    room for it in one transaction, and nobody looks into a gap in between.
-    """
-    try:
-        name, last = close_from_payload(writing.author, entry.payload or b"")
-        last.verify(log_origin(store.ledger_id, name), name.author)
-    except LedgerError:
-        return  # an author's nonsense about its own log says nothing
-    if name == writing:
-        return
-    close = Close(size=last.size, root=last.root)
-    state = store.ensure_log(name)
-    status = LogStatus.CLOSED
-    if state.close is not None and (state.status is LogStatus.HOSTILE or state.close != close):
-        status = LogStatus.HOSTILE
-        close = min(close, state.close, key=lambda one: (one.size, one.root))
-    store.set_status(state, status, close=close)
-    if close == Close(size=last.size, root=last.root) and contains(store, state, close):
-        store.truncate(state, frontier_at(close.size, store.nodes(state)))
-        store.add_checkpoint(state, last)
-
-
-def contains(store: Store, state: LogState, close: Close) -> bool:
-    """Return whether *state* begins with, or is, what *close* names.
-
-    Raises:
-        DamagedError: the file cannot be read.
-    """
-    return state.size >= close.size and root_at(state, close.size, store.nodes(state)) == close.root
-
-
-def has_gone_astray(state: LogState) -> bool:
-    """Whether *state* may be on another branch than the one at whose end its author closed it.
-
-    It is not yet, or no longer, what the close says, and gives way to whatever differs.
-    """
-    return state.close is not None and (
-        state.size != state.close.size or state.frontier.root() != state.close.root
-    )
-
-
 def _replace(store: Store, state: LogState, received: Range, fork: Fork) -> Outcome:
     with store.transaction():
         if store.log(state.name) != state:
@@ -273,7 +245,9 @@ def take_branch(store: Store, received: Range, index: int) -> Outcome:
     """
     state = store.log(received.log)
     store.truncate(state, frontier_at(index, store.nodes(state)))
-    return _merge_once(store, received, store.log(received.log))
+    outcome = _merge_once(store, received, store.log(received.log))
+    settle(store)
+    return outcome
 
 
 def _diverged(store: Store, state: LogState, fork: Fork) -> Forked:
@@ -343,13 +317,8 @@ def _check_bounds(received: Range) -> None:
         raise MalformedError("a log has at most 2^32 entries")
     for entry in received.entries:
         check_entry(entry)
-        if entry.payload is None and Action.DELETE < entry.action <= Action.CLOSE:
+        if entry.payload is None and entry.action in ALWAYS_CARRIED:
             raise MalformedError("an entry about members or incarnations without its payload")
-
-
-def root_at(state: LogState, size: int, nodes: NodeReader) -> bytes:
-    """Return the root that *state* had at *size*, which is at most its own."""
-    return _at(state, size, nodes).root()
 
 
 def _at(state: LogState, size: int, nodes: NodeReader) -> Frontier:

@@ -10,11 +10,10 @@ from base64 import b64encode
 from dataclasses import dataclass
 from hashlib import sha256
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from ledger import cbor, ed25519
 from ledger.merkle import HASH_BYTES
 from ledger.seeds import MAX_ENTRIES
+from ledger.signing import MLDSA44_SIGNATURE_BYTES, Signatures, Signer, Verifier
 
 _ED25519_TYPE = b"\x01"
 
@@ -27,15 +26,18 @@ class Checkpoint:
         size: Entries of the log, 0..2**32 (there are no salts for more).
         root: Root of the tree over their leaves, 32 bytes.
         signature: Ed25519 over the `checkpoint_text`, 64 bytes.
+        mldsa44: ML-DSA-44 over the same, 2,420 bytes; None of an author whose card promises none.
     """
 
     size: int
     root: bytes
     signature: bytes
+    mldsa44: bytes | None = None
 
     def to_cbor(self) -> list[object]:
         """Return the checkpoint as it is encoded; `from_cbor` is the inverse."""
-        return [self.size, self.root, self.signature]
+        second = [] if self.mldsa44 is None else [self.mldsa44]
+        return [self.size, self.root, self.signature, *second]
 
     @classmethod
     def from_cbor(cls, value: object) -> "Checkpoint":
@@ -44,21 +46,27 @@ class Checkpoint:
         Raises:
             MalformedError: it is not one.
         """
-        size, root, signature = cbor.as_list(value, 3)
+        size, root, signature, *second = cbor.as_list(value, 3, 4)
         return cls(
             cbor.as_uint(size, maximum=MAX_ENTRIES),
             cbor.as_bytes(root, HASH_BYTES),
             cbor.as_bytes(signature, ed25519.SIGNATURE_BYTES),
+            *(cbor.as_bytes(item, MLDSA44_SIGNATURE_BYTES) for item in second),
         )
 
-    def verify(self, log_origin: str, author: bytes) -> None:
-        """Check that *author* signed this for the log named *log_origin*.
+    def verify(self, log_origin: str, verifier: Verifier) -> None:
+        """Check that an author signed this for the log named *log_origin*.
+
+        Args:
+            log_origin: See `origin`.
+            verifier: The author's keys, as the ledger knows them (`ledger.card.Card.verifier`).
 
         Raises:
-            UnverifiedError: the signature is not by *author*, or for another log.
+            UnverifiedError: a signature that the author's card promises is missing, is not by the
+                author, or for another log; or there is one that the card does not promise.
         """
         text = checkpoint_text(log_origin, self.size, self.root)
-        ed25519.verify(author, text, self.signature)
+        verifier.verify(text, Signatures(self.signature, self.mldsa44))
 
 
 def origin(ledger_id: bytes, author: bytes, incarnation: bytes) -> str:
@@ -77,15 +85,16 @@ def checkpoint_text(log_origin: str, size: int, root: bytes) -> bytes:
     return f"{log_origin}\n{size}\n{b64encode(root).decode()}\n".encode()
 
 
-def sign_checkpoint(
-    private_key: Ed25519PrivateKey, log_origin: str, size: int, root: bytes
-) -> Checkpoint:
+def sign_checkpoint(signer: Signer, log_origin: str, size: int, root: bytes) -> Checkpoint:
     """Return the signed head of a log; the caller vouches that it continues what was signed."""
-    return Checkpoint(size, root, private_key.sign(checkpoint_text(log_origin, size, root)))
+    return Checkpoint(size, root, *signer.sign(checkpoint_text(log_origin, size, root)))
 
 
 def signed_note(log_origin: str, checkpoint: Checkpoint, author: bytes) -> str:
-    """Return *checkpoint* as a signed note, whose key name is the origin."""
+    """Return *checkpoint* as a signed note, whose key name is the origin.
+
+    Its line is that of Ed25519 alone, which is what tools for such notes know.
+    """
     text = checkpoint_text(log_origin, checkpoint.size, checkpoint.root).decode()
     blob = b64encode(_key_id(log_origin, author) + checkpoint.signature).decode()
     return f"{text}\n\N{EM DASH} {log_origin} {blob}\n"

@@ -20,12 +20,16 @@ from ledger.errors import DamagedError, LedgerError
 from ledger.log import Close, LogName, LogState, LogStatus
 from ledger.merkle import Frontier
 from ledger.note import Checkpoint
-from ledger.seeds import MAX_COVER_SEEDS, check_cover
+from ledger.rest import Rest
+from ledger.seeds import MAX_COVER_SEEDS, Cover, check_cover, cover_to_cbor
 
 # The most that `check_cover` takes, at up to 25 bytes a seed; `ledger.merge` keeps to as many.
 _MAX_COVER_BYTES = 32 * MAX_COVER_SEEDS
 _MAX_FOLLOWS_BYTES = 1 << 16
 _MAX_DROPPED_BYTES = MAX_PAYLOAD_BYTES + _MAX_FOLLOWS_BYTES
+# What is sealed, and then of which log.
+COVER = b"cover\0"
+DROPPED = b"dropped entry\0"
 
 SqlValue = int | str | bytes | None
 
@@ -45,23 +49,30 @@ def read_back() -> Iterator[None]:
         raise DamagedError(f"the ledger file is damaged: {error}") from error
 
 
-def entry_from_row(row: Sequence[SqlValue]) -> Entry:
+def entry_from_row(row: Sequence[SqlValue], rest: Rest) -> Entry:
     """Return the entry of a row (thing, kind, action, time, follows, digest, payload).
 
     Raises:
+        AlteredError: the payload, or a hidden name, does not open.
         DamagedError: a value is not of the type that was written.
     """
     thing, kind, action, time_us, follows, digest, payload = row
     if not (
-        isinstance(thing, str)
-        and isinstance(kind, str)
-        and isinstance(action, int)
+        isinstance(action, int)
         and isinstance(time_us, int)
         and isinstance(digest, bytes)
         and isinstance(payload, bytes | None)
     ):
         raise DamagedError("the ledger file is damaged: an entry of other types than were written")
-    return Entry(thing, kind, action, time_us, follows_from_row(follows), digest, payload)
+    return Entry(
+        rest.open_name(thing),
+        rest.open_name(kind),
+        action,
+        time_us,
+        follows_from_row(follows) if follows is not None else (),
+        digest,
+        None if payload is None else rest.open_payload(digest, payload),
+    )
 
 
 def follows_from_row(value: SqlValue) -> tuple[Follow, ...]:
@@ -77,51 +88,67 @@ def follows_from_row(value: SqlValue) -> tuple[Follow, ...]:
 
 
 def checkpoint_from_row(row: Sequence[SqlValue]) -> Checkpoint:
-    """Return the checkpoint of a row (size, root, signature).
+    """Return the checkpoint of a row (size, root, signature, ML-DSA-44 signature or null).
 
     Raises:
         DamagedError: it is not one.
     """
     with read_back():
-        return Checkpoint.from_cbor(list(row))
+        return Checkpoint.from_cbor([value for value in row if value is not None])
 
 
-def log_from_row(row: Sequence[SqlValue]) -> LogState:
+def log_from_row(row: Sequence[SqlValue], rest: Rest) -> LogState:
     """Return the log of a row.
 
     Args:
-        row: (id, author, incarnation, frontier, cover, status, close_size, close_root, fork_index).
+        rest: What the cover opens under.
+        row: (id, author, incarnation, frontier, cover, status, close_size, close_root, fork_index,
+            counts).
 
     Raises:
         DamagedError: it is not one.
     """
-    number, author, incarnation, frontier, cover, status, size, root, fork_index = row
+    number, author, incarnation, frontier, cover, status, size, root, fork_index, counts = row
     with read_back():
+        name = LogName(cbor.as_bytes(author, 32), cbor.as_bytes(incarnation, 8))
         close = Close(size=cbor.as_uint(size), root=cbor.as_bytes(root, 32)) if root else None
         return LogState(
             row=cbor.as_uint(number),
-            name=LogName(cbor.as_bytes(author, 32), cbor.as_bytes(incarnation, 8)),
+            name=name,
             frontier=Frontier.from_bytes(cbor.as_bytes(frontier)),
-            cover=check_cover(cbor.decode(cbor.as_bytes(cover), limit_bytes=_MAX_COVER_BYTES)),
+            cover=_cover_from_row(name, cbor.as_bytes(cover), rest),
             status=LogStatus(cbor.as_uint(status)),
             close=close,
             fork_index=None if fork_index is None else cbor.as_uint(fork_index),
+            counts=None if counts is None else cbor.as_uint(counts),
         )
 
 
-def dropped_to_row(number: int, entry: Entry) -> bytes:
+def cover_to_row(name: LogName, cover: Cover, rest: Rest) -> bytes:
+    """Return the column of the seeds that the log *name* has; `log_from_row` is the inverse."""
+    return rest.seal(COVER + b"".join(name), cbor.encode(cover_to_cbor(cover)))
+
+
+def _cover_from_row(name: LogName, value: bytes, rest: Rest) -> Cover:
+    data = rest.open(COVER + b"".join(name), value)
+    return check_cover(cbor.decode(data, limit_bytes=_MAX_COVER_BYTES))
+
+
+def dropped_to_row(name: LogName, number: int, entry: Entry, rest: Rest) -> bytes:
     """Return what is kept of an entry that fell off its log; `dropped_from_row` is the inverse."""
-    return cbor.encode([number, leaf_bytes(entry), entry.payload])
+    data = cbor.encode([number, leaf_bytes(entry), entry.payload])
+    return rest.seal(DROPPED + b"".join(name), data)
 
 
-def dropped_from_row(value: SqlValue) -> tuple[int, Entry]:
+def dropped_from_row(name: LogName, value: SqlValue, rest: Rest) -> tuple[int, Entry]:
     """Return the number and the entry of which *value* is the `dropped_to_row`.
 
     Raises:
         DamagedError: it is not one.
     """
     with read_back():
-        data = cbor.decode(cbor.as_bytes(value), limit_bytes=_MAX_DROPPED_BYTES)
+        opened = rest.open(DROPPED + b"".join(name), cbor.as_bytes(value))
+        data = cbor.decode(opened, limit_bytes=_MAX_DROPPED_BYTES)
         number, leaf, payload = cbor.as_list(data, 3)
         kept = None if payload is None else cbor.as_bytes(payload)
         return cbor.as_uint(number), entry_from_bytes(cbor.as_bytes(leaf), kept)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from ledger.append import Author, Draft, append, close_log, open_incarnation, own_log
 from ledger.entry import MAX_FOLLOWS, Action, Entry, sort_follows
 from ledger.log import LogName, LogStatus, Range
+from ledger.members import may_write, members
 from ledger.merge import Forked, Merged, Outcome, merge, take_branch
 from ledger.store import Store
 from ledger.views import last_before
@@ -36,11 +37,14 @@ def take_back(store: Store, author: Author, received: Range, *, time_us: int) ->
         writing = own_log(store, author).name
         before = store.newest_evidence()
         outcome = merge(store, received)
+        may_speak = may_write(members(store), author.public)
+        if not may_speak and isinstance(outcome, Forked):
+            return outcome  # what a removed author says of its logs is void
         if isinstance(outcome, Forked) and outcome.status is LogStatus.FORKED and outcome.fork:
             outcome = _adopt(store, author, received, outcome.fork.index, time_us)
         elif isinstance(outcome, Merged) and outcome.count and received.log == writing:
             open_incarnation(store, author)
-        if isinstance(outcome, Merged):
+        if isinstance(outcome, Merged) and may_speak:
             for _ in append(store, author, _say_again(store, store.dropped(before))):
                 pass
     return outcome

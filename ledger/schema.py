@@ -20,6 +20,7 @@ CREATE TABLE log (
     close_size INTEGER,
     close_root BLOB,
     fork_index INTEGER,
+    counts INTEGER,
     UNIQUE (author, incarnation)
 );
 CREATE TABLE checkpoint (
@@ -27,6 +28,7 @@ CREATE TABLE checkpoint (
     size INTEGER NOT NULL,
     root BLOB NOT NULL,
     signature BLOB NOT NULL,
+    mldsa44 BLOB,
     PRIMARY KEY (log, size)
 ) WITHOUT ROWID;
 CREATE TABLE node (

@@ -2,19 +2,23 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ledger import cbor
+from ledger.contradiction import proof_from_bytes
 from ledger.data import value_from_payload
 from ledger.entry import Entry, check_entry, leaf_bytes, payload_digest
-from ledger.errors import LedgerError
-from ledger.fork import Fork
+from ledger.errors import AlteredError, LedgerError
 from ledger.log import LogName, LogState, LogStatus, log_origin
-from ledger.members import may_write, members
-from ledger.merge import contains
+from ledger.members import members
 from ledger.merkle import EMPTY_FRONTIER, extend, leaf_hash
 from ledger.note import Checkpoint
+from ledger.on_behalf import statement_from_value
 from ledger.schema import NUMBER_BITS
 from ledger.seeds import covers, salt, salts
+from ledger.settle import contains, counts_of
+from ledger.shown import COUNTS
+from ledger.signing import Verifier
 from ledger.store import Store
 
 _STEP = 8192
@@ -49,12 +53,15 @@ class LogReport:
         state: The log.
         entries: How many were recomputed.
         checkpoints: How many signatures were verified.
+        on_behalf: How many entries speak for a device, by the word of the author alone; of those
+            that are sealed none is known.
         faults: Empty if all is as it should be; only the first fault of the log.
     """
 
     state: LogState
     entries: int
     checkpoints: int
+    on_behalf: int
     faults: tuple[Fault, ...]
 
 
@@ -70,15 +77,19 @@ def verify(store: Store) -> Iterator[LogReport]:
     known = members(store)
     for state in store.logs():
         faults = []
-        checked, checkpoints = 0, 0
+        checked = _Checked(0, 0, 0)
         try:
-            if state.size and not may_write(known, state.name.author):
-                raise _FaultError(None, "its author is not a writer of this ledger")
-            for checked, checkpoints in _verify_log(store, state):  # noqa: B007 -- kept for the report
+            if state.counts != counts_of(known, state.name):
+                right = min(known.counted(state.name), state.size)
+                raise _FaultError(
+                    None, f"of its entries {right} should count, by its author's rights"
+                )
+            verifier = known.verifier(state.name.author)
+            for checked in _verify_log(store, state, verifier):  # noqa: B007 -- kept for the report
                 pass
         except _FaultError as error:
             faults.append(Fault(log=state.name, number=error.number, reason=error.reason))
-        yield LogReport(state=state, entries=checked, checkpoints=checkpoints, faults=tuple(faults))
+        yield LogReport(state=state, **checked._asdict(), faults=tuple(faults))
 
 
 def verify_file(store: Store) -> list[Fault]:
@@ -93,17 +104,19 @@ def verify_file(store: Store) -> list[Fault]:
         if line != "ok"
     ]
     faults += [Fault(log=None, number=None, reason=what) for what, sql in _AGREE if store.rows(sql)]
-    for state, data in store.evidence("fork"):
+    known = members(store)
+    for state, data in (*store.evidence("fork"), *store.evidence("contradiction")):
+        verifier = known.verifier(state.name.author)
         try:
-            Fork.from_bytes(data).verify(store.ledger_id, state.name)
+            proof_from_bytes(data).verify(store.ledger_id, state.name, verifier)
         except LedgerError as error:
             faults.append(Fault(log=state.name, number=None, reason=f"a kept fork: {error}"))
     return faults
 
 
 _SHOWN = (
-    "SELECT thing, id >> 32, max(id & 4294967295) FROM entry WHERE action <= 1 "
-    "GROUP BY thing, id >> 32"
+    "SELECT thing, id >> 32, max(id & 4294967295) FROM entry WHERE action <= 1 "  # noqa: S608
+    f"AND {COUNTS} GROUP BY thing, id >> 32"
 )
 # What must hold between tables, and a query that finds something where it does not.
 _AGREE = (
@@ -120,6 +133,14 @@ _AGREE = (
 )
 
 
+class _Checked(NamedTuple):
+    """What was verified of a log so far; see `LogReport`."""
+
+    entries: int
+    checkpoints: int
+    on_behalf: int
+
+
 class _FaultError(Exception):
     def __init__(self, number: int | None, reason: str) -> None:
         super().__init__(reason)
@@ -127,19 +148,21 @@ class _FaultError(Exception):
         self.reason = reason
 
 
-def _verify_log(store: Store, state: LogState) -> Iterator[tuple[int, int]]:
-    """Yield (entries, checkpoints) verified so far; raise at the first fault."""
+def _verify_log(store: Store, state: LogState, verifier: Verifier) -> Iterator[_Checked]:
+    """Yield what is verified so far; raise at the first fault."""
     frontier = EMPTY_FRONTIER
     checkpoints = store.checkpoints(state, 0, 2**NUMBER_BITS)
-    passed = 0
+    passed = on_behalf = 0
     while frontier.size < state.size:
         due = [one.size for one in checkpoints[passed : passed + 1]]
         end = min([frontier.size + _STEP, state.size, *due])
-        frontier = extend(frontier, _leaves(store, state, frontier.size, end)).frontier
+        leaves, spoken = _leaves(store, state, frontier.size, end)
+        frontier = extend(frontier, leaves).frontier
+        on_behalf += spoken
         while passed < len(checkpoints) and checkpoints[passed].size == frontier.size:
-            _verify_checkpoint(store, state, checkpoints[passed], frontier.root())
+            _verify_checkpoint(store, state, checkpoints[passed], frontier.root(), verifier)
             passed += 1
-        yield frontier.size, passed
+        yield _Checked(frontier.size, passed, on_behalf)
     if frontier != state.frontier:
         raise _FaultError(None, "the tree does not have the root that the log remembers")
     covered = checkpoints[-1].size if checkpoints else 0
@@ -158,14 +181,16 @@ def _verify_close(store: Store, state: LogState) -> None:
         raise _FaultError(close.size, "the entry lies beyond where the log was closed")
 
 
-def _verify_checkpoint(store: Store, state: LogState, checkpoint: Checkpoint, root: bytes) -> None:
+def _verify_checkpoint(
+    store: Store, state: LogState, checkpoint: Checkpoint, root: bytes, verifier: Verifier
+) -> None:
     if checkpoint.root != root:
         raise _FaultError(
             None,
             f"entries up to {checkpoint.size} do not have the root that their author signed",
         )
     try:
-        checkpoint.verify(log_origin(store.ledger_id, state.name), state.name.author)
+        checkpoint.verify(log_origin(store.ledger_id, state.name), verifier)
     except LedgerError as error:
         raise _FaultError(None, f"checkpoint {checkpoint.size}: {error}") from error
 
@@ -187,8 +212,13 @@ def _verify_tiles(store: Store, state: LogState) -> None:
         rebuilt = extension.frontier
 
 
-def _leaves(store: Store, state: LogState, first: int, end: int) -> list[bytes]:
-    entries = store.entries(state, first, end)
+def _leaves(store: Store, state: LogState, first: int, end: int) -> tuple[list[bytes], int]:
+    """Return the leaves of some entries, and how many of them speak for a device."""
+    on_behalf = 0
+    try:
+        entries = store.entries(state, first, end)
+    except AlteredError as error:
+        raise _FaultError(_first_altered(store, state, first), str(error)) from error
     if len(entries) != end - first:
         there = set(store.numbers(state, first, end))
         missing = (number for number in range(first, end) if number not in there)
@@ -197,11 +227,22 @@ def _leaves(store: Store, state: LogState, first: int, end: int) -> list[bytes]:
         try:
             check_entry(entry)
             if entry.payload is not None:
-                value_from_payload(entry.payload)
+                value = value_from_payload(entry.payload)
+                on_behalf += statement_from_value(value) is not None
         except LedgerError as error:
             raise _FaultError(number, str(error)) from error
     _verify_digests(state, first, entries)
-    return [leaf_hash(leaf_bytes(entry)) for entry in entries]
+    return [leaf_hash(leaf_bytes(entry)) for entry in entries], on_behalf
+
+
+def _first_altered(store: Store, state: LogState, first: int) -> int:
+    """Return the number of the first entry from *first* on that does not open; there is one."""
+    for number in range(first, state.size):
+        try:
+            store.entries(state, number, number + 1)
+        except AlteredError:
+            return number
+    return state.size
 
 
 def _verify_digests(state: LogState, first: int, entries: Sequence[Entry]) -> None:

@@ -12,9 +12,11 @@ from heapq import merge
 from ledger import cbor
 from ledger.entry import Action, Entry, Follow, follows_from, leaf_bytes
 from ledger.log import LogName
+from ledger.members import members
 from ledger.merkle import leaf_hash
 from ledger.records import SqlValue, entry_from_row, read_back
 from ledger.schema import NUMBER_BITS
+from ledger.shown import COUNTS
 from ledger.store import Store, short_leaf
 
 _NUMBER_MASK = (1 << NUMBER_BITS) - 1
@@ -31,6 +33,7 @@ _FROM = (
     "FROM entry JOIN thing ON thing.id = entry.thing JOIN kind ON kind.id = entry.kind "
     "JOIN log ON log.id = entry.id >> 32"
 )
+_SHOWN = f"action <= 1 AND {COUNTS}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,16 +76,18 @@ def heads(store: Store, thing: str, *, until_us: int | None = None) -> list[Plac
         DamagedError: the file cannot be read.
     """
     if until_us is None:
-        last = store.rows(f"SELECT {_COLUMNS} {_LATEST} WHERE thing.name = ?", thing)
+        last = store.rows(
+            f"SELECT {_COLUMNS} {_LATEST} WHERE thing.name = ?", store.rest.seal_name(thing)
+        )
     else:
         last = store.rows(
             f"SELECT {_COLUMNS} {_FROM} WHERE entry.id IN ("  # noqa: S608 -- our own words
             "SELECT max(entry.id) FROM entry JOIN thing ON thing.id = entry.thing "
-            "WHERE thing.name = ? AND action <= 1 AND time <= ? GROUP BY entry.id >> 32)",
-            thing,
+            f"WHERE thing.name = ? AND {_SHOWN} AND time <= ? GROUP BY entry.id >> 32)",
+            store.rest.seal_name(thing),
             until_us,
         )
-    placed = [_placed(row) for row in last]
+    placed = [_placed(store, row) for row in last]
     if len(placed) > 1:
         followed = _followed(store, thing, until_us)
         placed = [one for one in placed if one.as_follow() not in followed]
@@ -97,10 +102,11 @@ def history(store: Store, thing: str) -> Iterator[Placed]:
         DamagedError: the file cannot be read.
     """
     rows = store.rows(
-        f"SELECT {_COLUMNS} {_FROM} WHERE thing.name = ? AND action <= 1 ORDER BY entry.id", thing
+        f"SELECT {_COLUMNS} {_FROM} WHERE thing.name = ? AND {_SHOWN} ORDER BY entry.id",
+        store.rest.seal_name(thing),
     )
     by_log: dict[LogName, list[Placed]] = {}
-    for one in map(_placed, rows):
+    for one in (_placed(store, row) for row in rows):
         by_log.setdefault(one.log, []).append(one)
     return merge(*by_log.values(), key=lambda one: (one.entry.time_us, one.log, one.number))
 
@@ -112,17 +118,19 @@ def last_before(store: Store, thing: str, log: LogName, end: int) -> Placed | No
         DamagedError: the file cannot be read.
     """
     rows = store.rows(
-        f"SELECT {_COLUMNS} {_FROM} WHERE thing.name = ? AND action <= 1 AND log.author = ? "
+        f"SELECT {_COLUMNS} {_FROM} WHERE thing.name = ? AND {_SHOWN} AND log.author = ? "
         "AND log.incarnation = ? AND entry.id & 4294967295 < ? ORDER BY entry.id DESC LIMIT 1",
-        thing,
+        store.rest.seal_name(thing),
         *log,
         end,
     )
-    return _placed(rows[0]) if rows else None
+    return _placed(store, rows[0]) if rows else None
 
 
 def missing(store: Store, thing: str) -> list[Follow]:
     """Return the entries that *thing*'s entries follow but that have not arrived.
+
+    Those of a removed author that do not count need not.
 
     Raises:
         MalformedError: a name that is not valid Unicode, or a number beyond 64 bits.
@@ -133,9 +141,16 @@ def missing(store: Store, thing: str) -> list[Follow]:
         "JOIN thing ON thing.id = follow.thing LEFT JOIN log ON log.author = follow.author "
         "AND log.incarnation = follow.incarnation "
         "WHERE thing.name = ? AND follow.number >= coalesce(log.size, 0)",
-        thing,
+        store.rest.seal_name(thing),
     )
-    return [_follow(row) for row in found]
+    if not found:
+        return []
+    known, follows = members(store), map(_follow, found)
+    return [
+        one
+        for one in follows
+        if not known.is_void(LogName(one.author, one.incarnation), one.number)
+    ]
 
 
 def things(store: Store, prefix: str = "") -> Iterator[str]:
@@ -145,6 +160,9 @@ def things(store: Store, prefix: str = "") -> Iterator[str]:
         MalformedError: a name that is not valid Unicode, or a number beyond 64 bits.
         DamagedError: the file cannot be read.
     """
+    if store.rest.hides_names:
+        yield from _hidden_things(store, prefix)
+        return
     after, page = prefix, 1000
     inclusive = True
     while True:
@@ -164,6 +182,15 @@ def things(store: Store, prefix: str = "") -> Iterator[str]:
         after, inclusive = names[-1], False
 
 
+def _hidden_things(store: Store, prefix: str) -> list[str]:
+    """Open every name, since sealed ones have no order: 3 us and some 100 bytes for each."""
+    found = store.rows(
+        "SELECT name FROM thing WHERE EXISTS (SELECT 1 FROM latest WHERE latest.thing = thing.id)"
+    )
+    names = (store.rest.open_name(row[0]) for row in found)
+    return sorted(name for name in names if name.startswith(prefix))
+
+
 def between(store: Store, since_us: int, until_us: int, *, limit: int = 1000) -> list[Placed]:
     """Return the first *limit* entries with a time in since_us..until_us, ascending by time.
 
@@ -174,13 +201,13 @@ def between(store: Store, since_us: int, until_us: int, *, limit: int = 1000) ->
         DamagedError: the file cannot be read.
     """
     rows = store.rows(
-        f"SELECT {_COLUMNS} {_FROM} WHERE time >= ? AND time <= ? AND action <= 1 "
+        f"SELECT {_COLUMNS} {_FROM} WHERE time >= ? AND time <= ? AND {_SHOWN} "
         "ORDER BY time, log.author, log.incarnation, entry.id LIMIT ?",
         since_us,
         until_us,
         limit,
     )
-    return [_placed(row) for row in rows]
+    return [_placed(store, row) for row in rows]
 
 
 def conflicts(store: Store) -> list[str]:
@@ -191,9 +218,9 @@ def conflicts(store: Store) -> list[str]:
     """
     found = store.rows(
         "SELECT thing.name FROM latest JOIN thing ON thing.id = latest.thing "
-        "GROUP BY latest.thing HAVING count(*) > 1 ORDER BY thing.name"
+        "GROUP BY latest.thing HAVING count(*) > 1"
     )
-    names = [cbor.as_text(row[0]) for row in found]
+    names = sorted(store.rest.open_name(row[0]) for row in found)
     return [name for name in names if len(heads(store, name)) > 1]
 
 
@@ -202,7 +229,7 @@ def _followed(store: Store, thing: str, until_us: int | None) -> set[Follow]:
         found = store.rows(
             "SELECT author, incarnation, number, leaf FROM follow "
             "JOIN thing ON thing.id = follow.thing WHERE thing.name = ?",
-            thing,
+            store.rest.seal_name(thing),
         )
         return {_follow(row) for row in found}
     entries = (one.entry for one in history(store, thing) if one.entry.time_us <= until_us)
@@ -214,11 +241,11 @@ def _follow(row: tuple[object, ...]) -> Follow:
         return follows_from([list(row)])[0]
 
 
-def _placed(row: tuple[SqlValue, ...]) -> Placed:
+def _placed(store: Store, row: tuple[SqlValue, ...]) -> Placed:
     author, incarnation, number, *entry = row
     with read_back():
         return Placed(
             log=LogName(cbor.as_bytes(author), cbor.as_bytes(incarnation)),
             number=cbor.as_uint(number),
-            entry=entry_from_row(entry),
+            entry=entry_from_row(entry, store.rest),
         )

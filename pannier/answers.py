@@ -1,18 +1,19 @@
 """What a node answers to a transport's three questions."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from bundler.errors import BundleError
-from bundler.fragment import Fragment
+from bundler.fragment import fits, is_plausible, mac_check
 from bundler.sealed import bundle_id
-from bundler.sequence import parse_sequence
+from bundler.sequence import sift as sift_sequence
 from bundler.split import Cut, split
 from bundler.whole import START as WHOLE_START
 from bundler.whole import Whole
 from pannier.node import Node
 from spool.errors import StorageError
 from spool.name import BundleName, FragmentName
-from transports.questions import Mine, Other, Ours, Questions, Seen, Verdict
+from transports.questions import Mine, Other, Ours, Questions, Seen, Sifted, Verdict
 
 MEDIUM_FRAGMENT_BYTES = 1 << 20
 """On a medium a fragment holds many symbols: a bad sector spoils one of these and no more."""
@@ -22,7 +23,7 @@ def questions(node: Node) -> Questions:
     """Return the three callables for a transport that serves *node*."""
     return Questions(
         whose=lambda name: whose(node, name),
-        genuine=is_genuine,
+        sift=lambda name, peer, data: sift(node, name, peer, data),
         fragments=lambda peer, name: fragments(node, peer, name),
     )
 
@@ -37,11 +38,18 @@ def whose(node: Node, name: FragmentName) -> Verdict:
     bundle = node.db.bundle(name.bundle_id)
     if bundle is not None:
         return Ours() if bundle.state == "queued" else Seen()
-    if node.db.seen(name.bundle_id) is not None:
-        return Seen()
-    if is_held(node, name.bundle_id):
-        return Ours()
     number = bytes.fromhex(name.bundle_id)
+    is_seen = node.db.seen(name.bundle_id) is not None
+    group = node.group_hinted(bytes.fromhex(name.hint), number)
+    if group is not None:
+        # Others of the group may lack it yet: only its sender takes it off.
+        return Ours() if is_seen or is_held(node, name.bundle_id) else Mine(group)
+    if is_seen:
+        return Seen()
+    return Ours() if is_held(node, name.bundle_id) else _whose_by_hint(node, name, number)
+
+
+def _whose_by_hint(node: Node, name: FragmentName, number: bytes) -> Verdict:
     for peer in node.peers.values():
         if node.hint_from(peer, number).hex() == name.hint:
             return Mine(peer.node_id)
@@ -55,17 +63,29 @@ def is_held(node: Node, number: str) -> bool:
     return bool(node.db.rows("SELECT 1 FROM waiting WHERE bundle = ? LIMIT 1", number))
 
 
-def is_genuine(name: FragmentName, data: bytes) -> bool:
-    """Return whether anything in *data* is a fragment of the bundle in its name."""
+def sift(node: Node, name: FragmentName, peer: str | None, data: bytes) -> Sifted:
+    """Return what in *data* is genuine, and of the bundle in its name.
+
+    Args:
+        node: Who asks.
+        name: Of the file.
+        peer: Who sent it, by the hint in its name: each fragment must bear that node's MAC. None
+            if it is for others: then only damage that leaves nothing whole can be told.
+        data: The file.
+    """
+    number = bytes.fromhex(name.bundle_id)
     if data.startswith(WHOLE_START):
-        try:
-            return bundle_id(Whole.from_bytes(data).sealed).hex() == name.bundle_id
-        except BundleError:
-            return False
-    return any(
-        isinstance(part, Fragment) and part.bundle_id.hex() == name.bundle_id
-        for part in parse_sequence(data)
-    )
+        return _sift_whole(number, data)
+    verify = is_plausible if peer is None else fits(mac_check(node.fragment_key_from(peer)))
+    return Sifted(*sift_sequence(data, number, verify))
+
+
+def _sift_whole(number: bytes, data: bytes) -> Sifted:
+    """Return what is left of a whole bundle: its id is its check."""
+    with suppress(BundleError):
+        if bundle_id(Whole.from_bytes(data).sealed) == number:
+            return Sifted(data, 0)
+    return Sifted(b"", 1)
 
 
 def fragments(node: Node, peer: str, name: BundleName) -> Iterator[bytes]:
@@ -74,7 +94,11 @@ def fragments(node: Node, peer: str, name: BundleName) -> Iterator[bytes]:
     Raises:
         SpoolError: it is not queued any more, or not as it was sealed.
     """
-    cut = Cut(mtu_bytes=MEDIUM_FRAGMENT_BYTES, symbol_bytes=name.symbol_bytes)
+    cut = Cut(
+        mtu_bytes=MEDIUM_FRAGMENT_BYTES,
+        symbol_bytes=name.symbol_bytes,
+        check=mac_check(node.fragment_key_to(peer)),
+    )
     return split(sealed_bundle(node, peer, name), cut)
 
 

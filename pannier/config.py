@@ -1,6 +1,8 @@
 """The settings in ``config.toml``; every one has a default, so that an empty file works.
 
 ledger = "weather"              # which ledger when none is named
+hide_names = false              # true: ledgers that are new here hide the names of things and kinds
+keyring = false                 # true: the passphrase is in the keyring of the operating system
 
 [peer.home]                     # as `pannier peer list` calls it
 mtu = 1400                      # bytes: the smallest frame on any way to that peer
@@ -9,6 +11,10 @@ repeat = 3                      # oneway: onto how many media or links each bund
 transports = []                 # kinds that serve it, "directory" is sticks and folders; empty: all
 priority = 4                    # 0 (first) to 7
 expiry_days = 366
+import = "direct"               # "review": what it sends changes no ledger before you looked at it
+clear = false                   # true: nothing to or from it is encrypted, and only ledgers travel
+                                # that were made for that (`ledger new --clear`); both must say so
+pad = false                     # true: what is sealed for it has one of few sizes
 
 [transport.dropbox]
 kind = "directory"              # a drop folder, exchanged whenever something changes
@@ -18,21 +24,29 @@ path = "/srv/drop"
 kind = "mounts"                 # a folder under which media appear
 path = "/media/me"
 
+[medium.BLUE-2]                 # its label or id; "*": all that have no section of their own
+import = "review"               # whoever sent what it brings
+
 [spool]
 carry_bytes = 67108864          # room for what is carried for others
 peer_bytes = 1073741824         # room for what one peer may leave unfinished here
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pannier.errors import PannierError, UsageError
 
-_T = TypeVar("_T", "PeerConfig", "TransportConfig", "SpoolConfig")
+_T = TypeVar("_T", "PeerConfig", "MediumConfig", "TransportConfig", "SpoolConfig")
+_FLAGS = ("hide_names", "keyring")
 TRANSPORT_KINDS = ("directory", "mounts")
+DIRECT, REVIEW = "direct", "review"
+ANY_MEDIUM = "*"
+_BARE_KEY = re.compile("[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +59,16 @@ class PeerConfig:
     transports: tuple[str, ...] = ()
     priority: int = 4
     expiry_days: int = 366
+    import_: str = DIRECT
+    clear: bool = False
+    pad: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediumConfig:
+    """What becomes of that which a medium brings."""
+
+    import_: str = DIRECT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +92,10 @@ class Config:
     """All settings of a node."""
 
     ledger: str | None = None
+    hide_names: bool = False
+    keyring: bool = False
     peers: Mapping[str, PeerConfig] = field(default_factory=dict)
+    media: Mapping[str, MediumConfig] = field(default_factory=dict)
     transports: Mapping[str, TransportConfig] = field(default_factory=dict)
     spool: SpoolConfig = SpoolConfig()
 
@@ -85,25 +112,42 @@ def read_config(path: Path) -> Config:
         PannierError: it cannot be read.
     """
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = path.read_bytes()
     except FileNotFoundError:
         return Config()
     except OSError as error:
         raise PannierError(f"cannot read {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"{path} is not valid TOML: {error}") from error
-    where = str(path)
-    unknown = set(data) - {"ledger", "peer", "transport", "spool"}
+    return parse_config(data, str(path))
+
+
+def parse_config(text: bytes, where: str) -> Config:
+    """Return the settings that *text* says; errors call it *where*.
+
+    Raises:
+        UsageError: it is not TOML, or has a key or value that means nothing.
+    """
+    try:
+        data = tomllib.loads(text.decode())
+    except (ValueError, RecursionError) as error:  # also of integers beyond all bounds
+        raise UsageError(f"{where} is not valid TOML: {error}") from error
+    unknown = set(data) - {"ledger", *_FLAGS, "peer", "medium", "transport", "spool"}
     if unknown:
         raise UsageError(f"{where}: unknown setting {min(unknown)!r}")
     ledger = data.get("ledger")
     if ledger is not None and not isinstance(ledger, str):
         raise UsageError(f"{where}: ledger is the name of a ledger, in quotes")
+    for flag in _FLAGS:
+        _like(False, data.get(flag, False), f"{where}: {flag}")
     config = Config(
         ledger=ledger,
+        **{flag: data.get(flag, False) for flag in _FLAGS},
         peers={
             name: _section(PeerConfig(), table, f"{where}: [peer.{name}]")
             for name, table in _tables(data, "peer", where).items()
+        },
+        media={
+            name: _section(MediumConfig(), table, f"{where}: [medium.{name}]")
+            for name, table in _tables(data, "medium", where).items()
         },
         transports={
             name: _section(TransportConfig(), table, f"{where}: [transport.{name}]")
@@ -113,6 +157,52 @@ def read_config(path: Path) -> Config:
     )
     _check(config, where)
     return config
+
+
+def turn_on(path: Path, flag: str) -> None:
+    """Set *flag* in the settings at *path* to true; all else in the file stays as it is.
+
+    Raises:
+        OSError: the disk said no; the file is as it was.
+    """
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
+    table = next((n for n, line in enumerate(lines) if line.lstrip().startswith("[")), len(lines))
+    kept = [line for line in lines[:table] if line.partition("=")[0].strip() != flag]
+    draft = path.with_name(f".{path.name}.new")
+    draft.write_text("".join((f"{flag} = true\n", *kept, *lines[table:])), encoding="utf-8")
+    draft.replace(path)
+
+
+def turn_on_for_peer(path: Path, peer: str, flag: str) -> None:
+    """Set *flag* in the section of *peer* at *path* to true; all else stays as it is.
+
+    Raises:
+        UsageError: the file is written in a way that only a person can change.
+        PannierError: the disk said no; the file is as it was.
+    """
+    if getattr(read_config(path).peer(peer), flag):
+        return
+    header = f"[peer.{peer}]" if _BARE_KEY.fullmatch(peer) else f'[peer."{peer}"]'
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        if header not in lines:
+            lines += ["", header] if lines else [header]
+        lines.insert(lines.index(header) + 1, f"{flag} = true")
+        text = "\n".join([*lines, ""])
+        if not _says(text, peer, flag):
+            raise UsageError(f"write `{flag} = true` under {header} in {path}, and try again")
+        draft = path.with_name(f".{path.name}.new")
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        raise PannierError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _says(text: str, peer: str, flag: str) -> bool:
+    try:
+        return bool(getattr(parse_config(text.encode(), "").peer(peer), flag))
+    except UsageError:
+        return False
 
 
 def _check(config: Config, where: str) -> None:
@@ -125,18 +215,31 @@ def _check(config: Config, where: str) -> None:
         ):
             if not least <= getattr(peer, key) <= most:
                 raise UsageError(f"{where}: [peer.{name}]: {key} must be {least} to {most}")
+    for kind, sections in (("peer", config.peers), ("medium", config.media)):
+        for name, section in sections.items():
+            if section.import_ not in (DIRECT, REVIEW):
+                raise UsageError(
+                    f"{where}: [{kind}.{name}]: import must be {DIRECT!r} or {REVIEW!r}"
+                )
     for name, transport in config.transports.items():
         if transport.kind not in TRANSPORT_KINDS:
             raise UsageError(
                 f"{where}: [transport.{name}]: kind must be one of {', '.join(TRANSPORT_KINDS)}"
             )
-        if not Path(transport.path).expanduser().is_absolute():
+        if not _is_whole(transport.path):
             raise UsageError(
                 f"{where}: [transport.{name}]: path must be a whole path, like /media/me or ~/drop"
             )
     for key in ("carry_bytes", "peer_bytes"):
         if getattr(config.spool, key) < 0:
             raise UsageError(f"{where}: [spool]: {key} must not be negative")
+
+
+def _is_whole(path: str) -> bool:
+    try:
+        return Path(path).expanduser().is_absolute()
+    except RuntimeError:  # the home of nobody
+        return False
 
 
 def _tables(data: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:
@@ -149,13 +252,15 @@ def _tables(data: Mapping[str, Any], key: str, where: str) -> Mapping[str, Any]:
 def _section(default: _T, table: object, where: str) -> _T:
     if not isinstance(table, dict):
         raise UsageError(f"{where} is not a section")
-    known = {one.name: getattr(default, one.name) for one in fields(default)}
-    values = {}
+    # A word of Python's own is followed by _ where it names a field, and nowhere else.
+    names = {one.name.rstrip("_"): one.name for one in fields(default)}
+    values: dict[str, Any] = {}
     for key, value in table.items():
-        if key not in known:
+        if key not in names:
             raise UsageError(f"{where}: unknown setting {key!r}")
-        values[key] = _like(known[key], value, f"{where}: {key}")
-    return type(default)(**{**known, **values})
+        like = getattr(default, names[key])
+        values[names[key]] = _like(like, value, f"{where}: {key}")
+    return replace(default, **values)
 
 
 def _like(default: object, value: object, where: str) -> object:

@@ -18,6 +18,7 @@ from bundler.errors import BundleError
 from ledger.errors import LedgerError
 from pannier.errors import PannierError, UsageError
 from pannier.exchange import Exchanged, exchange_medium
+from pannier.housekeeping import keep_house
 from pannier.importing import Report, import_arrived
 from pannier.lock import exclusive
 from pannier.node import Node
@@ -176,6 +177,7 @@ class Daemon:
 
     def _import(self) -> None:
         def take_in(node: Node) -> list[str]:
+            keep_house(node)  # also where no medium comes for years
             for line in self._telling.imported(import_arrived(node)):
                 self._telling.say(line)
             return []

@@ -11,12 +11,17 @@ from pathlib import Path
 
 from bundler.errors import BundleError
 from pannier.answers import questions
+from pannier.clear import refusal, refusing
+from pannier.group_sending import prepare_groups
 from pannier.home import Peer
 from pannier.housekeeping import keep_house
 from pannier.importing import Outcome, Report, import_arrived
 from pannier.node import Node
+from pannier.nodedb import OutBundle
+from pannier.passphrase_ledgers import hellos
 from pannier.sending import prepare
 from pannier.times import time_text
+from spool.name import BundleName
 from transports.directory import Directory
 from transports.errors import (
     MediumFaultError,
@@ -88,6 +93,7 @@ def exchange_medium(
     terms = Terms(today_days=node.past_day(), now_ns=node.clock() * 1000)
     problems: list[str] = []
     collected, is_gone = _collect(directory, terms, problems)
+    node.db.count_forged(collected.forged)
     report = import_arrived(node)
     done = Exchanged(
         medium_id=medium.id,
@@ -136,24 +142,42 @@ def _leave(
 ) -> None:
     """Make room, then write what the peers lack."""
     medium = directory.medium
-    spent = [*done.report.ids(Outcome.MERGED, Outcome.SEEN), *_ended(node, medium)]
+    spent = [*_read(node, done.report), *_ended(node, medium)]
     with suppress(MediumReadOnlyError, MediumFaultError):
         done.removed += medium.clear(spent)
         done.removed += medium.expire(terms.today_days)
-    due: set[str] = set()
-    for peer in peers:
-        try:
-            due |= {one.bundle_id for one in prepare(node, peer, medium=medium.id)}
-        except BundleError as error:
-            done.problems.append(f"nothing was made for {peer.name}: {error}")
-    chosen = replace(terms, bundles=frozenset(due))
-    delivered = directory.deliver([peer.node_id for peer in peers], chosen)
+    due = _due(node, medium, done, peers)
+    chosen = replace(terms, bundles=frozenset(one.bundle_id for one in due))
+    delivered = directory.deliver(sorted({one.peer for one in due}), chosen)
     _note_delivered(node, medium, delivered, done)
     if not (delivered.written or delivered.carried_written or done.removed):
         return
     when = time_text(node.clock())
     # Not by whom: whoever finds the stick learns no name from it.
     medium.note(f"Last exchange: {when} UTC.", mark=node.spool.mark)
+
+
+def _read(node: Node, report: Report) -> list[str]:
+    """Return the bundles that did their work; for a group they may have more of it to do."""
+    read = report.ids(Outcome.MERGED, Outcome.SEEN)
+    return [number for number in read if node.db.seen_from(number) in node.peers]
+
+
+def _due(node: Node, medium: Medium, done: Exchanged, peers: Sequence[Peer]) -> list[OutBundle]:
+    """Return the bundles that are to lie on the medium, made now if need be."""
+    due: list[OutBundle] = []
+    try:
+        due += hellos(node)
+        prepare_groups(node, peers)
+    except BundleError as error:
+        done.problems.append(f"nothing was made for several at once: {error}")
+    for peer in peers:
+        done.problems += [refusal(one, peer) for one in refusing(node, peer)]
+        try:
+            due += prepare(node, peer, medium=medium.id)
+        except BundleError as error:
+            done.problems.append(f"nothing was made for {peer.name}: {error}")
+    return due
 
 
 def _ended(node: Node, medium: Medium) -> list[str]:
@@ -167,16 +191,27 @@ def _ended(node: Node, medium: Medium) -> list[str]:
 
 
 def _note_delivered(node: Node, medium: Medium, delivered: Delivered, done: Exchanged) -> None:
-    for peer, name in delivered.written:
+    for queue, name in delivered.written:
         node.db.note_written(name.bundle_id, medium.id, node.clock())
-        done.written[peer] = done.written.get(peer, 0) + 1
-    for peer, _ in delivered.already_there:
-        done.waiting[peer] = done.waiting.get(peer, 0) + 1
+        for peer in _readers(node, queue, name):
+            done.written[peer] = done.written.get(peer, 0) + 1
+    for queue, name in delivered.already_there:
+        for peer in _readers(node, queue, name):
+            done.waiting[peer] = done.waiting.get(peer, 0) + 1
     done.carried_written = delivered.carried_written
     for peer, name, reason in delivered.left:
-        who = node.peers[peer].name if peer in node.peers else peer
+        readers = _readers(node, peer, name)
+        who = ", ".join(node.peers[one].name for one in readers if one in node.peers) or peer
         size = node.spool.outbox.size_bytes(peer, name) or 0
         done.problems.append(f"a bundle of {size:,} bytes for {who} was left out: {reason}")
+
+
+def _readers(node: Node, queue: str, name: BundleName) -> list[str]:
+    """Return for whom a bundle is: all that wait for it if it is for a group.
+
+    A hello waits for nobody in particular: it is for the group as such.
+    """
+    return [queue] if queue in node.peers else node.db.audience(name.bundle_id) or [queue]
 
 
 def _name_problems(done: Exchanged) -> None:

@@ -1,10 +1,14 @@
 """What an author does about a fork of its own that nobody can mend with it (docs/format.md 6)."""
 
+from struct import Struct
+
 from ledger.append import close_log
 from ledger.log import LogState, LogStatus
 from ledger.store import Store
 from pannier.node import Node
+from pannier.trusted_time import Moment
 
+_MOMENT = Struct(">3q")
 _PATIENCE_US = 30 * 86_400_000_000
 """So long the branch that others hold may take to come here, which keeps both in view."""
 
@@ -32,11 +36,11 @@ def settle_own_forks(node: Node, notes: list[str]) -> None:
 
 def _settle(node: Node, store: Store, state: LogState, notes: list[str]) -> None:
     key = f"fork {store.ledger_id.hex()} {state.name.incarnation.hex()}"
-    now_us, known = node.clock(), node.db.meta(key)
+    known, now = node.db.meta(key), node.moment()
     if known is None:
-        node.db.set_meta(key, now_us.to_bytes(8, "big", signed=True))
-    elif abs(now_us - int.from_bytes(known, "big", signed=True)) > _PATIENCE_US:
-        close_log(store, node.author, state, time_us=now_us)
+        node.db.set_meta(key, _MOMENT.pack(*now))
+    elif now.after_us(Moment(*_MOMENT.unpack(known))) > _PATIENCE_US:
+        close_log(store, node.author, state, time_us=now.clock_us)
         notes.append(
             f"{store.genesis.name}: of two histories of our own the one that is here counts from "
             "now on; the other came from nobody"

@@ -2,12 +2,21 @@
 
 import os
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ledger.algorithm import label_of
 from ledger.card import Card, check_name
 from ledger.errors import LedgerError
-from ledger.keys import Entropy, NodeKeys, keys_from_file, keys_to_file, needs_passphrase
+from ledger.keys import (
+    Entropy,
+    NodeKeys,
+    keys_from_file,
+    keys_to_file,
+    needs_passphrase,
+)
+from pannier.config import turn_on
 from pannier.errors import PannierError, UsageError
 
 _MAX_PEER_NAME_BYTES = 64
@@ -66,8 +75,24 @@ def default_home() -> Path:
     return Path(base) / "pannier"
 
 
-def create_home(home: Home, name: str, passphrase: str | None, entropy: Entropy) -> NodeKeys:
+def create_home(
+    home: Home,
+    name: str,
+    passphrase: str | None,
+    entropy: Entropy,
+    *,
+    post_quantum: bool = False,
+    settings: Sequence[str] = (),
+) -> NodeKeys:
     """Make a node: its folder and its keys.
+
+    Args:
+        home: Where.
+        name: What it calls itself.
+        passphrase: What its keys are under; None: nothing.
+        entropy: For the keys.
+        post_quantum: Whether it has keys that withstand quantum computers, too.
+        settings: What is turned on in its configuration, before there is a key.
 
     Raises:
         UsageError: there is a node already, or *name* is not a name.
@@ -79,12 +104,14 @@ def create_home(home: Home, name: str, passphrase: str | None, entropy: Entropy)
         check_name(name)
     except LedgerError as error:
         raise UsageError(str(error)) from error
-    keys = NodeKeys.generate(name, entropy)
+    keys = NodeKeys.generate(name, entropy, post_quantum=post_quantum)
     try:
         home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in (home.keys.parent, home.cards, home.ledgers, home.locks):
             folder.mkdir(mode=0o700, exist_ok=True)
-        _write_new(home.keys, keys_to_file(keys, passphrase, entropy))
+        for setting in settings:
+            turn_on(home.config, setting)
+        _write_private(home.keys, keys_to_file(keys, passphrase, entropy))
     except OSError as error:
         raise PannierError(f"cannot make {home.path}: {error.strerror}") from error
     return keys
@@ -118,6 +145,21 @@ def open_keys(home: Home, passphrase: str | None) -> NodeKeys:
         LedgerError: the passphrase is wrong, or the file is damaged.
     """
     return keys_from_file(read_key_file(home), passphrase)
+
+
+def change_passphrase(home: Home, old: str | None, new: str | None, entropy: Entropy) -> None:
+    """Put the keys under the passphrase *new*; None: under none. Nothing else is written anew.
+
+    Raises:
+        UsageError: there is no node here.
+        LedgerError: *old* is wrong, or the file is damaged.
+        PannierError: the disk said no; the old file is there still.
+    """
+    keys = open_keys(home, old)
+    try:
+        _write_private(home.keys, keys_to_file(keys, new, entropy))
+    except OSError as error:
+        raise PannierError(f"cannot write {home.keys}: {error.strerror}") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,26 +208,45 @@ def add_peer(home: Home, name: str, card: Card, *, own: bytes) -> Peer:
         own: This node's author, whose own card is refused.
 
     Raises:
-        UsageError: the name is taken or no name, or the node is known under another.
+        UsageError: the name is taken or no name, or the node is known under another, or by another
+            card, which this one does not take the place of: it may promise less.
     """
-    if not _is_file_name(name):
+    if not is_file_name(name):
         raise UsageError(f"{name!r} cannot be a peer's name: use letters, digits, - and _")
     if card.author == own:
         raise UsageError("that is this node's own card: get the other node's with `pannier card`")
     for peer in read_peers(home).values():
-        if peer.name == name and peer.card != card:
+        if peer.node_id == card.node_id:
+            _check_pinned(peer, name, card)
+        elif peer.name == name:
             raise UsageError(
                 f"{name} is the name of another peer: choose another, or `peer rm {name}`"
             )
-        if peer.node_id == card.node_id and peer.name != name:
-            raise UsageError(f"that node is known already, as {peer.name}")
     try:
         path = home.cards / f"{name}.card"
         if not path.exists():
-            _write_new(path, card.to_text().encode() + b"\n")
+            _write_private(path, card.to_text().encode() + b"\n")
     except OSError as error:
         raise PannierError(f"cannot keep the card: {error.strerror}") from error
     return Peer(name=name, card=card)
+
+
+def _check_pinned(peer: Peer, name: str, card: Card) -> None:
+    """Refuse another card of a node that is known: what its first one promises is pinned."""
+    missing = peer.card.algorithms - card.algorithms
+    if missing:
+        raise UsageError(
+            f"this card of {peer.name} promises less than the one known here "
+            f"({' and '.join(map(label_of, sorted(missing)))} missing): somebody may want to make "
+            f"you use weaker keys; if it is truly theirs, `peer rm {peer.name}` first"
+        )
+    if peer.card != card:
+        raise UsageError(
+            f"another card of {peer.name} than the one known here: ask them whether they made it; "
+            f"if so, `peer rm {peer.name}` first"
+        )
+    if peer.name != name:
+        raise UsageError(f"that node is known already, as {peer.name}")
 
 
 def remove_peer(home: Home, name: str) -> None:
@@ -200,7 +261,7 @@ def remove_peer(home: Home, name: str) -> None:
         raise UsageError(f"no peer is called {name}: see `pannier peer list`") from error
 
 
-def _is_file_name(name: str) -> bool:
+def is_file_name(name: str) -> bool:
     """Return whether *name* can begin the name of a file, on any system."""
     return (
         0 < len(name.encode(errors="replace")) <= _MAX_PEER_NAME_BYTES
@@ -210,8 +271,8 @@ def _is_file_name(name: str) -> bool:
     )
 
 
-def _write_new(path: Path, data: bytes) -> None:
-    """Create *path*, readable by its owner alone; durable on return."""
+def _write_private(path: Path, data: bytes) -> None:
+    """Write *path*, readable by its owner alone, new or in place of what was there; durable."""
     draft = path.with_name(f".{path.name}.new")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

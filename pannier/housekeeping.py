@@ -1,6 +1,13 @@
-"""Forgetting what nobody needs any more: expired bundles, and what was remembered about them."""
+"""Forgetting what nobody needs any more: expired bundles, and what was remembered about them.
+
+A bundle is late when its last day has passed by this node's clock *and* by the word of peers
+(`pannier.trusted_time`); or, whatever clocks say, when it has lain here for its whole life of
+counted running time.
+"""
 
 from pannier.node import Node
+from pannier.trusted_time import MAX_LIFETIME_DAYS, count_running, has_lain
+from spool.expiry import Waiting
 
 _GRACE_DAYS = 30
 """A medium may come back some days after what it carries has expired."""
@@ -16,23 +23,16 @@ def keep_house(node: Node) -> None:
         PannierError: ``node.db`` cannot be written.
         SpoolError: the spool cannot be written.
     """
-    today = node.past_day()
-    for number in node.db.expired_bundles(today):
-        end_expired(node, number)
-    expired = node.spool.expire(today)
+    judge = _Judge(node)
+    for bundle in node.db.queued_bundles():
+        if judge.is_late(Waiting(bundle.bundle_id, bundle.expiry_days, bundle.peer)):
+            end_expired(node, bundle.bundle_id)
+    expired = node.spool.expire(judge.is_late)
     with node.db.transaction():
+        judge.remember()
         for number in (*expired.arrived, *(name.bundle_id for name in expired.held)):
             node.db.run("DELETE FROM waiting WHERE bundle = ?", number)
-        before = today - _GRACE_DAYS
-        node.db.run("DELETE FROM seen WHERE expiry < ?", before)
-        # What went to a peer that cannot answer is all that is known of what it holds.
-        over = "expiry < ? AND state NOT IN ('queued', 'sent')"
-        for table in ("span", "on_medium"):
-            node.db.run(
-                f"DELETE FROM {table} WHERE bundle IN (SELECT id FROM bundle WHERE {over})",  # noqa: S608 -- our words
-                before,
-            )
-        node.db.run(f"DELETE FROM bundle WHERE {over}", before)  # noqa: S608 -- our words
+        _forget(node, before=node.past_day() - _GRACE_DAYS)
 
 
 def end_expired(node: Node, bundle_id: str) -> None:
@@ -42,5 +42,67 @@ def end_expired(node: Node, bundle_id: str) -> None:
     """
     bundle = node.db.bundle(bundle_id)
     if bundle is not None:
-        is_sent = node.is_sent_enough(bundle.peer, bundle.written)
+        readers = node.db.audience(bundle_id) or [bundle.peer]
+        is_sent = all(node.is_sent_enough(one, bundle.written) for one in readers)
         node.db.end_bundle(bundle_id, "sent" if is_sent else "expired")
+
+
+class _Judge:
+    """Says what is late, and learns on the way what lies here."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._running_us = count_running(node.db, node.uptime())
+        self._since = {
+            str(number): since
+            for number, since in node.db.rows("SELECT bundle, since FROM lying")
+            if isinstance(since, int)
+        }
+        self._senders = {
+            str(number): str(peer)
+            for number, peer in node.db.rows("SELECT bundle, peer FROM waiting")
+        }
+        self._kept: set[str] = set()
+        self._past_days: dict[str, int] = {}
+
+    def is_late(self, waiting: Waiting) -> bool:
+        """Return whether something that waits is of no use any more."""
+        number = waiting.bundle_id
+        peer = self._senders.get(number, waiting.peer)
+        since = self._since.get(number, self._running_us)
+        is_late = waiting.expiry_days < self._past_day(peer) or has_lain(
+            self._running_us, since, self._lifetime_days(peer)
+        )
+        if not is_late:
+            self._kept.add(number)
+        return is_late
+
+    def remember(self) -> None:
+        """Note since when what is here lies here, and forget what has gone."""
+        db = self._node.db
+        for number in self._kept - set(self._since):
+            db.run("INSERT OR IGNORE INTO lying VALUES (?, ?)", number, self._running_us)
+        for number in set(self._since) - self._kept:
+            db.run("DELETE FROM lying WHERE bundle = ?", number)
+
+    def _past_day(self, peer: str) -> int:
+        if peer not in self._past_days:
+            self._past_days[peer] = self._node.past_day(peer)
+        return self._past_days[peer]
+
+    def _lifetime_days(self, peer: str) -> int:
+        known = self._node.peers.get(peer)
+        return self._node.settings(known).expiry_days if known else MAX_LIFETIME_DAYS
+
+
+def _forget(node: Node, *, before: int) -> None:
+    """Forget what was known of bundles that had expired before a day."""
+    node.db.run("DELETE FROM seen WHERE expiry < ?", before)
+    # What went to a peer that cannot answer is all that is known of what it holds.
+    over = "expiry < ? AND state NOT IN ('queued', 'sent')"
+    for table in ("span", "on_medium", "audience"):
+        node.db.run(
+            f"DELETE FROM {table} WHERE bundle IN (SELECT id FROM bundle WHERE {over})",  # noqa: S608 -- our words
+            before,
+        )
+    node.db.run(f"DELETE FROM bundle WHERE {over}", before)  # noqa: S608 -- our words

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from bundler.content import Keyring, Opened, PeerKey, open_bundle
-from bundler.errors import BundleError, UnopenableError
+from bundler.content import Opened, open_bundle
+from bundler.errors import BundleError, UnencryptedError, UnopenableError
 from bundler.join import Cause
+from bundler.keyring import Keyring, PeerKey
 from bundler.notices import MAX_REASON_BYTES
 from bundler.sealed import Header, parse_sealed
 from ledger.errors import LedgerError
-from ledger.hpke import HpkeUnwrapper
+from pannier import decisions, gate
 from pannier.forks import settle_own_forks
 from pannier.have import forget_shared_keys
 from pannier.home import Peer
@@ -22,13 +23,17 @@ from pannier.joining import join
 from pannier.lock import exclusive
 from pannier.merging import Merging, Wait
 from pannier.node import Node
+from pannier.origin import Origin, origin_of
+from pannier.passphrase_ledgers import meet_members
+from pannier.rotation import tend_all_epochs
 from pannier.statements import believe
 from spool.errors import FullError
 from spool.name import BundleName
 
 # What an integer of SQLite holds; counting that far takes for ever.
 _MAX_COUNTER = 2**63 - 1
-# A held bundle is found by its id and by what it waits for; nobody looks at the rest of its name.
+# A held bundle is found by its id and by what it waits for. Only that a person must look at it
+# first stands in its name, too: losing ``node.db`` must not let it in.
 _NO_HINT, _NO_SYMBOLS = "0" * 8, 0
 
 
@@ -37,6 +42,7 @@ class Outcome(Enum):
 
     MERGED = "merged"
     HELD = "held"
+    REVIEW = "review"
     REFUSED = "refused"
     INCOMPLETE = "incomplete"
     SEEN = "seen"
@@ -84,6 +90,8 @@ def import_arrived(node: Node) -> Report:
             report.outcomes[number] = _take(node, number, report)
         settle_own_forks(node, report.notes)
         _retry_held(node, report)
+        tend_all_epochs(node)
+        meet_members(node, report.notes)
     return report
 
 
@@ -107,14 +115,23 @@ def _import(node: Node, number: str, sealed: bytes, report: Report) -> Outcome:
     try:
         opened = open_bundle(sealed, keyring(node))
     except BundleError as error:
-        if isinstance(error, UnopenableError):
-            for sender in {arrival.peer for arrival in node.spool.inbox.read(number)}:
+        for sender in {arrival.peer for arrival in node.spool.inbox.read(number)}:
+            if isinstance(error, UnopenableError):
                 _refuse_unopenable(node, number, sender, parse_sealed(sealed).header)
+            if isinstance(error, UnencryptedError) and sender in node.peers:
+                header = parse_sealed(sealed).header
+                _refuse(node, number, sender, header, reason=str(error))
         return _quarantine(node, number, str(error), report)
-    peer = node.peer_by_author(opened.sender)
+    peer = origin_of(node, opened)
     if peer is None or opened.stamp.counter > _MAX_COUNTER:
         return _quarantine(node, number, "its sender is no peer, or counts too far", report)
-    answer = _merge(node, peer, opened, report)
+    sources = node.spool.inbox.sources(number)
+    must_ask = gate.is_asked(node, number) or gate.must_ask(node, peer, sources)
+    answer = _judge(node, peer, opened, report, must_ask=must_ask)
+    if answer is None:
+        _refuse_again(node, number, peer, opened)
+        node.spool.inbox.discard(number)
+        return Outcome.SEEN
     if isinstance(answer, str):
         counter = opened.stamp.counter
         _refuse(node, number, peer.node_id, opened.header, reason=answer, counter=counter)
@@ -122,7 +139,7 @@ def _import(node: Node, number: str, sealed: bytes, report: Report) -> Outcome:
     if answer:
         return _hold(node, number, sealed, (peer, opened, answer), report)
     with node.db.transaction():
-        has_data = believe(node, peer, opened, report.notes)
+        has_data = isinstance(peer, Peer) and believe(node, peer, opened, report.notes)
         _finish(node, number, peer, opened, has_data=has_data)
     node.spool.inbox.discard(number)
     return Outcome.MERGED
@@ -139,7 +156,31 @@ def _refuse_unopenable(node: Node, number: str, sender: str, header: Header) -> 
         _refuse(node, number, sender, header, reason="the key for it is lost")
 
 
-def _merge(node: Node, peer: Peer, opened: Opened, report: Report) -> list[Wait] | str:
+def _refuse_again(node: Node, number: str, peer: Origin, opened: Opened) -> None:
+    """Refuse, without a word here, what a person refused before."""
+    counter, reason = opened.stamp.counter, "it was refused before"
+    _refuse(node, number, peer.node_id, opened.header, reason=reason, counter=counter)
+
+
+def _judge(
+    node: Node, peer: Origin, opened: Opened, report: Report, *, must_ask: bool
+) -> list[Wait] | str | None:
+    """Merge a bundle unless a person must look at it first; None: he refused its content before."""
+    if must_ask:
+        try:
+            content = gate.content_digest(opened)
+        except BundleError as error:
+            return _line(str(error))
+        if content is not None:
+            verdict = decisions.verdict(node.db, content)
+            if verdict is None:
+                return [Wait("review", b"", content)]
+            if verdict == decisions.REFUSED:
+                return None
+    return _merge(node, peer, opened, report)
+
+
+def _merge(node: Node, peer: Origin, opened: Opened, report: Report) -> list[Wait] | str:
     """Merge what a bundle says; return what it waits for, or why it is refused for good."""
     merging = Merging(node=node, peer=peer)
     try:
@@ -157,11 +198,11 @@ def _merge(node: Node, peer: Peer, opened: Opened, report: Report) -> list[Wait]
     return merging.waits
 
 
-def _finish(node: Node, number: str, peer: Peer, opened: Opened, *, has_data: bool) -> None:
-    """Note that a bundle is merged for good; a notice alone gets no receipt."""
+def _finish(node: Node, number: str, peer: Origin, opened: Opened, *, has_data: bool) -> None:
+    """Note that a bundle is merged for good; a notice alone, or a group, gets no receipt."""
     with node.db.transaction():
         node.db.note_seen(number, peer.node_id, opened.header.expiry_days, "merged")
-        if has_data:
+        if has_data and isinstance(peer, Peer):
             node.db.owe_receipt(peer.node_id, number, "", opened.stamp.counter)
         node.db.run("DELETE FROM waiting WHERE bundle = ?", number)
 
@@ -171,7 +212,8 @@ def _refuse(
 ) -> None:
     """Note that a bundle is refused for good, and that its sender (a node id) must be told."""
     with node.db.transaction():
-        node.db.owe_receipt(sender, number, reason, counter)
+        if sender in node.peers:
+            node.db.owe_receipt(sender, number, reason, counter)
         node.db.note_seen(number, sender, header.expiry_days, "refused")
         node.db.run("DELETE FROM waiting WHERE bundle = ?", number)
 
@@ -180,7 +222,7 @@ def _hold(
     node: Node,
     number: str,
     sealed: bytes,
-    found: tuple[Peer, Opened, Sequence[Wait]],
+    found: tuple[Origin, Opened, Sequence[Wait]],
     report: Report,
 ) -> Outcome:
     """Put a whole bundle where what waits is; its fragments have done their work.
@@ -188,8 +230,13 @@ def _hold(
     What its sender says of itself is believed now: that waits for nothing.
     """
     peer, opened, waits = found
+    is_review = waits[0].kind == "review"
     name = BundleName(
-        opened.header.priority, opened.header.expiry_days, _NO_HINT, number, _NO_SYMBOLS
+        opened.header.priority,
+        opened.header.expiry_days,
+        gate.REVIEW_HINT if is_review else _NO_HINT,
+        number,
+        _NO_SYMBOLS,
     )
     try:
         node.spool.held.hold(name, sealed)
@@ -197,13 +244,14 @@ def _hold(
         report.notes.append(f"bundle {number} waits in the inbox: {error}")
         return Outcome.INCOMPLETE
     with node.db.transaction():
-        believe(node, peer, opened, report.notes)
+        if isinstance(peer, Peer):
+            believe(node, peer, opened, report.notes)
         _note_waits(node, number, peer, waits)
     node.spool.inbox.discard(number)
-    return Outcome.HELD
+    return Outcome.REVIEW if is_review else Outcome.HELD
 
 
-def _note_waits(node: Node, number: str, peer: Peer, waits: Sequence[Wait]) -> None:
+def _note_waits(node: Node, number: str, peer: Origin, waits: Sequence[Wait]) -> None:
     with node.db.transaction():
         node.db.run("DELETE FROM waiting WHERE bundle = ?", number)
         for wait in waits:
@@ -235,12 +283,17 @@ def _retry(node: Node, name: BundleName, report: Report) -> None:
         report.notes.append(f"bundle {number} no longer opens and is dropped: {error}")
         _drop(node, name)
         return
-    peer = node.peer_by_author(opened.sender)
+    peer = origin_of(node, opened)
     if peer is None:
         _drop(node, name)
         return
-    answer = _merge(node, peer, opened, report)
-    if isinstance(answer, str):
+    must_ask = name.hint == gate.REVIEW_HINT or gate.must_ask(node, peer, ())
+    answer = _judge(node, peer, opened, report, must_ask=must_ask)
+    if answer is None:
+        answer = decisions.reason(node.db, number)
+    if answer is None:
+        _refuse_again(node, number, peer, opened)
+    elif isinstance(answer, str):
         reason = f"from {peer.name}: {answer}"
         node.spool.quarantine.put(number, reason, {name.to_text(): sealed})
         report.reasons[number], report.outcomes[number] = reason, Outcome.REFUSED
@@ -278,13 +331,17 @@ def keyring(node: Node) -> Keyring:
     authors = {bytes.fromhex(peer.node_id): peer.card.author for peer in node.peers.values()}
     return Keyring(
         author=node.card.author,
-        unwrapper=HpkeUnwrapper(node.keys.x25519),
+        unwrapper=node.keys.unwrapper(),
         author_of=authors.get,
         peer_keys=[
             PeerKey(peer.card.author, key)
             for peer in node.peers.values()
-            for key in node.pairwise_keys(peer).values()
+            for key in node.pairwise_keys(peer, recipient=node.card).values()
         ],
+        group_keys=node.group_keys(),
+        clear_senders=frozenset(
+            peer.card.author for peer in node.peers.values() if node.settings(peer).clear
+        ),
     )
 
 

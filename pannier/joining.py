@@ -1,8 +1,8 @@
 """Joining the fragments of one bundle, wherever they came from. Pure.
 
-A forged fragment with a checksum that fits can spoil a join but not what is joined: the id says so.
-Then each source is left out in turn, and then tried alone, so that a bad stick does not spoil what
-others brought.
+What a stranger forged was thrown away when it arrived (`pannier.answers`). A sender itself, or a
+member of a group, can spoil a join, but not what is joined: the id says so. Then each source is
+left out in turn, and then tried alone, so that one bad source does not spoil what others brought.
 """
 
 from collections.abc import Callable, Iterable
@@ -11,7 +11,7 @@ from itertools import product
 from operator import eq, ne
 
 from bundler.errors import BundleError
-from bundler.fragment import Fragment
+from bundler.fragment import Fragment, is_plausible
 from bundler.join import Cause, Complete, Joiner, Spoiled
 from bundler.sealed import bundle_id
 from bundler.sequence import parse_sequence
@@ -54,7 +54,7 @@ def _join(number: bytes, deliveries: Iterable[bytes]) -> tuple[bytes | Cause | N
                 if bundle_id(sealed) == number:
                     return sealed, count
             continue
-        for part in parse_sequence(data):
+        for part in parse_sequence(data, is_plausible):
             if not isinstance(part, Fragment) or part.bundle_id != number:
                 continue
             with suppress(BundleError):  # intact, and impossible: it is of nobody's making

@@ -6,9 +6,15 @@ from dataclasses import dataclass
 from bundler import plan
 from bundler.notices import ROOT_START_BYTES, HeldLog
 from bundler.plan import Span
-from ledger.log import MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, LogState, LogStatus
-from ledger.members import Role, members
-from ledger.merge import has_gone_astray, root_at
+from ledger.close import has_gone_astray
+from ledger.log import (
+    MAX_BATCH_BYTES,
+    MAX_BATCH_ENTRIES,
+    LogState,
+    LogStatus,
+    root_at,
+)
+from ledger.members import members, passed_on
 from ledger.store import Store
 from pannier.home import Peer
 from pannier.way import Way
@@ -38,25 +44,54 @@ def pieces(way: Way) -> Iterator[Piece]:
         LedgerError: a ledger cannot be read.
     """
     for store in way.stores:
-        admins = {author for author, one in members(store).items() if one.role is Role.ADMIN}
-        logs = [state for state in store.logs() if state.size]
-        for state in sorted(logs, key=lambda one: one.name.author not in admins):
-            yield from _pieces_of_log(way, store, state)
+        if _is_own(way, store):
+            for state in in_order(store):
+                yield from _pieces_of_log(way, store, state, passed_on(store, state))
 
 
-def _pieces_of_log(way: Way, store: Store, state: LogState) -> Iterator[Piece]:
+def _is_own(way: Way, store: Store) -> bool:
+    """Whether this node is a member itself: nobody hears one that is not."""
+    return way.node.card.author in members(store)
+
+
+def in_order(store: Store) -> list[LogState]:
+    """Return the logs of a ledger that are not empty, those of admins first.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    known = members(store)
+    logs = [state for state in store.logs() if state.size]
+    return sorted(logs, key=lambda one: not known.decides(one.name, 0))
+
+
+def _pieces_of_log(way: Way, store: Store, state: LogState, end: int) -> Iterator[Piece]:
+    with_cover = way.known.log(store.ledger_id, state.name) is None
+    for span in _spans(way, store, state, end):
+        for part in parts(store, state, span):
+            yield Piece(store=store, state=state, span=part, with_cover=with_cover)
+
+
+def spans_lacked(way: Way, store: Store, state: LogState) -> list[Span]:
+    """Return which entries of a log the peer lacks that no bundle is carrying to it.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    return _spans(way, store, state, passed_on(store, state))
+
+
+def _spans(way: Way, store: Store, state: LogState, end: int) -> list[Span]:
     held = way.known.log(store.ledger_id, state.name)
     confirmed = _confirmed(way.peer, held, store, state)
     if confirmed is None:
-        return
+        return []
     states = ("queued", "sent") if way.is_oneway else ("queued",)
     on_the_way = way.node.db.spans_for(way.peer.node_id, store.ledger_id, state.name, states)
-    for span in plan.lacking(state.size, confirmed, on_the_way):
-        for part in _parts(store, state, span):
-            yield Piece(store=store, state=state, span=part, with_cover=held is None)
+    return plan.lacking(end, confirmed, on_the_way)
 
 
-def _parts(store: Store, state: LogState, span: Span) -> Iterator[Span]:
+def parts(store: Store, state: LogState, span: Span) -> Iterator[Span]:
     """Cut *span* into sections; so much is looked at at once as two checkpoints may have between.
 
     A part ends with a checkpoint, the last one beyond *span* if need be.
@@ -80,8 +115,12 @@ def _confirmed(peer: Peer, held: HeldLog | None, store: Store, state: LogState) 
         and root_at(state, held.size, store.nodes(state))[:ROOT_START_BYTES] == held.root
     ):
         return held.size
-    if state.name.author == peer.card.author and state.fork_index is not None:
-        return state.fork_index  # its author must see the branch that is held here
+    is_forked = state.status is LogStatus.FORKED
+    if state.name.author == peer.card.author and is_forked:
+        return state.fork_index or 0  # its author must see the branch that is held here
     if state.close is not None:
         return None if has_gone_astray(state) else 0  # all others give way to the one closed
-    return 0 if state.status is LogStatus.OPEN and held.size <= state.size else None
+    # Where only checkpoints say that there are two branches, both must come together once.
+    is_unseen = is_forked and state.fork_index is None
+    is_open = state.status is LogStatus.OPEN
+    return 0 if (is_open or is_unseen) and held.size <= state.size else None

@@ -9,19 +9,37 @@ from bundler.errors import MalformedError as BundleMalformedError
 from bundler.log_section import LogSection
 from bundler.notices import ForkSection, GenesisSection
 from bundler.rows import decode_rows
+from bundler.witness_section import WitnessSection
+from ledger.contradiction import Contradiction, proof_from_bytes
 from ledger.errors import LedgerError, MalformedError, UnverifiedError
 from ledger.fork import Fork
 from ledger.genesis import Genesis, LedgerId
 from ledger.log import LogName, LogStatus, Range
-from ledger.members import may_write, members
-from ledger.merge import Ended, Forked, Gap, Merged, NotGranted, Outcome, merge, take_fork
+from ledger.members import Members, may_write, members
+from ledger.merge import (
+    Ended,
+    Forked,
+    Gap,
+    Merged,
+    NotGranted,
+    Outcome,
+    Void,
+    merge,
+    take_fork,
+    unwanted,
+)
 from ledger.recover import take_back
 from ledger.seeds import covers, salts
-from ledger.store import Store, put_in_place
-from pannier.home import Peer
+from ledger.store import Store
+from ledger.store_file import put_in_place
+from ledger.testimony import recheck, take_contradiction
+from pannier import decisions
 from pannier.node import Node
+from pannier.origin import Group, Origin
+from pannier.witnessing import hear_all
 
 _PENDING = "pending"
+_UNSETTLED = ", and neither goes on until its author settles it"
 # What a packer puts first needs nothing that follows, but for grants of grants.
 _MAX_PASSES = 64
 
@@ -31,9 +49,9 @@ class Wait(NamedTuple):
 
     Attributes:
         kind: ``ledger`` (to be a member of it), ``grant`` (for the author), ``range`` (the entries
-            before *number*), ``close`` (the author's word on a fork).
-        ledger_id: Which ledger.
-        author: Whose log or grant; empty for ``ledger``.
+            before *number*), ``close`` (the author's word on a fork), ``review`` (a person's word).
+        ledger_id: Which ledger; empty for ``review``.
+        author: Whose log or grant; empty for ``ledger``; the digest of the content for ``review``.
         incarnation: Of the log, or empty.
         number: How many entries must be there, or 0.
     """
@@ -51,16 +69,22 @@ class Wait(NamedTuple):
 
     def is_over(self, node: Node) -> bool:
         """Return whether what was waited for is there."""
+        if self.kind == "review":
+            return decisions.verdict(node.db, self.author) is not None
         store = node.ledger(LedgerId(self.ledger_id))
         if store is None:
             return False
         log = LogName(self.author, self.incarnation)
+        known = members(store)
         if self.kind == "grant":
-            return may_write(members(store), self.author)
+            return known.is_known(self.author)
         if self.kind == "range":
-            return store.log(log).size >= self.number or store.log(log).close is not None
+            held = store.log(log)
+            is_void = known.taken(log) <= self.number
+            return held.size >= self.number or held.close is not None or is_void
         if self.kind == "close":
-            return store.log(log).status is not LogStatus.FORKED
+            is_forked = store.log(log).status is LogStatus.FORKED
+            return not is_forked or not may_write(known, self.author)
         return True
 
 
@@ -77,11 +101,13 @@ class Merging:
     """
 
     node: Node
-    peer: Peer
+    peer: Origin
     entries: dict[tuple[str, str], int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     waits: list[Wait] = field(default_factory=list)
     _pending: dict[LedgerId, Store] = field(default_factory=dict)
+    _witness: WitnessSection | None = None
+    _has_left_out: bool = False
 
     def run(self, opened: Opened) -> None:
         """Merge all sections; what must wait is tried again while anything moves.
@@ -94,6 +120,7 @@ class Merging:
         for _ in range(_MAX_PASSES):
             before = sum(self.entries.values()), len(self._pending)
             self.waits.clear()
+            self._has_left_out = False
             for section in opened.sections():
                 if isinstance(section, GenesisSection):
                     self._begin(Genesis.from_bytes(section.genesis))
@@ -101,8 +128,12 @@ class Merging:
                     self._merge_log(section)
                 elif isinstance(section, ForkSection):
                     self._take_fork(section)
+                elif isinstance(section, WitnessSection):
+                    self._witness = section
             self._join_granted()
-            if not self.waits or (sum(self.entries.values()), len(self._pending)) == before:
+            is_done = not self.waits and not self._has_left_out
+            if is_done or (sum(self.entries.values()), len(self._pending)) == before:
+                self._hear_witnesses()
                 return
         raise BundleMalformedError("its sections are in no order in which they can be merged")
 
@@ -121,10 +152,12 @@ class Merging:
 
     def _begin(self, genesis: Genesis) -> None:
         """Make room for a ledger that is new here; it stays only if this node was granted."""
+        self._check_about(genesis.ledger_id)
         if self.node.ledger(genesis.ledger_id) is None and genesis.ledger_id not in self._pending:
             folder = self.node.home.ledgers / _PENDING
             folder.mkdir(exist_ok=True)
-            self._pending[genesis.ledger_id] = Store.create(folder, genesis)
+            store = Store.create(folder, genesis, self.node.rest_key)
+            self._pending[genesis.ledger_id] = store
 
     def _join_granted(self) -> None:
         for ledger_id, store in list(self._pending.items()):
@@ -141,7 +174,13 @@ class Merging:
             )
 
     def _store(self, ledger_id: LedgerId) -> Store | None:
+        self._check_about(ledger_id)
         return self._pending.get(ledger_id) or self.node.ledger(ledger_id)
+
+    def _check_about(self, ledger_id: LedgerId) -> None:
+        """Refuse a bundle of one ledger's members about another: they may be no members there."""
+        if isinstance(self.peer, Group) and ledger_id != self.peer.ledger_id:
+            raise BundleMalformedError("a bundle for one group that is about another ledger")
 
     # -- sections -----------------------------------------------------------------------------
 
@@ -151,11 +190,10 @@ class Merging:
             self.waits.append(Wait("ledger", section.ledger))
             return
         log = LogName(section.author, section.incarnation)
-        if not may_write(members(store), log.author):
-            self.waits.append(Wait("grant", store.ledger_id, log.author))
-            return
-        outcome = self._merge_range(store, log, section)
+        before = members(store)
+        outcome = unwanted(before, log, section.first) or self._merge_range(store, log, section)
         self._note(store, log, outcome, section.first)
+        self._note_removals(store, before)
 
     def _merge_range(self, store: Store, log: LogName, section: LogSection) -> Outcome:
         held = store.log(log)
@@ -184,6 +222,7 @@ class Merging:
         who, name = self.node.who(log.author), store.genesis.name
         if isinstance(outcome, Merged):
             if outcome.count:
+                self._note_contradiction(store, log, recheck(store, log))
                 self.entries[name, who] = self.entries.get((name, who), 0) + outcome.count
                 if log.author == self.node.card.author:
                     self.node.renew_incarnation(above=self.node.incarnation())
@@ -199,10 +238,25 @@ class Merging:
             self._note_fork(store, log, outcome)
         elif isinstance(outcome, Ended):
             self.notes.append(f"{name}: entries of {who} beyond its closed log were left out")
+        elif isinstance(outcome, Void):
+            self._has_left_out = True  # a grant that follows may let them in after all
+            note = f"{name}: entries of {who}, who was removed, were left out"
+            if note not in self.notes:
+                self.notes.append(note)
+
+    def _note_removals(self, store: Store, before: Members) -> None:
+        known = members(store)
+        for author in before.keys() - known.keys():
+            you = author == self.node.card.author
+            self.notes.append(
+                f"{store.genesis.name}: "
+                + ("you were removed" if you else f"{self.node.who(author)} was removed")
+                + "; what was written after that counts no more"
+            )
 
     def _note_fork(self, store: Store, log: LogName, outcome: Forked) -> None:
         who, name = self.node.who(log.author), store.genesis.name
-        if outcome.status is LogStatus.FORKED:
+        if outcome.status is LogStatus.FORKED and may_write(members(store), log.author):
             self.waits.append(Wait("close", store.ledger_id, *log))
         if outcome.fork is not None:
             self.notes.append(
@@ -217,11 +271,30 @@ class Merging:
             return
         log = LogName(section.author, section.incarnation)
         before = store.log(log).status
-        take_fork(store, log, Fork.from_bytes(section.fork))
+        proof = proof_from_bytes(section.fork)
+        if isinstance(proof, Fork):
+            take_fork(store, log, proof)
+        else:
+            take_contradiction(store, members(store), log, proof)
         if before is LogStatus.OPEN and store.log(log).status is LogStatus.FORKED:
             self.notes.append(
                 f"{store.genesis.name}: {self.peer.name} proved that {self.node.who(log.author)} "
                 "signed two histories of one log"
+            )
+
+    def _hear_witnesses(self) -> None:
+        """Take in what was witnessed, at the end: who is a member may stand in the same bundle."""
+        if self._witness is not None:
+            for heard in hear_all(self._witness, self.node.ledger):
+                self._note_contradiction(heard.store, heard.log, heard.contradiction)
+
+    def _note_contradiction(self, store: Store, log: LogName, found: Contradiction | None) -> None:
+        if found is not None:
+            who, name = self.node.who(log.author), store.genesis.name
+            self.notes.append(
+                f"{name}: {who} signed two histories of one log (of {found.older.size} and of "
+                f"{found.newer.size} entries), as {self.peer.name} let us see: the proof is kept"
+                f"{_UNSETTLED if store.log(log).status is LogStatus.FORKED else ''}"
             )
 
 

@@ -7,25 +7,31 @@ decides nothing: `pannier.sending`, `pannier.importing` and `pannier.exchange` d
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Self
+from typing import NamedTuple, Self
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 
+from bundler.fragment_key import agree, fragment_key
 from bundler.hint import hint, hint_key
-from bundler.kdf import derive
+from bundler.keyring import GroupKey
 from bundler.notices import KEY_ID_BYTES
+from ledger.algorithm import is_weaker
 from ledger.append import Author
 from ledger.card import Card
 from ledger.genesis import Genesis, LedgerId
 from ledger.hpke import HpkeWrapper, Wrapper
+from ledger.kdf import derive
 from ledger.keys import Entropy, NodeKeys
 from ledger.members import members
+from ledger.rest import RestKey
 from ledger.store import Store
 from pannier.config import Config, PeerConfig, read_config
+from pannier.epochs import Keychain, KnownEpochs
 from pannier.errors import PannierError, UsageError
 from pannier.home import Home, Peer, read_peers
 from pannier.nodedb import NodeDb
+from pannier.trusted_time import Moment, Uptime, count_running, no_uptime, witnessed_us
 from spool.quotas import Quotas
 from spool.tree import Spool, open_spool
 
@@ -36,6 +42,7 @@ _DAY_US = 86_400_000_000
 _INCARNATION_BYTES = 8
 # An incarnation is seconds since 1970, then this many random bits.
 _INCARNATION_RANDOM_BITS = 24
+_LAST_INCARNATION = (1 << 8 * _INCARNATION_BYTES) - 1
 _EPOCH_2020_DAYS = 18_262
 _MAX_DAYS = 65_535
 
@@ -43,6 +50,18 @@ _MAX_DAYS = 65_535
 def day_of(time_us: int) -> int:
     """Return the day number (since 2020-01-01 UTC) of a time, within what a header can say."""
     return min(max(time_us // _DAY_US - _EPOCH_2020_DAYS, 0), _MAX_DAYS)
+
+
+class WayKeys(NamedTuple):
+    """What shows carriers' files of one direction to the two who know its keys.
+
+    Attributes:
+        hint: Of the hints in file names.
+        fragment: Of the checks of fragments.
+    """
+
+    hint: bytes
+    fragment: bytes
 
 
 @dataclass(kw_only=True)
@@ -56,12 +75,21 @@ class Node:
     entropy: Entropy
     db: NodeDb
     spool: Spool
+    uptime: Callable[[], Uptime] = no_uptime
     wrapper: Wrapper = field(default_factory=HpkeWrapper)
     peers: dict[str, Peer] = field(default_factory=dict)
     _stores: dict[LedgerId, Store] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, home: Home, keys: NodeKeys, *, clock: Clock, entropy: Entropy) -> Self:
+    def open(
+        cls,
+        home: Home,
+        keys: NodeKeys,
+        *,
+        clock: Clock,
+        entropy: Entropy,
+        uptime: Callable[[], Uptime] = no_uptime,
+    ) -> Self:
         """Open the node in *home*.
 
         Raises:
@@ -77,6 +105,7 @@ class Node:
             keys=keys,
             clock=clock,
             entropy=entropy,
+            uptime=uptime,
             db=NodeDb.open(home.node_db),
             spool=open_spool(home.spool, entropy=entropy, quotas=quotas),
             peers=read_peers(home),
@@ -105,34 +134,55 @@ class Node:
     @property
     def author(self) -> Author:
         """This node as a writer of ledgers."""
-        return Author(key=self.keys.signing, entropy=self.entropy)
+        return Author(signer=self.keys.signer, entropy=self.entropy)
 
-    def today(self) -> int:
-        """Return the day number, by this node's clock or by that of whoever is ahead of it.
+    def today(self, peer: str | None = None) -> int:
+        """Return the day number for *peer* (a node id), by this node's clock or by its peers'.
 
         What is made must not have expired where it arrives.
         """
-        return day_of(max(self.clock(), self._heard_us()))
+        now_us = self.clock()
+        return day_of(max(now_us, self._witnessed_us(peer) or now_us))
 
     def is_clock_confirmed(self) -> bool:
         """Return whether a peer was heard, so that this node cannot be behind for years."""
-        return self.db.meta("heard") is not None
+        return bool(self._heard())
 
-    def past_day(self) -> int:
-        """Return a day that has come for certain: its clock says so, and a peer's message.
+    def past_day(self, peer: str | None = None) -> int:
+        """Return a day that has come for certain: this node's clock says so, and peers do.
 
-        What has expired by one wrong clock would be lost for nothing. A node without peers has
-        only its clock.
+        What has expired by one wrong clock would be lost for nothing. A node that no peer can ever
+        tell the time has only its clock.
+
+        Args:
+            peer: Node id of who sent what the question is about, or is to get it; None if unknown.
         """
-        return day_of(min(self.clock(), self._heard_us())) if self.peers else self.today()
+        now_us = self.clock()
+        if self._speakers() == 0:
+            return day_of(now_us)
+        witnessed = self._witnessed_us(peer)
+        return 0 if witnessed is None else day_of(min(now_us, witnessed))
 
-    def hear(self, time_us: int) -> None:
-        """Take note of the time that a peer's message bears."""
-        if time_us > self._heard_us():
-            self.db.set_meta("heard", time_us.to_bytes(8, "big", signed=True))
+    def moment(self) -> Moment:
+        """Return now, by all that tells the time."""
+        clock_us, witnessed = self.clock(), self._witnessed_us(None)
+        running_us = count_running(self.db, self.uptime())
+        return Moment(clock_us, clock_us if witnessed is None else witnessed, running_us)
 
-    def _heard_us(self) -> int:
-        return int.from_bytes(self.db.meta("heard") or b"", "big", signed=True)
+    def _witnessed_us(self, peer: str | None) -> int | None:
+        return witnessed_us(self._heard(), peer, speakers=self._speakers())
+
+    def _heard(self) -> dict[str, int]:
+        return {peer: heard for peer, heard in self.db.heard().items() if peer in self.peers}
+
+    def _speakers(self) -> int:
+        return sum(not self.settings(peer).oneway for peer in self.peers.values())
+
+    def meet(self, peer: Peer) -> None:
+        """Know one peer more from now on; its card is kept already."""
+        self.peers[peer.node_id] = peer
+        for name in ("_keys_from", "_keys_to"):
+            self.__dict__.pop(name, None)
 
     def peer_named(self, name: str) -> Peer:
         """Return the peer called *name*.
@@ -161,9 +211,9 @@ class Node:
         if peer is not None:
             return peer.name
         for store in self.ledgers():
-            member = members(store).get(author)
-            if member is not None:
-                return member.card.name
+            card = members(store).card(author)
+            if card is not None:
+                return card.name
         return author.hex()[:8]
 
     def settings(self, peer: Peer) -> PeerConfig:
@@ -190,9 +240,10 @@ class Node:
             return self._opened(ledger_id)
         return None
 
-    def make_ledger(self, genesis: Genesis) -> Store:
-        """Make the file of a ledger that is new here."""
-        store = Store.create(self.home.ledgers, genesis)
+    def make_ledger(self, genesis: Genesis, *, hide_names: bool = False) -> Store:
+        """Make the file of a ledger that is new here; it may hide names even if others do not."""
+        key = RestKey(self.rest_key.key, hide_names or self.rest_key.hides_names)
+        store = Store.create(self.home.ledgers, genesis, key)
         self._stores[store.ledger_id] = store
         return store
 
@@ -200,9 +251,48 @@ class Node:
         """Return the ledgers that *peer* is a member of."""
         return [store for store in self.ledgers() if peer.card.author in members(store)]
 
+    @cached_property
+    def epochs(self) -> Keychain:
+        """The epochs of its ledgers, as this node can open them."""
+        return Keychain(self.keys)
+
+    def group_keys(self) -> list[GroupKey]:
+        """Return all that opens bundles for groups which this node is, or was, in."""
+        return [key for store in self.ledgers() for key in self.epochs.group_keys(store)]
+
+    def group_hinted(self, hint_: bytes, bundle_id: bytes) -> str | None:
+        """Return the group (an epoch id, 16 hex digits) that a bundle is for, by its hint."""
+        for store in self.ledgers():
+            for group, key in self.epochs.of(store).hint_keys.items():
+                if hint(key, bundle_id) == hint_:
+                    return group
+        return None
+
+    def hint_to_group(self, group: str, bundle_id: bytes) -> bytes:
+        """Return the hint of a bundle for all who have the key of an epoch.
+
+        Raises:
+            PannierError: this node does not have it.
+        """
+        return hint(self._group_keys(group).hint_keys[group], bundle_id)
+
+    def _group_keys(self, group: str) -> KnownEpochs:
+        store = self.group_ledger(bytes.fromhex(group))
+        if store is None:
+            raise PannierError(f"no peer, and no group that this node is in, is called {group}")
+        return self.epochs.of(store)
+
+    def group_ledger(self, group: bytes) -> Store | None:
+        """Return the ledger whose members a group is, by the id of its epoch."""
+        for store in self.ledgers():
+            if group in self.epochs.of(store).opened:
+                return store
+        return None
+
     def _opened(self, ledger_id: LedgerId) -> Store:
         if ledger_id not in self._stores:
-            self._stores[ledger_id] = Store.open(self.home.ledgers / f"{ledger_id.hex()}.db")
+            path = self.home.ledgers / f"{ledger_id.hex()}.db"
+            self._stores[ledger_id] = Store.open(path, self.rest_key)
         return self._stores[ledger_id]
 
     # -- how the node counts what it says -----------------------------------------------------
@@ -225,11 +315,17 @@ class Node:
             self.db.tell_all_again()
 
     def _new_incarnation(self, *, above: bytes) -> bytes:
-        """Return an incarnation that follows *above*, and all before it if the clock is right."""
+        """Return an incarnation that follows *above*, and all before it if the clock is right.
+
+        Also by a clock that stands in the past it is one that was never drawn before: a backup may
+        be restored twice.
+        """
         seconds = max(self.clock() // 1_000_000, 0)
         low = int.from_bytes(self.entropy(_INCARNATION_RANDOM_BITS // 8), "big")
-        number = max(seconds << _INCARNATION_RANDOM_BITS | low, int.from_bytes(above, "big") + 1)
-        return number.to_bytes(_INCARNATION_BYTES, "big")
+        number, last = seconds << _INCARNATION_RANDOM_BITS | low, int.from_bytes(above, "big")
+        if number <= last:
+            number = last + 1 + low
+        return min(number, _LAST_INCARNATION).to_bytes(_INCARNATION_BYTES, "big")
 
     def counter(self) -> int:
         """Return the counter of the bundle made last; 0 before the first."""
@@ -246,16 +342,49 @@ class Node:
 
     def hint_from(self, peer: Peer, bundle_id: bytes) -> bytes:
         """Return the hint of a bundle that *peer* sent to this node."""
-        return hint(self._hint_keys[peer.node_id][0], bundle_id)
+        return hint(self._keys_from[peer.node_id].hint, bundle_id)
 
     def hint_to(self, peer: Peer, bundle_id: bytes) -> bytes:
         """Return the hint of a bundle that this node sends to *peer*."""
-        return hint(self._hint_keys[peer.node_id][1], bundle_id)
+        return hint(self._keys_to[peer.node_id].hint, bundle_id)
 
-    def pairwise_keys(self, peer: Peer) -> dict[bytes, bytes]:
-        """Return the keys shared with *peer*, by key id."""
-        found = self.db.rows("SELECT id, sealed FROM pairwise WHERE peer = ?", peer.node_id)
-        return {_raw(number): self._unwrap(_raw(sealed)) for number, sealed in found}
+    def fragment_key_from(self, peer: str) -> bytes:
+        """Return the key of the checks of fragments from *peer* (a node id) to this node.
+
+        Raises:
+            PannierError: it is no peer, and no group that this node is in.
+        """
+        if peer in self._keys_from:
+            return self._keys_from[peer].fragment
+        return self._group_keys(peer).fragment_keys[peer]
+
+    def fragment_key_to(self, peer: str) -> bytes:
+        """Return the key of the checks of fragments from this node to *peer* (a node id).
+
+        Raises:
+            PannierError: it is no peer, and no group that this node is in.
+        """
+        if peer in self._keys_to:
+            return self._keys_to[peer].fragment
+        return self._group_keys(peer).fragment_keys[peer]
+
+    def pairwise_keys(self, peer: Peer, *, recipient: Card | None = None) -> dict[bytes, bytes]:
+        """Return the keys shared with *peer*, by key id.
+
+        Args:
+            peer: With whom.
+            recipient: The card of one of the two. Then only keys under which something may be
+                sealed for it: one that was itself sent under less than that card promises would
+                take the promise back.
+        """
+        found = self.db.rows("SELECT id, sealed, mine FROM pairwise WHERE peer = ?", peer.node_id)
+        sent_under = {True: peer.card.hpke_key.algorithm, False: self.card.hpke_key.algorithm}
+        return {
+            _raw(number): self._unwrap(_raw(sealed))
+            for number, sealed, mine in found
+            if recipient is None
+            or not is_weaker(sent_under[bool(mine)], recipient.hpke_key.algorithm)
+        }
 
     def add_pairwise_key(self, peer: Peer, key: bytes, *, mine: bool) -> None:
         """Keep a key shared with *peer*; *mine*: this node made it."""
@@ -279,28 +408,40 @@ class Node:
         return key
 
     @cached_property
-    def _hint_keys(self) -> dict[str, tuple[bytes, bytes]]:
-        own = self.card.author
+    def _keys_from(self) -> dict[str, WayKeys]:
         return {
-            peer.node_id: tuple(  # type: ignore[misc]
-                hint_key(self.keys.x25519, peer.card.x25519, sender=sender, recipient=recipient)
-                for sender, recipient in ((peer.card.author, own), (own, peer.card.author))
-            )
+            peer.node_id: self._way_keys(peer, peer.card.author, self.card.author)
             for peer in self.peers.values()
         }
 
     @cached_property
-    def _rest_key(self) -> bytes:
+    def _keys_to(self) -> dict[str, WayKeys]:
+        return {
+            peer.node_id: self._way_keys(peer, self.card.author, peer.card.author)
+            for peer in self.peers.values()
+        }
+
+    def _way_keys(self, peer: Peer, sender: bytes, recipient: bytes) -> WayKeys:
+        secret = agree(self.keys.x25519, peer.card.x25519)
+        return WayKeys(
+            hint_key(secret, sender=sender, recipient=recipient),
+            fragment_key(secret, sender=sender, recipient=recipient),
+        )
+
+    @cached_property
+    def rest_key(self) -> RestKey:
+        """What the files of this node are under."""
         secret = self.keys.signing.private_bytes_raw() + self.keys.x25519.private_bytes_raw()
-        return derive(secret, b"pannier at rest 1\0")
+        key = derive(secret, b"pannier at rest 1\0")
+        return RestKey(key, hides_names=self.config.hide_names)
 
     def _wrap(self, secret: bytes) -> bytes:
         nonce = self.entropy(12)
-        return nonce + AESGCMSIV(self._rest_key).encrypt(nonce, secret, None)
+        return nonce + AESGCMSIV(self.rest_key.key).encrypt(nonce, secret, None)
 
     def _unwrap(self, sealed: bytes) -> bytes:
         try:
-            return AESGCMSIV(self._rest_key).decrypt(sealed[:12], sealed[12:], None)
+            return AESGCMSIV(self.rest_key.key).decrypt(sealed[:12], sealed[12:], None)
         except InvalidTag as error:
             raise PannierError(
                 "node.db is of another node: move it away, it is made anew"

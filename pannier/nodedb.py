@@ -34,7 +34,8 @@ CREATE TABLE peer (
     have BLOB,
     told BLOB,
     told_in TEXT,
-    told_time INTEGER NOT NULL DEFAULT 0
+    told_time INTEGER NOT NULL DEFAULT 0,
+    heard INTEGER
 ) WITHOUT ROWID;
 CREATE TABLE pairwise (
     peer TEXT, id BLOB, sealed BLOB NOT NULL, mine INTEGER NOT NULL, PRIMARY KEY (peer, id)
@@ -58,6 +59,8 @@ CREATE TABLE span (
     bundle TEXT, ledger BLOB, author BLOB, incarnation BLOB, first INTEGER, end INTEGER,
     PRIMARY KEY (bundle, ledger, author, incarnation, first)
 ) WITHOUT ROWID;
+CREATE TABLE audience (peer TEXT, bundle TEXT, PRIMARY KEY (peer, bundle)) WITHOUT ROWID;
+CREATE INDEX audience_bundle ON audience (bundle);
 CREATE TABLE due (
     peer TEXT, bundle TEXT, reason TEXT NOT NULL, counter INTEGER NOT NULL, told TEXT,
     PRIMARY KEY (peer, bundle)
@@ -68,6 +71,19 @@ CREATE TABLE seen (
 CREATE TABLE waiting (
     bundle TEXT, peer TEXT, kind TEXT, ledger BLOB, author BLOB, incarnation BLOB, number INTEGER,
     PRIMARY KEY (bundle, kind, ledger, author, incarnation, number)
+) WITHOUT ROWID;
+CREATE TABLE witness (
+    peer TEXT PRIMARY KEY, bundle TEXT NOT NULL, time INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE lying (bundle TEXT PRIMARY KEY, since INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE decision (
+    content BLOB PRIMARY KEY,
+    bundle TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    verdict TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    time INTEGER NOT NULL,
+    summary TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE medium (
     id TEXT PRIMARY KEY, label TEXT NOT NULL, path TEXT NOT NULL, last INTEGER NOT NULL
@@ -200,6 +216,16 @@ class NodeDb:
         """Keep a small value."""
         self.run("INSERT OR REPLACE INTO meta VALUES (?, ?)", key, value)
 
+    def forged(self) -> int:
+        """Return how many fragments for this node were thrown away: damaged or forged."""
+        return int.from_bytes(self.meta("forged") or b"", "big")
+
+    def count_forged(self, more: int) -> None:
+        """Count *more* of them."""
+        if more:
+            with self.transaction():
+                self.set_meta("forged", (self.forged() + more).to_bytes(8, "big"))
+
     # -- peers --------------------------------------------------------------------------------
 
     def peer(self, peer: str) -> PeerState:
@@ -240,6 +266,19 @@ class NodeDb:
             )
         return True
 
+    def hear(self, peer: str, time_us: int) -> None:
+        """Take note of the time that a message of *peer* bears; the latest counts."""
+        with self.transaction():
+            self.run("INSERT OR IGNORE INTO peer (id) VALUES (?)", peer)
+            self.run(
+                "UPDATE peer SET heard = max(coalesce(heard, ?1), ?1) WHERE id = ?2", time_us, peer
+            )
+
+    def heard(self) -> dict[str, int]:
+        """Return the latest time that each peer signed, by node id."""
+        found = self.rows("SELECT id, heard FROM peer WHERE heard NOT NULL")
+        return {str(peer): _int(time_us) for peer, time_us in found}
+
     def set_have(self, peer: str, have: bytes) -> None:
         """Keep the have section that *peer* sent last."""
         self.run("UPDATE peer SET have = ? WHERE id = ?", have, peer)
@@ -255,6 +294,15 @@ class NodeDb:
                 time_us,
                 peer,
             )
+
+    def note_witness_told(self, peer: str, bundle_id: str, time_us: int) -> None:
+        """Remember in which bundle *peer* is told what was witnessed."""
+        self.run("INSERT OR REPLACE INTO witness VALUES (?, ?, ?)", peer, bundle_id, time_us)
+
+    def witness_told_us(self, peer: str) -> int | None:
+        """Return when *peer* was last told what was witnessed, unless that got lost."""
+        found = self.rows("SELECT time FROM witness WHERE peer = ?", peer)
+        return _int(found[0][0]) if found else None
 
     def tell_again(self, peer: str) -> None:
         """Forget that *peer* was told anything."""
@@ -275,6 +323,8 @@ class NodeDb:
                 ("pairwise", "peer"),
                 ("bundle", "peer"),
                 ("due", "peer"),
+                ("witness", "peer"),
+                ("audience", "peer"),
             ):
                 self.run(f"DELETE FROM {table} WHERE {column} = ?", peer)  # noqa: S608 -- our words
 
@@ -327,10 +377,34 @@ class NodeDb:
         )
         return [_bundle(row) for row in found]
 
-    def expired_bundles(self, today: int) -> list[str]:
-        """Return the ids of the queued bundles that are of no use after *today*."""
-        found = self.rows("SELECT id FROM bundle WHERE state = 'queued' AND expiry < ?", today)
-        return [str(bundle) for (bundle,) in found]
+    def note_audience(self, bundle_id: str, peers: Iterable[str]) -> None:
+        """Note for which peers a bundle of ours for a group is meant."""
+        with self.transaction():
+            for peer in peers:
+                self.run("INSERT OR IGNORE INTO audience VALUES (?, ?)", peer, bundle_id)
+
+    def audience(self, bundle_id: str) -> list[str]:
+        """Return the peers of which it is not known that they have what a group bundle carries."""
+        found = self.rows("SELECT peer FROM audience WHERE bundle = ? ORDER BY peer", bundle_id)
+        return [str(peer) for (peer,) in found]
+
+    def leave_audience(self, bundle_id: str, peer: str) -> None:
+        """Wait no longer for *peer*, as far as one group bundle goes."""
+        self.run("DELETE FROM audience WHERE bundle = ? AND peer = ?", bundle_id, peer)
+
+    def group_bundles(self, peer: str, state: str = "queued") -> list[OutBundle]:
+        """Return the bundles for groups in *state* that *peer* is waited for, oldest first."""
+        found = self.rows(
+            "SELECT bundle.* FROM bundle JOIN audience ON audience.bundle = bundle.id "
+            "WHERE audience.peer = ? AND state = ? ORDER BY created, counter",
+            peer,
+            state,
+        )
+        return [_bundle(row) for row in found]
+
+    def queued_bundles(self) -> list[OutBundle]:
+        """Return all bundles of ours that are on their way, whoever they are for."""
+        return [_bundle(row) for row in self.rows("SELECT * FROM bundle WHERE state = 'queued'")]
 
     def end_bundle(self, bundle_id: str, state: str, note: str = "") -> None:
         """Note how a bundle ended; its spans are planned again unless the peer has them."""
@@ -344,12 +418,14 @@ class NodeDb:
         with self.transaction():
             self.run("DELETE FROM bundle WHERE id = ?", bundle_id)
             self.run("DELETE FROM span WHERE bundle = ?", bundle_id)
+            self.run("DELETE FROM audience WHERE bundle = ?", bundle_id)
             self._untell(bundle_id)
 
     def _untell(self, bundle_id: str) -> None:
         """Say again what was told in a bundle that did not arrive."""
         self.run("UPDATE due SET told = NULL WHERE told = ?", bundle_id)
         self.run("UPDATE peer SET told = ? WHERE told_in = ?", UNTOLD, bundle_id)
+        self.run("DELETE FROM witness WHERE bundle = ?", bundle_id)
 
     def spans(self, bundle_id: str) -> list[tuple[LedgerId, LogName, Span]]:
         """Return which entries a bundle carries."""
@@ -361,12 +437,16 @@ class NodeDb:
     def spans_for(
         self, peer: str, ledger_id: LedgerId, log: LogName, states: Sequence[str]
     ) -> list[Span]:
-        """Return the spans of a log in the bundles for *peer* that are in one of *states*."""
+        """Return the spans of a log in the bundles for *peer* that are in one of *states*.
+
+        Those for a group are among them as long as it is waited for.
+        """
         marks = ", ".join("?" * len(states))
         found = self.rows(
             "SELECT first, end FROM span JOIN bundle ON bundle.id = span.bundle "  # noqa: S608
-            f"WHERE peer = ? AND state IN ({marks}) AND ledger = ? AND author = ? "
-            "AND incarnation = ?",
+            "WHERE (peer = ? OR bundle.id IN (SELECT bundle FROM audience WHERE peer = ?)) "
+            f"AND state IN ({marks}) AND ledger = ? AND author = ? AND incarnation = ?",
+            peer,
             peer,
             *states,
             ledger_id,
@@ -440,6 +520,11 @@ class NodeDb:
     def seen(self, bundle_id: str) -> str | None:
         """Return what became of a bundle of somebody else, or None if it is new."""
         found = self.rows("SELECT outcome FROM seen WHERE bundle = ?", bundle_id)
+        return str(found[0][0]) if found else None
+
+    def seen_from(self, bundle_id: str) -> str | None:
+        """Return who sent a bundle that was seen: a node id, or the epoch id of a group."""
+        found = self.rows("SELECT peer FROM seen WHERE bundle = ?", bundle_id)
         return str(found[0][0]) if found else None
 
     # -- media --------------------------------------------------------------------------------

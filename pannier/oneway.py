@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from bundler.fragment import Fragment
+from bundler.fragment import Fragment, is_plausible, mac_check
 from bundler.sequence import parse_sequence
 from bundler.split import Cut, split
 from bundler.whole import START as WHOLE_START
 from bundler.whole import Whole, frame_bytes
-from pannier.answers import is_genuine, sealed_bundle, whose
+from pannier.answers import sealed_bundle, sift, whose
 from pannier.errors import PannierError, UsageError
 from pannier.home import Peer
 from pannier.importing import Report, import_arrived
@@ -29,6 +29,7 @@ MAX_FILES = 1_000_000
 _MAX_FILE_BYTES = 17 << 20
 _BATCH_BYTES = 32 << 20
 _SOURCE = "unpack"
+_LEFT = ("others", "seen", "foreign", "damaged", "forged", "refused")
 _LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
@@ -70,8 +71,13 @@ def pack(node: Node, peer: Peer, into: Path, *, mtu: int | None, repair_percent:
         folder = OsFileSystem(into)
         for bundle in bundles:
             name = BundleName.from_text(bundle.name)
-            sealed = sealed_bundle(node, peer.node_id, name)
-            parts = {text: data for data, text in _cut(sealed, name, mtu, repair_percent)}
+            sealed = sealed_bundle(node, bundle.peer, name)
+            cut = Cut(
+                mtu_bytes=mtu,
+                symbol_bytes=name.symbol_bytes,
+                check=mac_check(node.fragment_key_to(bundle.peer)),
+            )
+            parts = {text: data for data, text in _cut(sealed, name, cut, repair_percent)}
             _write(folder, parts)
             files += len(parts)
             size += sum(map(len, parts.values()))
@@ -83,17 +89,17 @@ def pack(node: Node, peer: Peer, into: Path, *, mtu: int | None, repair_percent:
 
 
 def _cut(
-    sealed: bytes, name: BundleName, mtu: int, repair_percent: int
+    sealed: bytes, name: BundleName, cut: Cut, repair_percent: int
 ) -> Iterator[tuple[bytes, str]]:
     """Yield (content, name) of the files for one bundle."""
     parts = (name.priority, name.expiry_days, name.hint, name.bundle_id)
-    if frame_bytes(len(sealed)) <= mtu and not repair_percent:
+    if frame_bytes(len(sealed)) <= cut.mtu_bytes and not repair_percent:
         whole = Whole(hint=bytes.fromhex(name.hint), sealed=sealed)
         yield whole.to_bytes(), FragmentName(*parts, 0).to_text()
         return
-    cut = Cut(mtu_bytes=mtu, symbol_bytes=name.symbol_bytes)
     for data in split(sealed, cut, repair_percent=repair_percent):
-        yield data, FragmentName(*parts, Fragment.from_bytes(data).payload_id).to_text()
+        number = Fragment.from_bytes(data, is_plausible).payload_id
+        yield data, FragmentName(*parts, number).to_text()
 
 
 def _write(folder: OsFileSystem, parts: Mapping[str, bytes]) -> None:
@@ -119,8 +125,9 @@ def unpack(node: Node, paths: Iterable[Path]) -> tuple[Report, dict[str, int]]:
 
     Returns:
         What was imported, and how many files were left: for ``others``; ``seen`` before; none of
-        ours by name (``foreign``); of ours by name but not by content (``damaged``). The last,
-        ``refused``, is how many bundles found no room in the spool.
+        ours by name (``foreign``); that could not be read (``damaged``). ``forged`` is how many
+        fragments were damaged or forged, and ``refused`` how many bundles found no room in the
+        spool.
 
     Raises:
         UsageError: a path is not there, or there are too many files.
@@ -131,18 +138,19 @@ def unpack(node: Node, paths: Iterable[Path]) -> tuple[Report, dict[str, int]]:
     for path in _files(paths):
         intake.take(path)
     intake.store()
+    node.db.count_forged(intake.left["forged"])
     return import_arrived(node), intake.left
 
 
 class _Intake:
     """Files on their way into the inbox, the fragments of each bundle together in one delivery.
 
-    What is damaged is left out, so that it spoils nothing beside it; so is what the inbox has, for
-    a folder that fills slowly is unpacked again and again.
+    What is damaged or forged is left out, so that it costs nothing but a look; so is what the inbox
+    has, for a folder that fills slowly is unpacked again and again.
     """
 
     def __init__(self, node: Node) -> None:
-        self.left = dict.fromkeys(("others", "seen", "foreign", "damaged", "refused"), 0)
+        self.left = dict.fromkeys(_LEFT, 0)
         self._node = node
         self._deliveries: list[Delivery] = []
         self._parts: dict[tuple[str, str], list[bytes]] = {}
@@ -178,8 +186,12 @@ class _Intake:
         self._waiting_bytes = 0
 
     def _keep(self, name: FragmentName, peer: str, data: bytes | None) -> None:
-        if data is None or not is_genuine(name, data):
+        if data is None:
             self.left["damaged"] += 1
+            return
+        data, forged = sift(self._node, name, peer, data)
+        self.left["forged"] += forged or not data
+        if not data:
             return
         if data.startswith(WHOLE_START):
             self._deliveries.append(Delivery(name, peer, _SOURCE, data))
@@ -206,8 +218,8 @@ class _Intake:
 
 
 def _fragments(number: str, data: bytes) -> Iterator[bytes]:
-    """Yield the genuine fragments of one bundle in *data*, one by one as bytes."""
-    for part in parse_sequence(data):
+    """Yield the fragments of one bundle in *data*, which is sifted, one by one as bytes."""
+    for part in parse_sequence(data, is_plausible):
         if isinstance(part, Fragment) and part.bundle_id.hex() == number:
             yield part.to_bytes()
 

@@ -4,11 +4,14 @@ from dataclasses import asdict, dataclass
 
 from bundler.plan import lacking
 from ledger.log import LogStatus
+from ledger.members import passed_on
 from ledger.views import conflicts
+from pannier.clear import travelling
 from pannier.exchange import served
 from pannier.have import known_have
 from pannier.home import Peer
 from pannier.node import Node
+from pannier.review import waiting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +76,10 @@ class Overview:
         strangers: Names that the configuration has settings for, and no peer is called so.
         incomplete: Bundles of which some fragments arrived.
         held: Bundles that wait for an earlier one, or for the right to write.
+        review: Bundles that wait for a person's word.
         carried: Files of fragments carried for others.
         quarantined: Bundles that were refused.
+        forged: Fragments for us that were damaged or forged, since this home began.
     """
 
     name: str
@@ -84,8 +89,10 @@ class Overview:
     strangers: tuple[str, ...]
     incomplete: int
     held: int
+    review: int
     carried: int
     quarantined: int
+    forged: int
 
     def to_json(self) -> dict[str, object]:
         """Return it as plain values."""
@@ -100,6 +107,7 @@ def overview(node: Node) -> Overview:
         LedgerError: a ledger cannot be read.
         SpoolError: the spool cannot be read.
     """
+    asked = waiting(node)
     return Overview(
         name=node.card.name,
         node=node.card.node_id,
@@ -107,9 +115,11 @@ def overview(node: Node) -> Overview:
         peers=tuple(_peer(node, peer) for peer in node.peers.values()),
         strangers=_strangers(node),
         incomplete=len(node.spool.inbox.bundles()),
-        held=len(node.spool.held.names()),
+        held=len(node.spool.held.names()) - len(asked),
+        review=len(asked),
         carried=len(node.spool.carried.known()),
         quarantined=len(node.spool.quarantine.list()),
+        forged=node.db.forged(),
     )
 
 
@@ -142,24 +152,25 @@ def _unpacked(node: Node, peer: Peer) -> int:
     known = known_have(node, peer)
     states = ("queued", "sent") if node.settings(peer).oneway else ("queued",)
     count = 0
-    for store in node.shared_with(peer):
+    for store in travelling(node, peer):
         for log in store.logs():
             held = known.log(store.ledger_id, log.name)
             on_the_way = node.db.spans_for(peer.node_id, store.ledger_id, log.name, states)
-            spans = lacking(log.size, held.size if held else 0, on_the_way)
+            spans = lacking(passed_on(store, log), held.size if held else 0, on_the_way)
             count += sum(span.end - span.first for span in spans)
     return count
 
 
 def _peer(node: Node, peer: Peer) -> PeerOverview:
     settings = node.settings(peer)
-    queued = node.db.bundles(peer.node_id)
+    queued = [*node.db.bundles(peer.node_id), *node.db.group_bundles(peer.node_id)]
     bundles = [one for one in queued if not one.control]
     media = node.db.rows(
         "SELECT coalesce(nullif(medium.label, ''), on_medium.medium), min(time) FROM on_medium "
         "LEFT JOIN medium ON medium.id = on_medium.medium "
         "JOIN bundle ON bundle.id = on_medium.bundle "
-        "WHERE bundle.peer = ? AND bundle.state = 'queued' AND NOT control GROUP BY 1 ORDER BY 2",
+        "WHERE (bundle.peer = ?1 OR bundle.id IN (SELECT bundle FROM audience WHERE peer = ?1)) "
+        "AND bundle.state = 'queued' AND NOT control GROUP BY 1 ORDER BY 2",
         peer.node_id,
     )
     return PeerOverview(

@@ -8,8 +8,9 @@ every further medium until the peer has confirmed it.
 from collections.abc import Iterable, Sequence
 
 from bundler import plan
-from bundler.content import Recipient, Stamp, pack_full, pack_pairwise
+from bundler.content import Recipient, pack_clear, pack_full, pack_pairwise
 from bundler.geometry import symbol_bytes_for
+from bundler.head import Stamp
 from bundler.limits import DEFAULT_LIMITS
 from bundler.log_section import LogSection
 from bundler.plan import Span
@@ -19,6 +20,8 @@ from bundler.sealed import MAX_EXPIRY_DAYS, Header, bundle_id
 from bundler.sections import Section, encode_section
 from ledger.genesis import LedgerId
 from ledger.log import LogName
+from ledger.members import members
+from pannier.clear import settle
 from pannier.home import Peer
 from pannier.housekeeping import end_expired
 from pannier.lacks import Piece, pieces
@@ -40,7 +43,8 @@ def prepare(
 ) -> list[OutBundle]:
     """Make what *peer* should be sent now; return the bundles for this carrier, first ones first.
 
-    All of them stay queued until they are confirmed or expire. A peer that cannot answer gets a
+    Among them are those for groups that *peer* is one of (`pannier.group_sending`). All of them
+    stay queued until they are confirmed or expire. A peer that cannot answer gets a
     bundle as often as is configured, and a medium gets each notice once: it would be read, taken
     off and written again for ever.
 
@@ -57,49 +61,76 @@ def prepare(
     """
     with exclusive(node.home.locks / "send", "preparing bundles"):
         symbol_bytes = symbol_bytes_for(min(mtu or MAX_MTU, node.settings(peer).mtu))
-        _reconcile(node, peer)
-        _take_back(node, peer, symbol_bytes)
+        reconcile(node, peer.node_id)
+        settle(node, peer)
+        take_back(node, peer.node_id)
+        _take_back_from_removed(node, peer)
+        _take_back_large(node, peer, symbol_bytes)
         _make(Way.to(node, peer, symbol_bytes=symbol_bytes))
     had = node.db.bundles_on(medium) if medium is not None else frozenset()
-    queued = sorted(node.db.bundles(peer.node_id), key=lambda one: (one.name[0], one.counter))
+    queued = sorted(_bundles(node, peer), key=lambda one: (one.name[0], one.counter))
     return [
         one
         for one in queued
-        if not node.is_sent_enough(one.peer, one.written)
+        if not node.is_sent_enough(peer.node_id, one.written)
         and not (one.control and one.bundle_id in had)
     ]
 
 
-def _reconcile(node: Node, peer: Peer) -> None:
-    """Make ``node.db`` and the spool agree again after a crash between the two."""
-    files = {name.to_text(): name for name in node.spool.outbox.queued(peer.node_id)}
-    rows = {one.name: one for one in node.db.bundles(peer.node_id)}
+def reconcile(node: Node, queue: str) -> None:
+    """Make ``node.db`` and the spool agree again after a crash between the two.
+
+    Args:
+        node: Whose.
+        queue: Node id of a peer, or the epoch id of a group.
+    """
+    files = {name.to_text(): name for name in node.spool.outbox.queued(queue)}
+    rows = {one.name: one for one in node.db.bundles(queue)}
     for text, bundle in rows.items():
         if text not in files:
             node.db.forget_bundle(bundle.bundle_id)
-        elif bundle.expiry_days < node.today():
+        elif bundle.expiry_days < node.past_day(queue):
             end_expired(node, bundle.bundle_id)
-            node.spool.outbox.withdraw(peer.node_id, files[text])
+            node.spool.outbox.withdraw(queue, files[text])
     for text, name in files.items():
         if text not in rows:
-            node.spool.outbox.withdraw(peer.node_id, name)
+            node.spool.outbox.withdraw(queue, name)
 
 
-def _take_back(node: Node, peer: Peer, symbol_bytes: int) -> None:
-    """Take back what no carrier has touched, and what does not fit this one's frames."""
-    for bundle in node.db.bundles(peer.node_id):
-        name = BundleName.from_text(bundle.name)
+def take_back(node: Node, queue: str) -> None:
+    """Take back what no carrier has touched."""
+    for bundle in node.db.bundles(queue):
         if bundle.written == 0:
             node.db.forget_bundle(bundle.bundle_id)
-            node.spool.outbox.withdraw(peer.node_id, name)
-        elif name.symbol_bytes > symbol_bytes:
+            node.spool.outbox.withdraw(queue, BundleName.from_text(bundle.name))
+
+
+def _take_back_from_removed(node: Node, peer: Peer) -> None:
+    """Take back what *peer* was to have as a member, also where it lies on a medium already."""
+    for bundle in node.db.bundles(peer.node_id):
+        ledgers = {ledger_id for ledger_id, _, _ in node.db.spans(bundle.bundle_id)}
+        stores = filter(None, map(node.ledger, ledgers))
+        if any(peer.card.author not in members(store) for store in stores):
+            withdraw(node, bundle, "replaced", "no member any more")
+
+
+def _take_back_large(node: Node, peer: Peer, symbol_bytes: int) -> None:
+    """Take back what does not fit this carrier's frames."""
+    for bundle in _bundles(node, peer):
+        if BundleName.from_text(bundle.name).symbol_bytes > symbol_bytes:
             withdraw(node, bundle, "replaced", "made anew for smaller frames")
 
 
-class _Draft:
+def _bundles(node: Node, peer: Peer) -> list[OutBundle]:
+    """Return what is queued for *peer*, alone or as one of a group."""
+    return [*node.db.bundles(peer.node_id), *node.db.group_bundles(peer.node_id)]
+
+
+class Load:
     """A bundle in the making: sections encoded, and which entries they carry."""
 
     def __init__(self, sections: Iterable[Section]) -> None:
+        """Begin with *sections*, which say nothing of logs."""
         self.encoded = [encode_section(one, level=_LEVEL) for one in sections]
         self.spans: list[tuple[LedgerId, LogName, Span]] = []
         self._size_bytes = sum(map(len, self.encoded))
@@ -107,14 +138,14 @@ class _Draft:
 
     def add(self, piece: Piece, target_bytes: int) -> bool:
         """Add the section of *piece*; False if that would make more than one bundle of it."""
-        section = _log_section(piece)
+        section = log_section(piece)
         encoded = encode_section(section, level=_LEVEL)
         self._size_bytes += len(encoded)
         self._decoded_bytes += sum(map(len, section.columns))
         if self.spans and (
             self._size_bytes > target_bytes
             or self._decoded_bytes > DEFAULT_LIMITS.decoded_bytes // 2
-            or len(self.encoded) == DEFAULT_LIMITS.sections
+            or len(self.encoded) == DEFAULT_LIMITS.sections - 1
         ):
             return False
         self.encoded.append(encoded)
@@ -125,18 +156,23 @@ class _Draft:
 def _make(way: Way) -> None:
     """Pack the pieces into bundles, what is to be said of us into the first of them."""
     target = plan.bundle_bytes_for(way.symbol_bytes, DEFAULT_LIMITS)
-    notice = None if way.is_oneway else notice_for(way)
-    draft = _Draft(notice.sections if notice else known_facts(way))
+    notice = None if way.is_oneway or way.is_dismissed else notice_for(way)
+    draft = Load(notice.sections if notice else known_facts(way))
     for piece in pieces(way):
         if not draft.add(piece, target):
             _seal(way, draft, notice)
-            draft, notice = _Draft([]), None
+            draft, notice = Load([]), None
             draft.add(piece, target)
     if draft.spans or (notice is not None and notice.is_news):
         _seal(way, draft, notice)
 
 
-def _log_section(piece: Piece) -> LogSection:
+def log_section(piece: Piece) -> LogSection:
+    """Return the section that carries *piece*.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
     store, state, span = piece.store, piece.state, piece.span
     return LogSection(
         ledger=store.ledger_id,
@@ -149,14 +185,14 @@ def _log_section(piece: Piece) -> LogSection:
     )
 
 
-def _seal(way: Way, draft: _Draft, notice: Notice | None) -> None:
+def _seal(way: Way, draft: Load, notice: Notice | None) -> None:
     """Seal a bundle, note it and what it replaces, then publish it."""
     node, peer = way.node, way.peer
     settings = node.settings(peer)
     is_control = not draft.spans
     header = Header(
         CONTROL_PRIORITY if is_control else settings.priority,
-        _expiry_day(way, settings.expiry_days),
+        expiry_day(way, settings.expiry_days),
     )
     stamp = Stamp(incarnation=node.incarnation(), counter=node.next_counter(), time_us=node.clock())
     key_id, sealed = _pack(way, draft.encoded, header, stamp)
@@ -187,6 +223,8 @@ def _seal(way: Way, draft: _Draft, notice: Notice | None) -> None:
         if notice is not None:
             node.db.note_told(peer.node_id, notice.digest, bundle.bundle_id, stamp.time_us)
             node.db.note_receipts_told(peer.node_id, notice.receipts, bundle.bundle_id)
+            if notice.has_witness:
+                node.db.note_witness_told(peer.node_id, bundle.bundle_id, stamp.time_us)
         for one in older:
             node.db.end_bundle(one.bundle_id, "replaced")
     node.spool.outbox.publish(peer.node_id, name, sealed)
@@ -194,7 +232,7 @@ def _seal(way: Way, draft: _Draft, notice: Notice | None) -> None:
         node.spool.outbox.withdraw(peer.node_id, BundleName.from_text(one.name))
 
 
-def _expiry_day(way: Way, days: int) -> int:
+def expiry_day(way: Way, days: int) -> int:
     """Return when a bundle made now expires.
 
     Never, while no peer has been heard that can be: it would have expired already where it arrives,
@@ -202,7 +240,7 @@ def _expiry_day(way: Way, days: int) -> int:
     """
     if not (way.is_oneway or way.node.is_clock_confirmed()):
         return MAX_EXPIRY_DAYS
-    return min(way.node.today() + days, MAX_EXPIRY_DAYS)
+    return min(way.node.today(way.peer.node_id) + days, MAX_EXPIRY_DAYS)
 
 
 def _pack(
@@ -210,6 +248,15 @@ def _pack(
 ) -> tuple[bytes | None, bytes]:
     """Return (pairwise key id or None, sealed bundle)."""
     node, peer = way.node, way.peer
+    if way.is_clear:
+        return None, pack_clear(
+            sections,
+            header=header,
+            stamp=stamp,
+            signing_key=node.keys.signing,
+            recipients=[peer.card.author],
+        )
+    sealer = Sealer(node.entropy, node.wrapper, node.settings(peer).pad)
     shared = way.shared_key_ids()
     if shared:
         key = directed_key(
@@ -218,13 +265,13 @@ def _pack(
             recipient=peer.card.author,
         )
         return shared[-1], pack_pairwise(
-            sections, header=header, stamp=stamp, key=key, entropy=node.entropy
+            sections, header=header, stamp=stamp, key=key, sealer=sealer
         )
     return None, pack_full(
         sections,
         header=header,
         stamp=stamp,
         signing_key=node.keys.signing,
-        recipients=[Recipient(peer.card.author, peer.card.x25519)],
-        sealer=Sealer(node.entropy, node.wrapper),
+        recipients=[Recipient(peer.card.author, peer.card.hpke_key)],
+        sealer=sealer,
     )

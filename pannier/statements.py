@@ -12,7 +12,7 @@ from bundler.notices import (
     SentSection,
 )
 from ledger.append import open_incarnation
-from ledger.merge import root_at
+from ledger.log import root_at
 from pannier.have import KnownHave, known_have
 from pannier.home import Peer
 from pannier.node import Node
@@ -37,7 +37,7 @@ def believe(node: Node, peer: Peer, opened: Opened, notes: list[str]) -> bool:
     stamp = opened.stamp
     has_data = says_all = says_sent = False
     with node.db.transaction():
-        node.hear(stamp.time_us)
+        node.db.hear(peer.node_id, stamp.time_us)
         is_newest = node.db.advance_peer(peer.node_id, stamp.incarnation, stamp.counter)
         for section in opened.sections():
             match section:
@@ -100,6 +100,22 @@ def _confirm(node: Node, peer: Peer, seen: Seen | None) -> None:
                 withdraw(node, bundle, "confirmed")
         elif _is_covered(node, bundle, known):
             withdraw(node, bundle, "confirmed")
+    for bundle in node.db.group_bundles(peer.node_id):
+        if _is_covered(node, bundle, known):
+            _confirm_for(node, bundle, peer)
+
+
+def _confirm_for(node: Node, bundle: OutBundle, peer: Peer) -> None:
+    """Note that one of a group has what a bundle carries; end it with the last of them.
+
+    Those that cannot answer stay in its audience: they have what they were sent often enough.
+    """
+    audience = set(node.db.audience(bundle.bundle_id)) - {peer.node_id}
+    is_over = all(node.is_sent_enough(one, bundle.written) for one in audience)
+    if not node.settings(peer).oneway:
+        node.db.leave_audience(bundle.bundle_id, peer.node_id)
+    if is_over:
+        withdraw(node, bundle, "sent" if audience else "confirmed")
 
 
 def _is_covered(node: Node, bundle: OutBundle, known: KnownHave) -> bool:

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Self
 
+from ledger.members import members
 from ledger.store import Store
+from pannier.clear import travelling
 from pannier.have import KnownHave, known_have
 from pannier.home import Peer
 from pannier.node import Node
@@ -17,7 +19,7 @@ class Way:
         node: The sender.
         peer: The recipient.
         known: What it said last that it holds.
-        stores: The ledgers that it is a member of.
+        stores: The ledgers that it is a member of, and that may travel as it is served.
         symbol_bytes: For which symbol size bundles are made.
     """
 
@@ -34,7 +36,7 @@ class Way:
             node=node,
             peer=peer,
             known=known_have(node, peer),
-            stores=tuple(node.shared_with(peer)),
+            stores=tuple(travelling(node, peer)),
             symbol_bytes=symbol_bytes,
         )
 
@@ -43,6 +45,23 @@ class Way:
         """Whether the peer cannot answer."""
         return self.node.settings(self.peer).oneway
 
+    @property
+    def is_clear(self) -> bool:
+        """Whether nothing to the peer is encrypted."""
+        return self.node.settings(self.peer).clear
+
+    @property
+    def is_dismissed(self) -> bool:
+        """Whether the peer was removed and has nothing in common with this node any more.
+
+        It is told nothing at all: what is not sealed for it, it cannot open.
+        """
+        author = self.peer.card.author
+        return not self.stores and any(
+            author in members(store).removed for store in self.node.ledgers()
+        )
+
     def shared_key_ids(self) -> list[bytes]:
-        """Return the pairwise keys that both sides are known to hold, ascending."""
-        return sorted(self.known.key_ids & set(self.node.pairwise_keys(self.peer)))
+        """Return the pairwise keys for the peer that both sides are known to hold, ascending."""
+        usable = self.node.pairwise_keys(self.peer, recipient=self.peer.card)
+        return sorted(self.known.key_ids & set(usable))

@@ -21,7 +21,7 @@ TEMP_FOLDER = "tmp"
 _TEMP_NAME = re.compile(r"([0-9]{1,20})-[0-9a-f]{16}")
 _DAY_NS = 86_400 * 10**9
 # Between making a folder and renaming into it, another process may find it empty and remove it.
-_FOLDER_TRIES = 8
+_TRIES = 8
 
 
 class Order(Enum):
@@ -207,19 +207,23 @@ class Files:
             self._fs.create(temp, (write.data,))
 
     def _place(self, temp: str, write: Write) -> None:
-        try:
-            replace = write.order is Order.REPLACE
-            rename = self._fs.rename if replace else self._fs.rename_new
-            if not self._rename(rename, temp, write.path):
-                raise StorageError(f"cannot write {write.path}: its temporary file was removed")
-        except FileExistsError:
-            if write.order is Order.NEW or not self._is_there(write):
-                raise ConflictError(f"{write.path} exists already") from None
-            self._fs.remove(temp)
+        rename = self._fs.rename if write.order is Order.REPLACE else self._fs.rename_new
+        for _ in range(_TRIES):
+            try:
+                if not self._rename(rename, temp, write.path):
+                    raise StorageError(f"cannot write {write.path}: its temporary file was removed")
+            except FileExistsError:
+                if write.order is Order.NEW:
+                    raise ConflictError(f"{write.path} exists already") from None
+                if not self._is_there(write):
+                    continue  # another process had it and has done with it
+                self._fs.remove(temp)
+            return
+        raise OSError(errno.EBUSY, "the file appears again and again", write.path)
 
     def _rename(self, rename: Callable[[str, str], None], old: str, new: str) -> bool:
         """Rename into a folder that may have to be made; False when *old* is gone."""
-        for _ in range(_FOLDER_TRIES):
+        for _ in range(_TRIES):
             for folder in reversed(_folders_above(new)[:-1]):
                 self._fs.make_folder(folder)
             with suppress(FileNotFoundError):
@@ -234,9 +238,11 @@ class Files:
         if facts is None:
             return False
         if facts.size_bytes == len(write.data):
-            with suppress(FileNotFoundError):
+            try:
                 if self._fs.read(write.path, limit_bytes=len(write.data)) == write.data:
                     return True
+            except FileNotFoundError:
+                return False
         raise ConflictError(f"{write.path} exists already with other bytes")
 
 

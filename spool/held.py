@@ -3,9 +3,10 @@
 from contextlib import suppress
 
 from spool.errors import FullError, MalformedNameError
+from spool.expiry import IsLate, Waiting
 from spool.file_system import footprint_bytes
 from spool.files import Files
-from spool.name import BundleName, is_bundle_id
+from spool.name import BundleName, check_bundle_id, is_bundle_id
 from spool.quotas import Quotas
 
 _FOLDER = "held"
@@ -44,12 +45,22 @@ class Held:
         Raises:
             StorageError: the disk refused.
         """
+        ids = filter(is_bundle_id, self._files.names(_FOLDER))
+        return sorted(name for bundle_id in ids for name in self.names_of(bundle_id))
+
+    def names_of(self, bundle_id: str) -> list[BundleName]:
+        """Return under which names a bundle is held: none or, after a crash, several.
+
+        Raises:
+            MalformedNameError: *bundle_id* is none.
+            StorageError: the disk refused.
+        """
+        check_bundle_id(bundle_id)
         found = []
-        for bundle_id in filter(is_bundle_id, self._files.names(_FOLDER)):
-            for text in self._files.names(f"{_FOLDER}/{bundle_id}"):
-                with suppress(MalformedNameError):
-                    found.append(BundleName.from_text(text))
-        return sorted(found)
+        for text in self._files.names(f"{_FOLDER}/{bundle_id}"):
+            with suppress(MalformedNameError):
+                found.append(BundleName.from_text(text))
+        return found
 
     def read(self, name: BundleName) -> bytes:
         """Return a held bundle.
@@ -60,6 +71,15 @@ class Held:
         """
         return self._files.read(_path(name), limit_bytes=self._quotas.file_bytes)
 
+    def size_bytes(self, name: BundleName) -> int:
+        """Return the size of a held bundle; 0 when it is not held any more.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        facts = self._files.inspect(_path(name))
+        return 0 if facts is None else facts.size_bytes
+
     def release(self, name: BundleName) -> None:
         """Let a bundle go; missing is no error.
 
@@ -68,13 +88,13 @@ class Held:
         """
         self._files.remove(_path(name))
 
-    def expire(self, today_days: int) -> list[BundleName]:
-        """Let go and return what is of no use after *today_days*.
+    def expire(self, is_late: IsLate) -> list[BundleName]:
+        """Let go and return what is of no use any more.
 
         Raises:
             StorageError: the disk refused.
         """
-        late = [name for name in self.names() if name.expiry_days < today_days]
+        late = [name for name in self.names() if is_late(Waiting(name.bundle_id, name.expiry_days))]
         for name in late:
             self.release(name)
         return late

@@ -18,6 +18,7 @@ from spool.delivery import (
     parse_stored,
 )
 from spool.errors import GoneError
+from spool.expiry import IsLate, Waiting
 from spool.files import Files, Order, Write
 from spool.name import check_bundle_id, is_bundle_id
 from spool.quotas import Quotas
@@ -87,6 +88,15 @@ class Inbox:
         facts = [self._files.inspect(_path(stored)) for stored in self._of(bundle_id)]
         return sum(found.size_bytes for found in facts if found is not None)
 
+    def sources(self, bundle_id: str) -> frozenset[str]:
+        """Return the media and links that any part of a bundle came by.
+
+        Raises:
+            MalformedNameError: *bundle_id* is none.
+            StorageError: the disk refused.
+        """
+        return frozenset(stored.source for stored in self._of(bundle_id))
+
     def read(self, bundle_id: str) -> Iterator[Arrival]:
         """Yield what arrived of a bundle, one file after another.
 
@@ -126,18 +136,17 @@ class Inbox:
         check_bundle_id(bundle_id)
         self._files.remove_tree(f"{_FOLDER}/{bundle_id}")
 
-    def expire(self, today_days: int) -> list[str]:
-        """Forget bundles of no use after *today_days*; return their ids.
+    def expire(self, is_late: IsLate) -> list[str]:
+        """Forget bundles of which nothing is of use any more; return their ids.
 
         Raises:
             StorageError: the disk refused.
         """
-        last_days: dict[str, int] = {}
+        last: dict[str, Waiting] = {}
         for stored in self._stored():
-            last_days[stored.bundle_id] = max(
-                stored.expiry_days, last_days.get(stored.bundle_id, 0)
-            )
-        late = [bundle_id for bundle_id, day in last_days.items() if day < today_days]
+            here = Waiting(stored.bundle_id, stored.expiry_days, stored.peer)
+            last[stored.bundle_id] = max(here, last.get(stored.bundle_id, here))
+        late = [bundle_id for bundle_id, waiting in last.items() if is_late(waiting)]
         for bundle_id in late:
             self.discard(bundle_id)
         return late

@@ -7,6 +7,7 @@ the wait.
 from contextlib import suppress
 
 from spool.errors import MalformedNameError
+from spool.expiry import IsLate, Waiting
 from spool.files import Files
 from spool.name import BundleName, check_peer, is_peer
 from spool.quotas import Quotas
@@ -88,8 +89,8 @@ class Outbox:
         check_peer(peer)
         self._files.remove(_path(peer, name))
 
-    def expire(self, today_days: int) -> list[tuple[str, BundleName]]:
-        """Withdraw what is of no use after *today_days*; return it, to be planned again.
+    def expire(self, is_late: IsLate) -> list[tuple[str, BundleName]]:
+        """Withdraw what is of no use any more; return it, to be planned again.
 
         Raises:
             StorageError: the disk refused.
@@ -98,7 +99,7 @@ class Outbox:
             (peer, name)
             for peer in self.peers()
             for name in self.queued(peer)
-            if name.expiry_days < today_days
+            if is_late(Waiting(name.bundle_id, name.expiry_days, peer))
         ]
         for peer, name in late:
             self.withdraw(peer, name)

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from spool.carried import Carried
 from spool.errors import BusyError, ConflictError
+from spool.expiry import IsLate
 from spool.file_system import FileSystem
 from spool.files import TEMP_FOLDER, Files, converted
 from spool.held import Held
@@ -98,20 +99,20 @@ class Spool:
         """
         self._files.sweep(is_alive=is_alive, now_ns=now_ns)
 
-    def expire(self, today_days: int) -> Expired:
-        """Drop from every queue what is of no use after *today_days*; quarantine stays.
+    def expire(self, is_late: IsLate) -> Expired:
+        """Drop from every queue what is of no use any more; quarantine stays.
 
         Args:
-            today_days: A day that the node believes in, in days since 2020-01-01 UTC.
+            is_late: Asked about everything that waits.
 
         Raises:
             StorageError: the disk refused.
         """
         return Expired(
-            queued=tuple(self.outbox.expire(today_days)),
-            arrived=tuple(self.inbox.expire(today_days)),
-            held=tuple(self.held.expire(today_days)),
-            carried_count=self.carried.drop_expired(today_days),
+            queued=tuple(self.outbox.expire(is_late)),
+            arrived=tuple(self.inbox.expire(is_late)),
+            held=tuple(self.held.expire(is_late)),
+            carried_count=self.carried.drop_expired(is_late),
         )
 
     def reject(self, bundle_id: str, reason: str) -> None:

@@ -41,6 +41,7 @@ class _Tally:
     ours: int = 0
     expired: int = 0
     unfinished: int = 0
+    forged: int = 0
     removed: int = 0
 
 
@@ -57,7 +58,7 @@ class _Pass:
         self._questions = questions
         self._terms = terms
         self._verdicts: dict[tuple[str, str], Verdict] = {}
-        self._carried = spool.carried.known()
+        self._shares = spool.carried.shares(terms.today_days)
         self._known = spool.inbox.known()
         self._deliveries: list[Delivery] = []
         self._spent: list[Found] = []
@@ -100,7 +101,7 @@ class _Pass:
         return self._verdicts[key]
 
     def _receive(self, found: Found, peer: str) -> None:
-        data = self._read(found)
+        data = self._read(found, peer)
         if data is None:
             return
         delivery = Delivery(found.name, peer, self._medium.id, data)
@@ -112,32 +113,52 @@ class _Pass:
         self._count(data)
 
     def _carry(self, found: Found) -> None:
-        known = self._carried.get(found.name)
+        known = self._shares.find(found.name)
         if known is not None and known.size_bytes >= found.size_bytes:
             # Two media may have it; then it goes back to neither.
             self._spool.carried.add_source(known, self._medium.id)
             self._tally.carried += 1
             return
-        data = self._read(found)
+        # What would not be taken is not even read: a medium may be full of it, at every visit.
+        if not self._shares.add(found.name, found.size_bytes, self._medium.id):
+            return
+        data = self._read(found, None)
         if data is not None:
             # Names that differ in letter case only are one name; the longer file is kept.
             if len(data) > len(self._others.get(found.name, b"")):
                 self._others[found.name] = data
             self._count(data)
 
-    def _read(self, found: Found) -> bytes | None:
-        """Return the bytes of a file that is worth keeping, None (and count it) if it is not."""
+    def _read(self, found: Found, peer: str | None) -> bytes | None:
+        """Return what of a file is worth keeping, None (and count it) if nothing is."""
         try:
             data = self._medium.files.read(found.path, limit_bytes=self._terms.file_bytes)
         except MediumFaultError:
             self._tally.unreadable.append(found.path)
             return None
-        if self._questions.genuine(found.name, data):
-            return data
+        sifted = self._questions.sift(found.name, peer, data)
+        if peer is not None:
+            self._tally.forged += sifted.forged
+        if sifted.data:
+            return sifted.data
         # A little less than nothing when it was changed after this pass began.
-        if abs(self._age_ns(found)) < _SETTLED_NS:
+        if not sifted.forged and abs(self._age_ns(found)) < _SETTLED_NS:
             self._tally.unfinished += 1
             return None
+        if peer is None:
+            self._quarantine(found, data)
+        elif not sifted.forged:
+            self._tally.forged += 1
+        if self._is_stale(found):
+            self._remove(found)
+        return None
+
+    def _quarantine(self, found: Found, data: bytes) -> None:
+        """Keep a bad file for others for a person to look at.
+
+        One for us is only counted: whoever can write to the medium could make any number of them,
+        and each would cost a write here.
+        """
         self._tally.bad.append(found.path)
         if len(self._tally.bad) <= _MOST_QUARANTINED:
             self._spool.quarantine.put(
@@ -145,9 +166,6 @@ class _Pass:
                 f"nothing in {found.name.to_text()} on medium {self._medium.id} is genuine",
                 {found.name.to_text(): data},
             )
-        if self._is_stale(found):
-            self._remove(found)
-        return None
 
     def _age_ns(self, found: Found) -> int:
         return self._terms.now_ns - found.modified_ns
@@ -203,6 +221,7 @@ class _Pass:
             ours=tally.ours,
             expired=tally.expired,
             unfinished=tally.unfinished,
+            forged=tally.forged,
             bad=tuple(tally.bad),
             unreadable=tuple(tally.unreadable),
             removed=tally.removed,

@@ -7,7 +7,7 @@ leaves a queue by this: that takes a receipt.
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from spool.carried import Carry
+from spool.carry import Carry
 from spool.errors import SpoolError
 from spool.file_system import Space
 from spool.name import BundleName, FragmentName

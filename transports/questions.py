@@ -15,7 +15,7 @@ class Mine:
     """It is for this node and not merged yet.
 
     Attributes:
-        peer: Node id of the sender, or `spool.name.UNKNOWN_PEER`.
+        peer: Node id of the sender or group, or `spool.name.UNKNOWN_PEER`.
     """
 
     peer: str
@@ -39,17 +39,30 @@ class Other:
 Verdict: TypeAlias = Mine | Seen | Ours | Other
 
 
+class Sifted(NamedTuple):
+    """What is worth keeping of a file.
+
+    Attributes:
+        data: The genuine fragments alone, as they stood; empty if there is none.
+        forged: How many of those thrown away were whole, and so are damaged or forged.
+    """
+
+    data: bytes
+    forged: int
+
+
 class Questions(NamedTuple):
     """The three callables; none of them may raise on any name or bytes.
 
     Attributes:
         whose: Whose is a fragment of this name? Asked once a pass for each bundle.
-        genuine: Is anything in this file worth keeping, and of the bundle in its name? Where some
-            of its fragments are damaged or cut off the answer is yes: each is judged when joined.
+        sift: What in this file is genuine, and of the bundle in its name? Asked with the sender of
+            what is `Mine`, or None for what is for others: that nobody on the way can tell, so all
+            that looks whole is kept.
         fragments: The encoded fragments of a queued bundle, the one with payload id 0 first, in
             parts of at most about 1 MiB; it may raise `spool.errors.SpoolError`.
     """
 
     whose: Callable[[FragmentName], Verdict]
-    genuine: Callable[[FragmentName, bytes], bool]
+    sift: Callable[[FragmentName, str | None, bytes], Sifted]
     fragments: Callable[[str, BundleName], Iterable[bytes]]

@@ -18,7 +18,9 @@ class Collected:
         ours: Files that this node wrote.
         expired: Files of no use any more.
         unfinished: Files that somebody seems to be writing.
-        bad: Paths of files in which nothing was genuine; the first 100 are copied to quarantine.
+        forged: Fragments for us that were damaged or forged; they were thrown away.
+        bad: Paths of files for others in which nothing looks whole; the first 100 are copied to
+            quarantine.
         unreadable: Paths of files that could not be read, or are too long.
         removed: Files taken off the medium.
         foreign: Names that are none of ours; they were left alone.
@@ -33,6 +35,7 @@ class Collected:
     ours: int = 0
     expired: int = 0
     unfinished: int = 0
+    forged: int = 0
     bad: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
     removed: int = 0

@@ -6,9 +6,11 @@ from pathlib import Path
 import click
 
 from bundler.geometry import MIN_MTU_BYTES
+from pannier.clear import refusal, refusing
 from pannier.cli.reports import (
     all_lines,
     exchange_json,
+    forged_line,
     import_news,
     news_lines,
     others_line,
@@ -83,14 +85,18 @@ def pack(peer: str, into: Path, mtu: int | None, repair: str, home: str | None) 
     """
     percent = _percent(repair)
     with open_node(home) as node:
-        packed = pack_files(node, node.peer_named(peer), into, mtu=mtu, repair_percent=percent)
-    if not packed.bundles:
+        one = node.peer_named(peer)
+        packed = pack_files(node, one, into, mtu=mtu, repair_percent=percent)
+        problems = [refusal(store, one) for store in refusing(node, one)]
+    if packed.bundles:
+        click.echo(
+            f"{plural(packed.bundles, 'bundle')} for {peer} in {plural(packed.files, 'file')}, "
+            f"{packed.size_bytes:,} bytes, in {into}"
+        )
+    else:
         click.echo(f"{peer} lacks nothing that it may have; nothing to pack.")
-        return
-    click.echo(
-        f"{plural(packed.bundles, 'bundle')} for {peer} in {plural(packed.files, 'file')}, "
-        f"{packed.size_bytes:,} bytes, in {into}"
-    )
+    if problems:
+        raise PartlyDoneError("; ".join(problems))
 
 
 @click.command()
@@ -108,6 +114,8 @@ def unpack(paths: Sequence[Path], as_json: bool, home: str | None) -> None:
     with open_node(home) as node:
         report, left = unpack_files(node, paths)
         lines = report_lines(report)
+        if left["forged"]:
+            lines.append(forged_line(left["forged"]))
         if left["others"]:
             lines.append(others_line(left["others"]))
         if not lines:
@@ -119,7 +127,7 @@ def unpack(paths: Sequence[Path], as_json: bool, home: str | None) -> None:
             click.echo(line)
     problems = [quarantine_line(report)] if report.reasons else []
     if left["damaged"]:
-        problems.append(f"nothing was genuine in {plural(left['damaged'], 'file')}")
+        problems.append(f"{plural(left['damaged'], 'file')} could not be read")
     if left["refused"]:
         problems.append(f"{plural(left['refused'], 'bundle')} found no room: see peer_bytes")
     if problems:

@@ -1,23 +1,26 @@
 """``pannier get``, ``log`` and ``things``: what a ledger says."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import islice
 
 import click
 
 from ledger import views
-from ledger.data import value_from_payload
+from ledger.store import Store
 from pannier.cli.session import (
     choose_ledger,
-    data_text,
     home_option,
     json_option,
     ledger_option,
     open_node,
     plural,
     print_json,
+    said_text,
 )
 from pannier.errors import PannierError
 from pannier.node import Node
+from pannier.said import Said, said_by
 from pannier.times import parse_time, time_text
 
 
@@ -40,9 +43,10 @@ def get(thing: str, at: int | None, ledger: str | None, as_json: bool, home: str
         store = choose_ledger(node, ledger)
         heads = views.heads(store, thing, until_us=at)
         missing = views.missing(store, thing)
-        shown = [_placed_json(node, one) for one in heads]
+        shown = _shown(node, store, heads)
     if as_json:
-        print_json({"thing": thing, "heads": shown, "missing": len(missing)})
+        heads_json = [one.to_json() for one in shown]
+        print_json({"thing": thing, "heads": heads_json, "missing": len(missing)})
     if not heads or all(one.deleted for one in heads):
         then = "" if at is None else f" at {time_text(at)}"
         raise PannierError(
@@ -55,8 +59,7 @@ def get(thing: str, at: int | None, ledger: str | None, as_json: bool, home: str
     if len(shown) > 1:
         click.echo(f"{thing} has {len(shown)} versions in conflict; your next put settles it:")
     for one in shown:
-        what = "deleted" if one["deleted"] else data_text(one["data"])
-        click.echo(f"{one['time_text']}  {one['by']}: {what}" if len(shown) > 1 else what)
+        click.echo(f"{one.time}  {one.speaker}: {one.what}" if len(shown) > 1 else one.what)
     if missing:
         click.echo(f"({plural(len(missing), 'entry')} it builds on has not arrived)", err=True)
 
@@ -100,14 +103,13 @@ def log(
             history = views.history(store, thing)
             inside = (one for one in history if low <= one.entry.time_us <= high)
             found = list(islice(inside, limit + 1))
-        shown = [_placed_json(node, one) for one in found[:limit]]
+        shown = _shown(node, store, found[:limit])
     if as_json:
-        print_json(shown)
+        print_json([one.to_json() for one in shown])
     else:
         for one in shown:
-            what = "deleted" if one["deleted"] else data_text(one["data"])
-            name = "" if thing else f"{one['thing']}  "
-            click.echo(f"{one['time_text']}  {one['by']}: {name}{what}")
+            name = "" if thing else f"{one.placed.entry.thing}  "
+            click.echo(f"{one.time}  {one.speaker}: {name}{one.what}")
     if not shown:
         click.echo(f"No entry{f' about {thing}' if thing else ''} in that time.", err=True)
     elif len(found) > limit:
@@ -140,17 +142,58 @@ def things(prefix: str, ledger: str | None, as_json: bool, home: str | None) -> 
         click.echo(f"No thing {which}.", err=True)
 
 
-def _placed_json(node: Node, one: views.Placed) -> dict[str, object]:
-    payload = one.entry.payload
-    return {
-        "thing": one.entry.thing,
-        "kind": one.entry.kind,
-        "data": None if payload is None else value_from_payload(payload),
-        "deleted": one.deleted,
-        "time": one.entry.time_us,
-        "time_text": time_text(one.entry.time_us),
-        "by": node.who(one.log.author),
-        "author": one.log.author.hex(),
-        "incarnation": one.log.incarnation.hex(),
-        "number": one.number,
-    }
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Shown:
+    """An entry as it is shown.
+
+    Attributes:
+        placed: Where it stands.
+        by: How people here call its author.
+        said: What it says.
+    """
+
+    placed: views.Placed
+    by: str
+    said: Said
+
+    @property
+    def time(self) -> str:
+        return time_text(self.placed.entry.time_us)
+
+    @property
+    def speaker(self) -> str:
+        return self.by if self.said.device is None else f"{self.said.device} (by {self.by})"
+
+    @property
+    def what(self) -> str:
+        return "deleted" if self.placed.deleted else said_text(self.said)
+
+    def to_json(self) -> dict[str, object]:
+        entry, log = self.placed.entry, self.placed.log
+        return {
+            "thing": entry.thing,
+            "kind": entry.kind,
+            "data": self.said.value,
+            "deleted": self.placed.deleted,
+            "time": entry.time_us,
+            "time_text": self.time,
+            "by": self.by,
+            "device": self.said.device,
+            "sealed": self.said.is_sealed,
+            "readable": not self.said.obstacle,
+            "author": log.author.hex(),
+            "incarnation": log.incarnation.hex(),
+            "number": self.placed.number,
+        }
+
+
+def _shown(node: Node, store: Store, found: Iterable[views.Placed]) -> list[_Shown]:
+    unwrapper = node.keys.unwrapper()
+    return [
+        _Shown(
+            placed=one,
+            by=node.who(one.log.author),
+            said=said_by(store.genesis, one.log.author, one.entry, unwrapper),
+        )
+        for one in found
+    ]

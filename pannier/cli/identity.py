@@ -9,9 +9,11 @@ from shutil import get_terminal_size
 
 import click
 
+from ledger.algorithm import label_of
 from ledger.card import Card
+from pannier.cli.passphrase import PASSPHRASE, keep_new, new_passphrase
+from pannier.cli.peer_trust import trust_lines
 from pannier.cli.session import (
-    ask_new_passphrase,
     home_of,
     home_option,
     json_option,
@@ -19,8 +21,10 @@ from pannier.cli.session import (
     plural,
     print_json,
 )
+from pannier.config import turn_on_for_peer
 from pannier.errors import UsageError
 from pannier.home import add_peer, create_home, read_key_file, read_peers, remove_peer
+from pannier.trust import trust
 
 _MAX_CARD_TEXT_BYTES = 1 << 16
 
@@ -28,9 +32,23 @@ _MAX_CARD_TEXT_BYTES = 1 << 16
 @click.command()
 @click.option("--name", help="What others will see this node called.  [default: the host's name]")
 @click.option("--no-passphrase", is_flag=True, help="Whoever has the folder has the keys.")
+@click.option("--keyring", is_flag=True, help="Keep the passphrase in the system's keyring, too.")
+@click.option("--hide-names", is_flag=True, help="Encrypt the names of things on the disk, too.")
+@click.option("--pq", is_flag=True, help="With keys that withstand quantum computers too.")
 @home_option
-def init(name: str | None, no_passphrase: bool, home: str | None) -> None:
+def init(
+    name: str | None,
+    no_passphrase: bool,
+    keyring: bool,
+    hide_names: bool,
+    pq: bool,
+    home: str | None,
+) -> None:
     """Make this computer a node: its keys and its folder.
+
+    With --pq what others seal for it is sealed under ML-KEM-768 and X25519 together, and what it
+    writes is signed with ML-DSA-44 as well: 2.4 kB more for each batch. That is for good; a node
+    without cannot be given these keys later.
 
     \b
     Example:  pannier init --name farm
@@ -38,8 +56,18 @@ def init(name: str | None, no_passphrase: bool, home: str | None) -> None:
     where = home_of(home)
     if where.keys.exists():
         raise UsageError(f"{where.path} is a node already: use it, or name another with --home")
-    passphrase = None if no_passphrase else ask_new_passphrase()
-    keys = create_home(where, name or platform.node() or "node", passphrase, os.urandom)
+    passphrase = None if no_passphrase else new_passphrase(PASSPHRASE)
+    if keyring:
+        keep_new(where, passphrase)
+    chosen = {"keyring": keyring, "hide_names": hide_names}
+    keys = create_home(
+        where,
+        name or platform.node() or "node",
+        passphrase,
+        os.urandom,
+        post_quantum=pq,
+        settings=[setting for setting, is_on in chosen.items() if is_on],
+    )
     click.echo(f"{keys.name} is node {keys.card.node_id}, in {where.path}")
     click.echo(f"Fingerprint: {keys.card.fingerprint}")
     file = quote(f"{keys.name}.card")
@@ -69,7 +97,15 @@ def card(qr: bool, as_json: bool, home: str | None) -> None:
 def _draw(card: Card) -> None:
     import segno  # noqa: PLC0415 -- only where a code is drawn
 
-    code = segno.make(card.to_text(), error="l")
+    try:
+        code = segno.make(card.to_text(), error="l")
+    except segno.DataOverflowError:  # more keys than one code holds
+        code = segno.make(f"{card.name} {card.fingerprint}", error="l")
+        click.echo(
+            "The card is too long for a code: this one holds only name and fingerprint, to "
+            "compare; give the card as a file",
+            err=True,
+        )
     width, columns = code.symbol_size()[0], get_terminal_size().columns
     if sys.stdout.isatty() and width > columns:
         raise UsageError(
@@ -92,17 +128,25 @@ def peer() -> None:
 @peer.command("add")
 @click.argument("name")
 @click.argument("card_source", metavar="CARD")
+@click.option("--clear", is_flag=True, help="Encrypt nothing to it: both must agree on that.")
 @home_option
-def peer_add(name: str, card_source: str, home: str | None) -> None:
+def peer_add(name: str, card_source: str, clear: bool, home: str | None) -> None:
     """Know a node from now on, by its CARD: a file, - for standard input, or the text itself.
+
+    With --clear nothing that goes to it is encrypted, and it may send so; all is still signed. Then
+    only ledgers made with `ledger new --clear` travel between the two.
 
     \b
     Example:  pannier peer add home home.card
     """
     with open_node(home) as node:
-        added = add_peer(node.home, name, _read_card(card_source), own=node.card.author)
+        added = add_peer(node.home, name, read_card(card_source), own=node.card.author)
+        if clear:
+            turn_on_for_peer(node.home.config, name, "clear")
     click.echo(f"{added.name} is known: {added.card.name}, node {added.node_id}")
     click.echo(f"Fingerprint: {added.card.fingerprint}  (compare it with theirs, by voice)")
+    if clear:
+        click.echo(f"Nothing to {name} is encrypted, and so must they have it for this node.")
 
 
 @peer.command("list")
@@ -128,28 +172,40 @@ def peer_list(as_json: bool, home: str | None) -> None:
 
 @peer.command("show")
 @click.argument("name")
+@click.option("--trust", "with_trust", is_flag=True, help="Also what it signed and who saw that.")
 @json_option
 @home_option
-def peer_show(name: str, as_json: bool, home: str | None) -> None:
+def peer_show(name: str, with_trust: bool, as_json: bool, home: str | None) -> None:
     """Show what is known of one node.
 
+    With --trust: each log that it wrote, how much of it is here, who else countersigned how much,
+    whether it ever signed two histories, and what was refused of it or by it.
+
     \b
-    Example:  pannier peer show home
+    Example:  pannier peer show home --trust
     """
     with open_node(home) as node:
         one = node.peer_named(name)
         ledgers = [store.genesis.name for store in node.shared_with(one)]
+        is_clear = node.settings(one).clear
         queued = len(node.db.bundles(one.node_id))
         heard = node.db.peer(one.node_id).incarnation is not None
+        evidence = trust(node, one) if with_trust else None
     if as_json:
-        facts = {"ledgers": ledgers, "queued": queued, "heard": heard}
-        print_json({"peer": one.name, **_card_json(one.card), **facts})
+        facts = {"ledgers": ledgers, "queued": queued, "heard": heard, "clear": is_clear}
+        seen = {"trust": evidence.to_json()} if evidence else {}
+        print_json({"peer": one.name, **_card_json(one.card), **facts, **seen})
         return
     click.echo(f"{one.name}: {one.card.name}, node {one.node_id}")
     click.echo(f"Fingerprint: {one.card.fingerprint}")
+    click.echo(f"Keys: {', '.join(map(label_of, sorted(one.card.algorithms)))}")
     click.echo(f"Ledgers shared: {', '.join(ledgers) or 'none'}")
+    if is_clear:
+        click.echo("Encryption: none, as agreed; only ledgers made for that travel")
     click.echo(f"Waiting for it: {plural(queued, 'bundle')}")
     click.echo(f"Heard from: {'yes' if heard else 'never'}")
+    for line in trust_lines(evidence) if evidence else ():
+        click.echo(line)
 
 
 @peer.command("rm")
@@ -172,7 +228,8 @@ def peer_rm(name: str, home: str | None) -> None:
     click.echo(f"{name} is forgotten.")
 
 
-def _read_card(source: str) -> Card:
+def read_card(source: str) -> Card:
+    """Return the card that an argument means: a file, - for standard input, or the text itself."""
     if source.upper().startswith("PANNIER1:"):
         return Card.from_text(source)
     if source == "-":
@@ -189,5 +246,6 @@ def _card_json(card: Card) -> dict[str, object]:
         "node": card.node_id,
         "author": card.author.hex(),
         "fingerprint": card.fingerprint,
+        "algorithms": [label_of(number) for number in sorted(card.algorithms)],
         "card": card.to_text(),
     }

@@ -1,21 +1,24 @@
 """``pannier ledger``: ledgers, and who belongs to them."""
 
-from pathlib import Path
-
 import click
 
-from ledger.members import Role, members, role_from_label
+from ledger.genesis import Term
+from ledger.members import members
 from ledger.store import Store
 from pannier import ledgers
+from pannier.cli.backups import ledger_backup, ledger_restore
+from pannier.cli.membership import ledger_members, ledger_revoke, ledger_share
+from pannier.cli.passphrase import ledger_passphrase
 from pannier.cli.session import (
-    choose_ledger,
     home_option,
     json_option,
-    ledger_option,
     open_node,
     plural,
     print_json,
 )
+from pannier.errors import UsageError
+from pannier.node import Node
+from pannier.passphrase_ledgers import join
 
 
 @click.group()
@@ -29,15 +32,44 @@ def ledger() -> None:
 
 @ledger.command("new")
 @click.argument("name")
+@click.option(
+    "--centralized",
+    "terms",
+    flag_value=Term.CENTRALIZED,
+    multiple=True,
+    help="Only admins write, also for devices: `put --as`.",
+)
+@click.option(
+    "--clear",
+    "terms",
+    flag_value=Term.CLEAR,
+    multiple=True,
+    help="It may travel unencrypted, to peers added with --clear.",
+)
+@click.option(
+    "--passphrase",
+    "by_passphrase",
+    is_flag=True,
+    help="Whoever says the same name and passphrase is in it; nobody needs a card.",
+)
+@click.option("--hide-names", is_flag=True, help="Encrypt the names of things on the disk, too.")
 @home_option
-def ledger_new(name: str, home: str | None) -> None:
-    """Make a ledger; this node is its admin.
+def ledger_new(
+    name: str, terms: tuple[Term, ...], by_passphrase: bool, hide_names: bool, home: str | None
+) -> None:
+    """Make a ledger; this node is its admin. What options say of it is for good.
+
+    With --passphrase there is no admin: the same command on another node joins, and nobody can be
+    removed. Its passphrase is asked for, or PANNIER_LEDGER_PASSPHRASE.
 
     \b
     Example:  pannier ledger new weather
     """
     with open_node(home) as node:
-        store = ledgers.new_ledger(node, name)
+        if by_passphrase:
+            _join(node, name, terms, hide_names=hide_names)
+            return
+        store = ledgers.new_ledger(node, name, frozenset(terms), hide_names=hide_names)
         click.echo(f"Made the ledger {name} ({store.ledger_id.hex()}).")
 
 
@@ -65,87 +97,22 @@ def ledger_list(as_json: bool, home: str | None) -> None:
         click.echo(f"{one['name']:20} {str(one['ledger'])[:8]}  {entries:>16}  {people}")
 
 
-@ledger.command("share")
-@click.argument("peer")
-@click.option(
-    "--role",
-    type=click.Choice([role.label for role in Role]),
-    default=Role.WRITER.label,
-    show_default=True,
-    help="What it may do.",
-)
-@ledger_option
-@home_option
-def ledger_share(peer: str, role: str, ledger: str | None, home: str | None) -> None:
-    """Let a peer read and write a ledger. The grant is an entry and travels with it.
-
-    \b
-    Example:  pannier ledger share home --role reader
-    """
-    with open_node(home) as node:
-        store = choose_ledger(node, ledger)
-        one = node.peer_named(peer)
-        if ledgers.share(node, store, one, role_from_label(role)):
-            click.echo(f"{peer} is a {role} of {store.genesis.name} from the next exchange on.")
-        else:
-            now = members(store)[one.card.author].role.label
-            click.echo(f"{peer} is a {now} of {store.genesis.name} already; nothing to do.")
+def _join(node: Node, name: str, terms: tuple[Term, ...], *, hide_names: bool) -> None:
+    if terms:
+        raise UsageError("--passphrase goes together with no other term")
+    store = join(node, name, ledger_passphrase(name), hide_names=hide_names)
+    click.echo(f"This node is in the ledger {store.genesis.name} ({store.ledger_id.hex()}).")
+    click.echo(
+        "Whoever says the same name and passphrase is in it too, and can be removed by nobody. "
+        "Who finds a stick can try guesses: take six words that were drawn by dice."
+    )
 
 
-@ledger.command("members")
-@ledger_option
-@json_option
-@home_option
-def ledger_members(ledger: str | None, as_json: bool, home: str | None) -> None:
-    """List who belongs to a ledger.
-
-    \b
-    Example:  pannier ledger members
-    """
-    with open_node(home) as node:
-        store = choose_ledger(node, ledger)
-        rows = [
-            (node.who(one.card.author), one.role.label, one.card.node_id)
-            for one in members(store).values()
-        ]
-    if as_json:
-        print_json([{"name": name, "role": role, "node": number} for name, role, number in rows])
-        return
-    for name, role, number in rows:
-        click.echo(f"{name:20} {role:8} {number}")
-
-
-@ledger.command("backup")
-@click.argument("path", type=click.Path(path_type=Path))
-@ledger_option
-@home_option
-def ledger_backup(path: Path, ledger: str | None, home: str | None) -> None:
-    """Write a copy of a ledger to a new file, also while others write to it.
-
-    \b
-    Example:  pannier ledger backup /mnt/disk/weather.backup
-    """
-    with open_node(home) as node:
-        store = choose_ledger(node, ledger)
-        ledgers.backup(node, store, path)
-    click.echo(f"{store.genesis.name} is in {path}. Keep it where only you can read it.")
-
-
-@ledger.command("restore")
-@click.argument("path", type=click.Path(path_type=Path))
-@home_option
-def ledger_restore(path: Path, home: str | None) -> None:
-    """Take a ledger back from a backup that `ledger backup` wrote.
-
-    \b
-    Example:  pannier ledger restore /mnt/disk/weather.backup
-    """
-    with open_node(home) as node:
-        store = ledgers.restore(node, path)
-        click.echo(
-            f"{store.genesis.name} is back, with {plural(_entries(store), 'entry')}. What was "
-            "written since comes back from your peers at the next exchange."
-        )
+ledger.add_command(ledger_share)
+ledger.add_command(ledger_revoke)
+ledger.add_command(ledger_members)
+ledger.add_command(ledger_backup)
+ledger.add_command(ledger_restore)
 
 
 def _ledger_json(store: Store) -> dict[str, str | int]:

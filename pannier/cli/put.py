@@ -1,8 +1,9 @@
 """``pannier put`` and ``delete``: what a person says about things."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
@@ -11,7 +12,7 @@ import click
 
 from ledger import views
 from ledger.append import Draft, deletion
-from ledger.data import parse_json, payload_from_value
+from ledger.data import parse_json
 from ledger.entry import check_kind, check_thing
 from ledger.errors import BusyError as LedgerBusyError
 from ledger.errors import LedgerError
@@ -27,6 +28,7 @@ from pannier.cli.session import (
 )
 from pannier.errors import BusyError, PannierError, UsageError
 from pannier.node import Node
+from pannier.payloads import Payloads
 from pannier.times import parse_time
 
 _MAX_DATA_BYTES = 8 << 20  # more than any JSON that fits an entry
@@ -46,6 +48,8 @@ _MAX_DATA_BYTES = 8 << 20  # more than any JSON that fits an entry
 @click.option("--bytes", "as_bytes", is_flag=True, help="The data is bytes and not JSON.")
 @click.option("--kind", metavar="WORD", help="Your word for what sort of entry it is.")
 @click.option("--time", "when", type=parse_time, metavar="TIME", help="When it was; otherwise now.")
+@click.option("--as", "device", metavar="DEVICE", help="A device without keys said it.")
+@click.option("--to", "to", multiple=True, metavar="NAME,…", help="Only these members can read it.")
 @ledger_option
 @home_option
 def put(
@@ -56,6 +60,8 @@ def put(
     as_bytes: bool,
     kind: str | None,
     when: int | None,
+    device: str | None,
+    to: tuple[str, ...],
     ledger: str | None,
     home: str | None,
 ) -> None:
@@ -65,26 +71,34 @@ def put(
     Examples:  pannier put field/3 '{"moisture": 0.31}'
                pannier put photo/7 @photo.jpg --bytes
                pannier put --ndjson weather.ndjson
+               pannier put patient/17 '{"hb": 9.1}' --to alice,bob
     Each line of an NDJSON file is {"thing": NAME, "data": VALUE}; it may have "time"
-    (microseconds since 1970 UTC) and "kind", too. A TIME is 2026-03-01, 2026-03-01T12:30
-    (UTC unless it says otherwise) or microseconds since 1970. Without any ledger, the
-    first put makes one, called like this node.
+    (microseconds since 1970 UTC), "kind", "as" and "to" (a list of names), too. A TIME is
+    2026-03-01, 2026-03-01T12:30 (UTC unless it says otherwise) or microseconds since 1970.
+    Without any ledger, the first put makes one, called like this node. --to leaves you and
+    those members to read the data; thing, kind and time stay open to all. --as is for
+    ledgers made with --centralized, where who writes speaks for devices.
     """
     if ndjson is not None:
-        if thing is not None or as_bytes or kind is not None or when is not None:
-            raise UsageError("with --ndjson each line says its own thing, data, time and kind")
+        if as_bytes or to or any(one is not None for one in (thing, kind, when, device)):
+            raise UsageError(
+                'with --ndjson each line says its own thing, data, time, kind, "as" and "to"'
+            )
         with open_node(home) as node:
             _put_many(node, ledger, ndjson, from_line or 1)
         return
     if thing is None or data is None or from_line is not None:
         raise UsageError("say THING and JSON, or --ndjson FILE; see `pannier put --help`")
+    names = _names(to)
     with open_node(home) as node:
         now = node.clock() if when is None else when
-        payload = _payload(data, as_bytes)
+        value = _value(data, as_bytes)
+        check_thing(thing)
+        check_kind(kind or "")
+        choose = cache(lambda: choose_ledger(node, ledger))
+        payload = Payloads(node, choose).make(thing, value, device=device, to=names)
         draft = Draft(thing=thing, payload=payload, time_us=now, kind=kind or "")
-        check_thing(draft.thing)
-        check_kind(draft.kind)
-        store = _ledger_to_write(node, ledger)
+        store = _ledger_to_write(node, ledger, choose)
         ledgers.put(node, store, [draft])
         click.echo(f"{thing} is in {store.genesis.name}.")
 
@@ -112,11 +126,15 @@ def delete(thing: str, ledger: str | None, home: str | None) -> None:
 def _put_many(node: Node, ledger: str | None, source: str, from_line: int) -> None:
     store: Store | None = None
     before = 0
+    choose = cache(lambda: choose_ledger(node, ledger))
+    payloads = Payloads(node, choose)
     with _opened(source) as lines:
-        drafts = ledgers.drafts_from_ndjson(lines, now_us=node.clock(), first_line=from_line)
+        drafts = ledgers.drafts_from_ndjson(
+            lines, payloads, now_us=node.clock(), first_line=from_line
+        )
         try:
             first = list(islice(drafts, 1))  # a bad first line makes no ledger
-            store = _ledger_to_write(node, ledger) if first else None
+            store = _ledger_to_write(node, ledger, choose) if first else None
             if store is None:
                 click.echo(f"{source} has no entry from line {from_line} on; nothing was put.")
                 return
@@ -144,24 +162,36 @@ def _opened(source: str) -> Iterator[BinaryIO]:
         yield file
 
 
-def _ledger_to_write(node: Node, name: str | None) -> Store:
+def _ledger_to_write(node: Node, name: str | None, choose: Callable[[], Store]) -> Store:
     """Return the ledger for a put; the first put of a node makes its first ledger."""
     if name is None and not any(True for _ in node.ledgers()):
         store = ledgers.new_ledger(node, node.card.name)
         click.echo(f"Made the ledger {store.genesis.name}.")
         return store
-    return choose_ledger(node, name)
+    return choose()
 
 
-def _payload(data: str, as_bytes: bool) -> bytes:
+def _names(options: Iterable[str]) -> list[str]:
+    """Return the names in ``--to a,b --to c``.
+
+    Raises:
+        UsageError: there is none in one of them.
+    """
+    names = [name.strip() for option in options for name in option.split(",")]
+    if not all(names):
+        raise UsageError("--to is for names, with commas between them")
+    return names
+
+
+def _value(data: str, as_bytes: bool) -> object:
     if data == "-" or data.startswith("@"):
         with _opened(data.removeprefix("@")) as file:
             content = file.read(_MAX_DATA_BYTES + 1)
     else:
         content = data.encode("utf-8", "surrogateescape")
     if as_bytes:
-        return payload_from_value(content)
+        return content
     try:
-        return payload_from_value(parse_json(content.decode()))
+        return parse_json(content.decode())
     except UnicodeDecodeError as error:
         raise UsageError("the JSON is not UTF-8; for bytes say --bytes") from error

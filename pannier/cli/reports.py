@@ -24,6 +24,8 @@ def news_lines(node: Node, done: Exchanged) -> list[str]:
 def exchange_lines(node: Node, done: Exchanged) -> list[str]:
     """Return what an exchange did, for people; empty if it changed nothing."""
     lines = report_lines(done.report)
+    if done.collected.forged:
+        lines.append(forged_line(done.collected.forged))
     if done.collected.others:
         lines.append(others_line(done.collected.others))
     if done.collected.carried:
@@ -59,6 +61,7 @@ def report_lines(report: Report) -> list[str]:
     lines += [note[0].upper() + note[1:] + "." for note in report.notes]
     for outcome, text in (
         (Outcome.HELD, "waiting for an earlier part, or for the right to write"),
+        (Outcome.REVIEW, "waiting for your review: see `pannier review list`"),
         (Outcome.INCOMPLETE, "not whole yet: more fragments must come"),
     ):
         count = report.count(outcome)
@@ -71,6 +74,12 @@ def others_line(count: int) -> str:
     """Return what is said of files that are not for this node."""
     verb = "is" if count == 1 else "are"
     return f"{plural(count, 'file')} {verb} for others, or from someone whose card you lack."
+
+
+def forged_line(count: int) -> str:
+    """Return what is said of fragments that do not bear their sender's check."""
+    verb = "was" if count == 1 else "were"
+    return f"{plural(count, 'fragment')} for us {verb} damaged or forged, and thrown away."
 
 
 def quarantine_line(report: Report) -> str:
@@ -101,6 +110,7 @@ def exchange_json(node: Node, done: Exchanged) -> dict[str, object]:
         "written": {_name(node, peer): count for peer, count in done.written.items()},
         "already_there": {_name(node, peer): count for peer, count in done.waiting.items()},
         "for_others": done.collected.others,
+        "forged": done.collected.forged,
         "carried": done.collected.carried,
         "carried_written": done.carried_written,
         "removed": done.removed,
@@ -111,4 +121,7 @@ def exchange_json(node: Node, done: Exchanged) -> dict[str, object]:
 
 def _name(node: Node, peer_id: str) -> str:
     peer = node.peers.get(peer_id)
-    return peer.name if peer else peer_id
+    if peer is not None:
+        return peer.name
+    store = node.group_ledger(bytes.fromhex(peer_id))
+    return f"whoever has the passphrase of {store.genesis.name}" if store else peer_id

@@ -25,6 +25,7 @@ class Entrance(NamedTuple):
 COMMANDS = {
     "init": Entrance("identity", "Make this computer a node: its keys and its folder."),
     "card": Entrance("identity", "Print this node's card, to give to a peer."),
+    "passwd": Entrance("passwd", "Change the passphrase of the keys."),
     "peer": Entrance("identity", "Add, list, show and forget the nodes that this one knows."),
     "ledger": Entrance("ledgers", "Make, list, share, back up and restore ledgers."),
     "put": Entrance("put", "Append an entry about a thing, or many from a file."),
@@ -33,9 +34,12 @@ COMMANDS = {
     "things": Entrance("entries", "List the things in a ledger."),
     "delete": Entrance("put", "Say that a thing is no more."),
     "verify": Entrance("verify", "Recompute every hash, checkpoint and signature."),
+    "prove": Entrance("prove", "Write a file that proves one entry to anybody."),
+    "check-proof": Entrance("prove", "Check such a file; needs no node."),
     "exchange": Entrance("carry", "Exchange with a stick or drop folder, both ways."),
     "pack": Entrance("carry", "Write fragments for a peer into a folder: the way out."),
     "unpack": Entrance("carry", "Take in fragments from files and folders: the way in."),
+    "review": Entrance("review", "Look at what waits for your word; let it in or not."),
     "run": Entrance("carry", "Serve the configured folders and sticks, until stopped."),
     "status": Entrance("status", "Show what waits, for whom, and on which stick it travels."),
     "demo": Entrance("show_demo", "Show two nodes and a stick, in a scratch folder."),
@@ -54,7 +58,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"pannier.cli.{COMMANDS[cmd_name].module}")
-        command = getattr(module, cmd_name)
+        command = getattr(module, cmd_name.replace("-", "_"))
         if not isinstance(command, click.Command):
             raise TypeError(f"{cmd_name} is not a command")
         return command

@@ -11,18 +11,34 @@ from typing import TypeVar
 import click
 
 from ledger.store import Store
+from pannier.cli.passphrase import is_attended, passphrase_of
 from pannier.errors import UsageError
-from pannier.home import Home, default_home, open_keys, wants_passphrase
+from pannier.home import Home, default_home, open_keys
 from pannier.node import Node
+from pannier.said import Said
+from pannier.trusted_time import Uptime
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 _Item = TypeVar("_Item")
-PASSPHRASE = "PANNIER_PASSPHRASE"  # noqa: S105 -- the name of a variable
+
+
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+_TIME_NAMESPACE = Path("/proc/self/ns/time")
 
 
 def clock() -> int:
     """Return microseconds since 1970 UTC by this machine's clock."""
     return time.time_ns() // 1000
+
+
+def uptime_since(started_us: int) -> Callable[[], Uptime]:
+    """Return the clock of this machine that never steps, for a process that began at a time."""
+    try:
+        # A container may see the same boot by another clock.
+        boot = f"{_BOOT.read_text().strip()} {_TIME_NAMESPACE.readlink()}"
+    except (OSError, UnicodeDecodeError):
+        boot = ""  # nothing tells boots apart: only what this process lives counts
+    return lambda: Uptime(boot, started_us, time.monotonic_ns() // 1000)
 
 
 def home_option(command: _Command) -> _Command:
@@ -56,27 +72,19 @@ def home_of(home: str | None) -> Home:
 def opener(home: str | None) -> Callable[[], Node]:
     """Return what opens the node that the options name, after asking for its passphrase once."""
     where = home_of(home)
-    passphrase = None
-    if wants_passphrase(where):
-        passphrase = os.environ.get(PASSPHRASE) or _ask(f"Passphrase of {where.path}")
+    return opener_with(where, passphrase_of(where))
+
+
+def opener_with(where: Home, passphrase: str | None) -> Callable[[], Node]:
+    """Return what opens the node in *where*, whose passphrase is known."""
     keys = open_keys(where, passphrase)
-    return lambda: Node.open(where, keys, clock=clock, entropy=os.urandom)
+    uptime = uptime_since(time.monotonic_ns() // 1000)
+    return lambda: Node.open(where, keys, clock=clock, entropy=os.urandom, uptime=uptime)
 
 
 def open_node(home: str | None) -> Node:
     """Open the node that the options name, asking for its passphrase if it has one."""
     return opener(home)()
-
-
-def ask_new_passphrase() -> str:
-    """Return a passphrase for new keys, from the environment or asked for twice."""
-    given = os.environ.get(PASSPHRASE)
-    if given:
-        return given
-    if not _is_attended():
-        raise UsageError(f"no passphrase for the keys: set {PASSPHRASE}, or say --no-passphrase")
-    text: str = click.prompt("Passphrase for the keys", hide_input=True, confirmation_prompt=True)
-    return text
 
 
 def choose_ledger(node: Node, name: str | None) -> Store:
@@ -98,7 +106,7 @@ def choose_ledger(node: Node, name: str | None) -> Store:
         raise UsageError("there is no ledger yet: `pannier put` or `pannier ledger new` makes one")
     if len(stores) == 1:
         return stores[0]
-    if _is_attended():
+    if is_attended():
         numbers = click.Choice([store.ledger_id.hex()[:8] for store in stores])
         click.echo("Which ledger? " + _names(stores), err=True)
         picked: str = click.prompt("Id", type=numbers, err=True)
@@ -123,9 +131,18 @@ def data_text(value: object) -> str:
     return _json(value)
 
 
+def said_text(said: Said) -> str:
+    """Return what an entry says as one line for people."""
+    return f"({said.obstacle})" if said.obstacle else data_text(said.value)
+
+
 def _json(value: object) -> str:
     """Return *value* as JSON that does nothing to a terminal, whoever wrote it."""
-    text = json.dumps(value, ensure_ascii=False, default=_plain)
+    return visible(json.dumps(value, ensure_ascii=False, default=_plain))
+
+
+def visible(text: str) -> str:
+    """Return *text* as one line in which what cannot be printed is escaped, whoever wrote it."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
@@ -158,18 +175,6 @@ def progress(items: Iterable[_Item], label: str, total: int | None) -> Iterator[
     yield from track(
         iterator, label, total=total, completed=done, console=Console(stderr=True), transient=True
     )
-
-
-def _ask(question: str) -> str:
-    if not _is_attended():
-        raise UsageError(f"the keys are under a passphrase: set {PASSPHRASE}")
-    text: str = click.prompt(question, hide_input=True, err=True)
-    return text
-
-
-def _is_attended() -> bool:
-    """Return whether there is a person who can be asked."""
-    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def _plain(value: object) -> str:

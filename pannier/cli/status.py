@@ -52,10 +52,13 @@ def _show(node: Node, seen: Overview) -> None:
     for count, text in (
         (seen.incomplete, "not whole yet: more fragments must come"),
         (seen.held, "waiting for an earlier part, or for the right to write"),
+        (seen.review, "waiting for your review: see `pannier review list`"),
         (seen.quarantined, f"in quarantine: see {node.home.spool / 'bad'}"),
     ):
         if count:
             click.echo(f"  arrived: {plural(count, 'bundle')} {text}")
+    if seen.forged:
+        click.echo(f"  thrown away: {plural(seen.forged, 'fragment')} damaged or forged on the way")
     if seen.carried:
         click.echo(f"  carried for others: {plural(seen.carried, 'file')}")
 

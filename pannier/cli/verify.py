@@ -2,6 +2,7 @@
 
 import click
 
+from ledger.genesis import Term
 from ledger.log import LogStatus
 from ledger.store import Store
 from ledger.verify import LogReport, verify_file
@@ -19,6 +20,13 @@ from pannier.cli.session import (
 from pannier.errors import PannierError
 from pannier.node import Node
 
+DISTRIBUTED, CENTRALIZED = "distributed", "centralized"
+_MEANINGS = {
+    DISTRIBUTED: "each entry is proven to be by the one under whose name it stands.",
+    CENTRALIZED: "each entry is proven to be by the admin who signed it; which device said it is "
+    "the admin's word.",
+}
+
 
 @click.command()
 @ledger_option
@@ -29,6 +37,8 @@ def verify(ledger: str | None, as_json: bool, home: str | None) -> None:
 
     \b
     Example:  pannier verify
+    In a distributed ledger this shows of each entry who signed it. In a centralized one it
+    shows which admin did; for which device the admin spoke is the admin's word.
     """
     with open_node(home) as node:
         chosen = [choose_ledger(node, ledger)] if ledger else list(node.ledgers())
@@ -44,23 +54,35 @@ def verify(ledger: str | None, as_json: bool, home: str | None) -> None:
 
 def _verify(node: Node, store: Store, *, as_json: bool) -> tuple[dict[str, object], list[str]]:
     name = store.genesis.name
+    mode = CENTRALIZED if Term.CENTRALIZED in store.genesis.terms else DISTRIBUTED
     reports = list(progress(verify_logs(store), f"Verifying {name}", len(store.logs())))
     faults = [str(fault) for report in reports for fault in report.faults]
     faults += [str(fault) for fault in verify_file(store)]
     if not as_json:
         for report in reports:
-            click.echo(_report_line(node, name, report))
+            click.echo(_report_line(node, name, report) + _word(node, report, mode))
         if not reports:
             click.echo(f"{'BAD' if faults else 'good'}: {name}, no entries yet")
+        elif not faults:
+            click.echo(f"{name} is {mode}: {_MEANINGS[mode]}")
     result = {
         "ledger": name,
+        "mode": mode,
         "ok": not faults,
         "faults": faults,
         "entries": sum(report.entries for report in reports),
         "checkpoints": sum(report.checkpoints for report in reports),
-        "logs": [_report_json(node, report) for report in reports],
+        "logs": [_report_json(node, report, mode) for report in reports],
     }
     return result, [f"{name}: {fault}" for fault in faults]
+
+
+def _word(node: Node, report: LogReport, mode: str) -> str:
+    """Return what of a log no signature shows; empty in a distributed ledger."""
+    if mode == DISTRIBUTED or not report.on_behalf:
+        return ""
+    who = node.who(report.state.name.author)
+    return f"; {plural(report.on_behalf, 'entry')} for devices, on the word of {who}"
 
 
 def _report_line(node: Node, name: str, report: LogReport) -> str:
@@ -75,7 +97,7 @@ def _report_line(node: Node, name: str, report: LogReport) -> str:
     )
 
 
-def _report_json(node: Node, report: LogReport) -> dict[str, object]:
+def _report_json(node: Node, report: LogReport, mode: str) -> dict[str, object]:
     state = report.state
     return {
         "author": state.name.author.hex(),
@@ -85,5 +107,6 @@ def _report_json(node: Node, report: LogReport) -> dict[str, object]:
         "size": state.size,
         "root": state.frontier.root().hex(),
         "checkpoints": report.checkpoints,
+        "on_behalf": report.on_behalf if mode == CENTRALIZED else 0,
         "faults": [str(fault) for fault in report.faults],
     }

@@ -8,8 +8,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
+from ledger.algorithm import Algorithm, HpkeKey
+from ledger.hpke import HpkeWrapper
+
 _KEM = b"KEM\x00\x20"
-_HPKE = b"HPKE\x00\x20\x00\x01\x00\x02"
 
 
 class CountedEntropy:
@@ -29,13 +31,18 @@ class CountedEntropy:
 
 
 class CountedWrapper:
-    """A `ledger.hpke.Wrapper` whose stanzas the real `Unwrapper` opens."""
+    """A `ledger.hpke.Wrapper` whose stanzas the real `Unwrapper` opens.
+
+    Under X25519 the same in each run; nothing here runs ML-KEM the same way twice.
+    """
 
     def __init__(self, seed: str) -> None:
         self._entropy = CountedEntropy(seed)
 
-    def wrap(self, content_key: bytes, public_key: bytes, info: bytes) -> bytes:
-        return hpke_seal(content_key, public_key, info, ephemeral=self._entropy(32))
+    def wrap(self, content_key: bytes, key: HpkeKey, info: bytes) -> bytes:
+        if key.algorithm is not Algorithm.X25519:
+            return HpkeWrapper().wrap(content_key, key, info)
+        return hpke_seal(content_key, key.public, info, ephemeral=self._entropy(32))
 
 
 def hpke_seal(plaintext: bytes, public_key: bytes, info: bytes, *, ephemeral: bytes) -> bytes:
@@ -51,11 +58,17 @@ def hpke_seal(plaintext: bytes, public_key: bytes, info: bytes, *, ephemeral: by
         enc + public_key,
         32,
     )
-    context = b"\0" + _extract(_HPKE, b"", b"psk_id_hash", b"")
-    context += _extract(_HPKE, b"", b"info_hash", info)
-    secret = _extract(_HPKE, shared, b"secret", b"")
-    aead = AESGCM(_expand(_HPKE, secret, b"key", context, 32))
-    return enc + aead.encrypt(_expand(_HPKE, secret, b"base_nonce", context, 12), plaintext, b"")
+    return enc + hpke_encrypt(0x0020, shared, plaintext, info)
+
+
+def hpke_encrypt(kem: int, shared: bytes, plaintext: bytes, info: bytes) -> bytes:
+    """Return the ciphertext for the secret that *kem* gave; HKDF-SHA256, AES-256-GCM."""
+    suite = b"HPKE" + kem.to_bytes(2, "big") + b"\x00\x01\x00\x02"
+    context = b"\0" + _extract(suite, b"", b"psk_id_hash", b"")
+    context += _extract(suite, b"", b"info_hash", info)
+    secret = _extract(suite, shared, b"secret", b"")
+    aead = AESGCM(_expand(suite, secret, b"key", context, 32))
+    return aead.encrypt(_expand(suite, secret, b"base_nonce", context, 12), plaintext, b"")
 
 
 def _extract(suite: bytes, salt: bytes, label: bytes, ikm: bytes) -> bytes:

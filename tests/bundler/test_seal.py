@@ -16,14 +16,18 @@ from bundler.limits import Limits
 from bundler.seal import (
     Sealer,
     directed_key,
+    group_sealing_key,
     open_full,
-    open_pairwise,
+    open_shared,
     seal_full,
-    seal_pairwise,
+    seal_shared,
 )
-from bundler.sealed import Header, SealedFull, SealedPairwise, parse_sealed
+from bundler.sealed import Header, SealedClear, SealedFull, SealedShared, parse_sealed
+from ledger.algorithm import Algorithm, HpkeKey
 from ledger.hpke import HpkeUnwrapper, HpkeWrapper
+from ledger.keys import NodeKeys
 from tests.bundler.doubles import CountedEntropy, CountedWrapper
+from tests.ledger.world import keys_of
 from tests.vectors import load
 
 VECTORS = load("seal")
@@ -36,8 +40,8 @@ HEADER = Header(3, 2000)
 ONE, TWO, THREE = (X25519PrivateKey.from_private_bytes(bytes([n]) * 32) for n in (1, 2, 3))
 
 
-def public(key: X25519PrivateKey) -> bytes:
-    return key.public_key().public_bytes_raw()
+def public(key: X25519PrivateKey) -> HpkeKey:
+    return HpkeKey(Algorithm.X25519, key.public_key().public_bytes_raw())
 
 
 def sealer(seed: str = "seed") -> Sealer:
@@ -46,15 +50,19 @@ def sealer(seed: str = "seed") -> Sealer:
 
 def open_vector(case: dict[str, str]) -> bytes:
     sealed = parse_sealed(bytes.fromhex(case["data"]))
+    if isinstance(sealed, SealedClear):
+        return bytes(sealed.content)
     if isinstance(sealed, SealedFull):
         key = X25519PrivateKey.from_private_bytes(bytes.fromhex(case["hpke_private"]))
         return open_full(sealed, HpkeUnwrapper(key))
+    if case["epoch_key"]:
+        return open_shared(sealed, group_sealing_key(bytes.fromhex(case["epoch_key"])))
     key_bytes = directed_key(
         bytes.fromhex(case["pairwise_key"]),
         sender=bytes.fromhex(case["sender"]),
         recipient=bytes.fromhex(case["recipient"]),
     )
-    return open_pairwise(sealed, key_bytes)
+    return open_shared(sealed, key_bytes)
 
 
 @pytest.mark.parametrize("stem", VECTORS)
@@ -88,6 +96,42 @@ def test_each_recipient_opens_a_full_bundle_and_nobody_else(content: bytes) -> N
         open_full(sealed, HpkeUnwrapper(THREE))
 
 
+def test_each_bundle_has_a_key_of_its_own() -> None:
+    """Whoever has opened one opens no other by it; the commitment hangs on nothing but the key."""
+    commitments, ciphertexts = set(), set()
+    for draw in ("first", "second"):
+        data = seal_full(
+            HEADER, [public(ONE)], lambda _: b"plain", Sealer(CountedEntropy(draw), HpkeWrapper())
+        )
+        sealed = parse_sealed(data)
+        assert isinstance(sealed, SealedFull)
+        commitments.add(sealed.commitment)
+        ciphertexts.add(bytes(sealed.ciphertext))
+        assert b"plain" not in data
+    assert len(commitments) == len(ciphertexts) == 2
+
+
+def test_a_hybrid_recipient_opens_its_own_stanza_and_none_under_x25519_alone() -> None:
+    hybrid = NodeKeys.generate("h", CountedEntropy("hybrid"), post_quantum=True)
+    weak = HpkeKey(Algorithm.X25519, hybrid.card.x25519)
+
+    def sealed_for(*recipients: HpkeKey) -> SealedFull:
+        data = seal_full(HEADER, recipients, lambda _: b"content", sealer())
+        sealed = parse_sealed(data)
+        assert isinstance(sealed, SealedFull)
+        return sealed
+
+    both = sealed_for(public(ONE), hybrid.card.hpke_key)
+    assert [len(stanza) for stanza in both.stanzas] == [80, 1168]
+    assert open_full(both, HpkeUnwrapper(ONE)) == open_full(both, hybrid.unwrapper()) == b"content"
+    with pytest.raises(UnopenableError, match="nothing under MLKEM768-X25519"):
+        open_full(sealed_for(weak, public(ONE)), hybrid.unwrapper())
+    with pytest.raises(UnopenableError, match="none of our keys"):
+        open_full(sealed_for(weak, keys_of("pq other").card.hpke_key), hybrid.unwrapper())
+    with pytest.raises(UnopenableError, match="nothing under X25519"):
+        open_full(sealed_for(hybrid.card.hpke_key), HpkeUnwrapper(ONE))
+
+
 def test_sealing_with_the_same_randomness_gives_the_same_bytes() -> None:
     first, second = (
         seal_full(HEADER, [public(ONE)], lambda _: b"content", sealer()) for _ in range(2)
@@ -104,8 +148,8 @@ def open_altered_full(data: bytes) -> bytes:
 
 def open_altered_pairwise(data: bytes, key: bytes) -> bytes:
     sealed = parse_sealed(data)
-    assert isinstance(sealed, SealedPairwise)
-    return open_pairwise(sealed, key)
+    assert isinstance(sealed, SealedShared)
+    return open_shared(sealed, key)
 
 
 def test_every_flipped_bit_of_a_full_bundle_is_refused() -> None:
@@ -119,7 +163,7 @@ def test_every_flipped_bit_of_a_full_bundle_is_refused() -> None:
 
 def test_every_flipped_bit_of_a_pairwise_bundle_is_refused() -> None:
     key = directed_key(bytes(32), sender=bytes(32), recipient=bytes([1]) * 32)
-    data = seal_pairwise(HEADER, key, b"content", CountedEntropy("seed"))
+    data = seal_shared(HEADER, key, b"content", CountedEntropy("seed"))
     assert open_altered_pairwise(data, key) == b"content"
     for bit in range(8 * len(data)):
         altered = bytearray(data)
@@ -132,7 +176,7 @@ def test_a_nonce_that_comes_twice_tells_nothing_about_other_contents() -> None:
     """As after a restored backup: with GCM the second would give away both."""
     key = bytes(32)
     first, second = (
-        seal_pairwise(HEADER, key, content, bytes)
+        seal_shared(HEADER, key, content, bytes)
         for content in (b"one content ....", b"two content ....")
     )
     assert first[:20] == second[:20]
@@ -149,4 +193,4 @@ def test_what_cannot_be_sealed_is_refused() -> None:
     with pytest.raises(LimitError):
         seal_full(HEADER, [public(ONE)], lambda _: bytes(99), sealer(), limits=limits)
     with pytest.raises(LimitError):
-        seal_pairwise(HEADER, bytes(32), bytes(199), CountedEntropy("seed"), limits=limits)
+        seal_shared(HEADER, bytes(32), bytes(199), CountedEntropy("seed"), limits=limits)

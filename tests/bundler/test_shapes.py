@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 
 from bundler.errors import BundleError, MalformedError
 from bundler.limits import DEFAULT_LIMITS
-from bundler.shapes import FIRST_SHAPE, NO_SHAPE, Shape, ShapeList
+from bundler.shapes import FIRST_SHAPE, NO_SHAPE, DeviceShape, Shape, ShapeList
 from ledger import cbor
-from tests.bundler.samples import MAPS, VALUES
+from tests.bundler.samples import MAPS, TEXT, VALUES
 
 
 @given(MAPS)
@@ -32,6 +32,58 @@ def test_a_map_with_numbers_as_keys_has_no_shape() -> None:
     shapes = ShapeList(DEFAULT_LIMITS)
     assert shapes.pack(payload) == (NO_SHAPE, payload)
     assert shapes.encoded() == []
+
+
+@given(TEXT, MAPS)
+def test_a_device_and_its_map_come_back_from_their_row(
+    device: str, value: dict[str, object]
+) -> None:
+    payload = cbor2.dumps({3: device, 4: value}, canonical=True)
+    shapes = ShapeList(DEFAULT_LIMITS)
+    number, row = shapes.pack(payload)
+    assert number == FIRST_SHAPE
+    (encoded,) = shapes.encoded()
+    assert cbor2.loads(encoded) == [3, 4, list(cbor2.loads(payload)[4])]
+    shape = Shape.from_bytes(encoded)
+    assert shape.payload(row) == payload
+    assert len(row) + shape.grown_bytes == len(payload)
+
+
+def test_devices_share_one_shape_and_another_than_who_says_the_same() -> None:
+    shapes = ShapeList(DEFAULT_LIMITS)
+    values: list[object] = [{3: "x", 4: {"a": 1}}, {3: "y", 4: {"a": 2}}, {"a": 1}]
+    numbers = [shapes.pack(cbor2.dumps(one, canonical=True))[0] for one in values]
+    assert numbers == [FIRST_SHAPE, FIRST_SHAPE, FIRST_SHAPE + 1]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{3: "x", 4: 1}, {3: "x", 4: [1]}, {3: "x", 4: {1: 2}}, {3: "x"}, {0: [b""], 1: b"", 2: b""}],
+)
+def test_other_maps_with_numbers_as_keys_go_as_they_are(value: object) -> None:
+    payload = cbor2.dumps(value, canonical=True)
+    assert ShapeList(DEFAULT_LIMITS).pack(payload) == (NO_SHAPE, payload)
+
+
+def test_a_device_does_not_make_its_map_deeper_than_a_payload_may_be() -> None:
+    shape = DeviceShape(["a"])
+    assert shape.payload(b"\x61x" + b"\x81" * 13 + b"\x80")
+    with pytest.raises(MalformedError):
+        shape.payload(b"\x61x" + b"\x81" * 14 + b"\x80")
+
+
+@given(st.binary(max_size=30))
+@example(b"\x00\xf9\x7e\x00\x00")
+@example(b"\x61x\x00")
+def test_any_row_of_a_device_gives_a_deterministic_payload_or_a_bundle_error(row: bytes) -> None:
+    try:
+        payload = DeviceShape(["a", "b"]).payload(row)
+    except BundleError:
+        return
+    value = cbor.decode(payload, limit_bytes=99)
+    assert isinstance(value, dict)
+    assert list(value) == [3, 4]
+    assert ShapeList(DEFAULT_LIMITS).pack(payload) == (FIRST_SHAPE, row)
 
 
 @given(st.binary(max_size=30))

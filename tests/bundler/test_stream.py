@@ -1,4 +1,7 @@
+import io
+
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +18,29 @@ def test_contents_come_back(size: int) -> None:
     ciphertext = stream.encrypt(KEY, content)
     assert len(ciphertext) == stream.encrypted_bytes(size)
     assert stream.decrypt(KEY, ciphertext) == content
+
+
+def read_back(ciphertext: bytes) -> bytes:
+    return b"".join(stream.decrypt_chunks(KEY, io.BytesIO(ciphertext).read))
+
+
+@given(
+    content=st.integers(0, 150_000).map(lambda size: bytes(n % 251 for n in range(size))),
+)
+def test_chunk_by_chunk_the_bytes_are_the_same(content: bytes) -> None:
+    whole = stream.encrypt(KEY, content)
+    assert b"".join(stream.encrypt_chunks(KEY, io.BytesIO(content).read)) == whole
+    assert read_back(whole) == content
+
+
+def test_chunk_by_chunk_the_same_is_refused() -> None:
+    last = AESGCM(KEY)
+    full = stream.encrypt(KEY, bytes(2 * 65536))
+    one = last.encrypt(bytes(12), bytes(65536), None)
+    empty_last = last.encrypt((1).to_bytes(11, "big") + b"\1", b"", None)
+    for altered in (b"", full[:CHUNK], full[CHUNK:], full[:-1], full + b"x", one + empty_last):
+        with pytest.raises(BundleError):
+            read_back(altered)
 
 
 def test_chunks_cannot_be_cut_moved_or_repeated() -> None:

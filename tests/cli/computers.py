@@ -100,9 +100,9 @@ def is_one_line(text: str) -> bool:
     return text.startswith("pannier: ") and text.count("\n") == 1 and "Traceback" not in text
 
 
-def new_computer(folder: Path, name: str) -> Computer:
+def new_computer(folder: Path, name: str, *options: str) -> Computer:
     computer = Computer(folder / name)
-    computer.types("init", "--name", name, "--no-passphrase")
+    computer.types("init", "--name", name, "--no-passphrase", *options)
     return computer
 
 

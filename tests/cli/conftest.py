@@ -2,7 +2,12 @@ from pathlib import Path
 
 import pytest
 
-from pannier.cli.session import PASSPHRASE
+from pannier.cli.passphrase import (
+    BACKUP_PASSPHRASE,
+    LEDGER_PASSPHRASE,
+    NEW_PASSPHRASE,
+    PASSPHRASE,
+)
 from tests.cli.computers import Computer, new_computer, new_pair, new_sharers
 
 
@@ -10,7 +15,8 @@ from tests.cli.computers import Computer, new_computer, new_pair, new_sharers
 def _own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no command find the home or the passphrase of whoever runs the tests."""
     monkeypatch.setenv("PANNIER_HOME", str(tmp_path / "nobody"))
-    monkeypatch.delenv(PASSPHRASE, raising=False)
+    for variable in (PASSPHRASE, NEW_PASSPHRASE, BACKUP_PASSPHRASE, LEDGER_PASSPHRASE):
+        monkeypatch.delenv(variable, raising=False)
 
 
 @pytest.fixture

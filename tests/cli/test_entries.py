@@ -32,11 +32,12 @@ class TestGet:
         (head,) = asked["heads"]
         assert (asked["thing"], asked["missing"]) == ("x", 0)
         assert head.keys() == {
-            "thing", "kind", "data", "deleted", "time", "time_text", "by", "author",
-            "incarnation", "number",
+            "thing", "kind", "data", "deleted", "time", "time_text", "by", "device", "sealed",
+            "readable", "author", "incarnation", "number",
         }  # fmt: skip
         wanted = ("k", {"a": 1}, False, 1_000_000, "1970-01-01 00:00:01", "farm", 0)
         keys = ("kind", "data", "deleted", "time", "time_text", "by", "number")
+        assert (head["device"], head["sealed"], head["readable"]) == (None, False, True)
         assert tuple(head[key] for key in keys) == wanted
 
     def test_what_is_not_there_or_was_deleted_fails_and_is_said(self, farm: Computer) -> None:

@@ -1,11 +1,14 @@
+import io
 import stat
 from base64 import b32decode, b32encode
 from pathlib import Path
 
 import pytest
+import segno
 
 from ledger.card import Card
-from pannier.cli.session import PASSPHRASE
+from pannier.cli.passphrase import PASSPHRASE
+from pannier.config import read_config
 from tests.cli.computers import Computer, is_one_line, new_computer, spawn, type_command
 from tests.cli.terminal import at_terminal
 
@@ -31,6 +34,15 @@ class TestInit:
             for path in (tmp_path / "h", tmp_path / "h" / "keys", tmp_path / "h" / "keys/node.key")
         ]
         assert modes == [0o700, 0o700, 0o600]
+
+    def test_with_keys_against_quantum_computers(self, pair: Pair, tmp_path: Path) -> None:
+        farm, _ = pair
+        strong = new_computer(tmp_path, "strong", "--pq")
+        card = strong.types("card").out
+        names = ["X25519", "ML-DSA-44", "MLKEM768-X25519"]
+        assert _dict(strong.asks("card"))["algorithms"] == names
+        farm.types("peer", "add", "strong", card)
+        assert f"Keys: {', '.join(names)}" in farm.types("peer", "show", "strong").lines
 
     def test_twice_is_refused_and_changes_nothing(self, farm: Computer) -> None:
         before = (farm.home / "keys" / "node.key").read_bytes()
@@ -133,6 +145,7 @@ class TestCard:
             "node": card.node_id,
             "author": card.author.hex(),
             "fingerprint": card.fingerprint,
+            "algorithms": ["X25519"],
             "card": card.to_text(),
         }
 
@@ -142,6 +155,17 @@ class TestCard:
         assert lines[-1] == f"farm  {card.fingerprint}"
         assert len(lines) > 20
         assert set("".join(lines[:-1])) & set("▀▄█")
+
+    def test_that_is_too_long_for_a_qr_code_shows_what_to_compare(self, tmp_path: Path) -> None:
+        strong = new_computer(tmp_path, "strong", "--pq")
+        card = Card.from_text(strong.types("card").out)
+        done = strong.types("card", "--qr")
+        assert "give the card as a file" in done.err
+        assert done.lines[-1] == f"strong  {card.fingerprint}"
+        code = segno.make(f"strong {card.fingerprint}", error="l")
+        drawn = io.StringIO()
+        code.terminal(out=drawn, compact=True)
+        assert done.out.startswith(drawn.getvalue())
 
     def test_as_a_qr_code_at_a_terminal_that_is_wide_enough_or_not(self, farm: Computer) -> None:
         with at_terminal(["--home", str(farm.home), "card", "--qr"]) as terminal:
@@ -196,6 +220,19 @@ class TestPeerAdd:
         card = altered(home.types("card").out)
         assert "was altered or copied badly" in farm.types("peer", "add", "x", card, status=1).err
 
+    def test_a_card_with_fewer_keys_than_the_known_one_is_refused(
+        self, farm: Computer, tmp_path: Path
+    ) -> None:
+        strong = new_computer(tmp_path, "strong", "--pq")
+        farm.types("peer", "add", "strong", strong.types("card").out)
+        before = farm.asks("peer", "list")
+        with strong.node() as node:
+            x25519 = node.card.keys[0]
+            weaker = Card.sign(node.keys.signing, name="strong", keys=(x25519,))
+        done = farm.types("peer", "add", "strong", weaker.to_text(), status=2)
+        assert "promises less than the one known here (ML-DSA-44 and MLKEM768-X25519" in done.err
+        assert farm.asks("peer", "list") == before
+
     def test_a_file_that_is_not_there(self, farm: Computer, tmp_path: Path) -> None:
         done = farm.types("peer", "add", "x", str(tmp_path / "nix.card"), status=1)
         assert "nix.card: No such file" in done.err
@@ -230,6 +267,20 @@ class TestPeerAdd:
         farm.types("peer", "add", "--", name, home.types("card").out)
         assert farm.types("peer", "show", "--", name).lines[0].startswith(f"{name}: home, node")
 
+    @pytest.mark.parametrize("name", ["home", "a b.c"])
+    def test_in_clear_is_written_down_and_said(self, pair: Pair, name: str) -> None:
+        farm, home = pair
+        farm.types("peer", "rm", "home")
+        farm.configure('ledger = "farm"  # mine\n')
+        done = farm.types("peer", "add", name, home.types("card").out, "--clear")
+        assert f"Nothing to {name} is encrypted" in done.lines[-1]
+        config = read_config(farm.home / "config.toml")
+        assert (config.ledger, config.peer(name).clear) == ("farm", True)
+        assert 'ledger = "farm"  # mine\n' in (farm.home / "config.toml").read_text()
+        assert "Encryption: none" in farm.types("peer", "show", name).out
+        farm.types("peer", "add", name, home.types("card").out)
+        assert read_config(farm.home / "config.toml").peer(name).clear, "only its owner undoes it"
+
 
 class TestPeers:
     def test_list(self, farm: Computer, tmp_path: Path) -> None:
@@ -246,10 +297,11 @@ class TestPeers:
         farm, home = sharers
         shown = farm.types("peer", "show", "home")
         assert shown.lines[2:] == [
-            "Ledgers shared: farm", "Waiting for it: 0 bundles", "Heard from: never",
+            "Keys: X25519", "Ledgers shared: farm",
+            "Waiting for it: 0 bundles", "Heard from: never",
         ]  # fmt: skip
         asked = farm.asks("peer", "show", "home")
-        facts = {"ledgers": ["farm"], "queued": 0, "heard": False}
+        facts = {"ledgers": ["farm"], "queued": 0, "heard": False, "clear": False}
         assert asked == {"peer": "home", **_dict(home.asks("card")), **facts}
 
     def test_nobody_of_that_name(self, pair: Pair) -> None:

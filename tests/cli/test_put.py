@@ -4,7 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.computers import Computer, is_one_line, type_command
+from ledger import views
+from ledger.append import Draft
+from pannier import ledgers
+from tests.cli.computers import (
+    Computer,
+    acquaint,
+    exchange,
+    is_one_line,
+    new_computer,
+    type_command,
+)
+from tests.vectors import load
 
 MEBIBYTE = 1 << 20
 
@@ -234,7 +245,7 @@ class TestMany:
     def test_a_busy_ledger_is_told_apart_from_a_bad_line(
         self, farm: Computer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("ledger.store.BUSY_SECONDS", 0.05)
+        monkeypatch.setattr("ledger.store_file.BUSY_SECONDS", 0.05)
         farm.types("put", "x", "1")
         with farm.node() as node:
             (store,) = node.ledgers()
@@ -244,6 +255,202 @@ class TestMany:
                 farm.types("put", "x", "2", status=4)
         assert "nothing was put" in done.err
         assert farm.types("get", "x").out == "1\n"
+
+
+class TestAs:
+    """A centralized ledger: its admins speak for devices that hold no key."""
+
+    def test_what_a_device_said_is_shown_as_its_own_by_the_hub(self, farm: Computer) -> None:
+        farm.types("ledger", "new", "weather", "--centralized")
+        farm.types("put", "x", '{"t": 1}', "--as", "sensor-7", "--time", "1000000")
+        assert farm.types("get", "x").out == '{"t": 1}\n'
+        assert farm.types("log", "x").out == '1970-01-01 00:00:01  sensor-7 (by farm): {"t": 1}\n'
+        entry = only(farm)
+        assert (entry["data"], entry["device"], entry["by"]) == ({"t": 1}, "sensor-7", "farm")
+
+    def test_many_at_once(self, farm: Computer) -> None:
+        farm.types("ledger", "new", "weather", "--centralized")
+        lines = b"""{"thing": "a", "data": {"t": 1}, "as": "s1"}
+{"thing": "b", "data": [1], "as": "s2"}
+{"thing": "c", "data": 3}"""
+        farm.types("put", "--ndjson", "-", stdin=lines)
+        listed = farm.asks("log")
+        assert isinstance(listed, list)
+        found = [(one["thing"], one["device"], one["data"]) for one in listed]
+        assert sorted(found, key=str) == [("a", "s1", {"t": 1}), ("b", "s2", [1]), ("c", None, 3)]
+        farm.types("verify")
+
+    def test_in_a_distributed_ledger_it_is_refused(self, farm: Computer) -> None:
+        farm.types("put", "x", "1")
+        said = "farm is a distributed ledger, where each writes under its own key"
+        assert said in farm.types("put", "x", "2", "--as", "sensor-7", status=2).err
+        line = b'{"thing": "x", "data": 2, "as": "sensor-7"}'
+        done = farm.types("put", "--ndjson", "-", stdin=line, status=1)
+        assert f"line 1: {said}" in done.err
+        assert farm.types("get", "x").out == "1\n"
+
+    def test_a_form_that_the_ledger_does_not_have_is_no_data(
+        self, sharers: tuple[Computer, Computer], tmp_path: Path
+    ) -> None:
+        """A member who writes such an entry all the same speaks for nobody."""
+        farm, home = sharers
+        with farm.node() as node:
+            (store,) = node.ledgers()
+            payload = bytes.fromhex(load("on_behalf")["number"]["payload"])
+            ledgers.put(node, store, [Draft(thing="x", payload=payload, time_us=0)])
+        exchange(tmp_path / "stick", farm, home)
+        assert home.types("get", "x").out == "(of a form that is not known here)\n"
+        asked = home.asks("log", "x")
+        assert isinstance(asked, list)
+        assert [(one["data"], one["device"], one["readable"]) for one in asked] == [
+            (None, None, False)
+        ]
+        home.types("verify")
+
+    @pytest.mark.parametrize("more", [["--as", ""], ["--to", "farm"], ["--kind", ""], ["x"]])
+    def test_with_ndjson_each_line_says_its_own(self, farm: Computer, more: list[str]) -> None:
+        done = farm.types("put", "--ndjson", "-", *more, stdin=LINES, status=2)
+        assert "each line says its own" in done.err
+
+    @pytest.mark.parametrize("device", ["7", "null", '""', '"a/b"'])
+    def test_odd_names_in_a_line_are_refused(self, farm: Computer, device: str) -> None:
+        farm.types("ledger", "new", "weather", "--centralized")
+        line = f'{{"thing": "x", "data": 2, "as": {device}}}'.encode()
+        assert "line 1: " in farm.types("put", "--ndjson", "-", stdin=line, status=1).err
+        assert farm.asks("log") == []
+
+    def test_it_needs_a_ledger_made_for_it(self, farm: Computer) -> None:
+        farm.types("put", "x", "1", "--as", "sensor-7", status=2)
+        assert not has_ledger(farm)
+
+    @pytest.mark.parametrize("name", ["", "n" * 65, "a\nb", "a/b"])
+    def test_odd_names_are_refused(self, farm: Computer, name: str) -> None:
+        farm.types("ledger", "new", "weather", "--centralized")
+        assert "device name" in farm.types("put", "x", "1", "--as", name, status=1).err
+
+    def test_only_admins_write(self, pair: tuple[Computer, Computer], tmp_path: Path) -> None:
+        farm, home = pair
+        farm.types("ledger", "new", "weather", "--centralized")
+        farm.types("ledger", "share", "home", "--role", "writer", status=2)
+        farm.types("ledger", "share", "home", "--role", "reader")
+        exchange(tmp_path / "stick", farm, home)
+        home.types("put", "x", "1", status=1)
+        farm.types("ledger", "share", "home", "--role", "admin")
+        exchange(tmp_path / "stick", farm, home)
+        home.types("put", "x", "1", "--as", "sensor-7")
+        exchange(tmp_path / "stick", home, farm)
+        assert "sensor-7 (by home): 1" in farm.types("log", "x").out
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> tuple[Computer, Computer, Computer]:
+    """The farm, which shares its ledger with home and with the vet."""
+    farm, home, vet = (new_computer(tmp_path, name) for name in ("farm", "home", "vet"))
+    acquaint(farm, home)
+    acquaint(farm, vet)
+    farm.types("put", "field/3", "1")
+    farm.types("ledger", "share", "home")
+    farm.types("ledger", "share", "vet")
+    exchange(tmp_path / "stick", farm, home, vet, farm)
+    return farm, home, vet
+
+
+class TestTo:
+    """Entries that all members carry and prove, and some read."""
+
+    def test_only_those_members_and_the_writer_read(
+        self, three: tuple[Computer, Computer, Computer], tmp_path: Path
+    ) -> None:
+        farm, home, vet = three
+        farm.types("put", "cow/12", '{"hb": 9.1}', "--to", "vet", "--kind", "blood")
+        exchange(tmp_path / "stick", farm, home, vet)
+        for reader in (farm, vet):
+            assert reader.types("get", "cow/12").out == '{"hb": 9.1}\n'
+            assert _sealed(reader) == ({"hb": 9.1}, True, True)
+        assert home.types("get", "cow/12").out == "(sealed for others)\n"
+        assert home.types("log", "cow/12").out.endswith("farm: (sealed for others)\n")
+        assert _sealed(home) == (None, True, False)
+        for computer in three:
+            computer.types("verify")
+            assert "cow/12" in computer.types("things").lines
+
+    def test_several_by_name_or_node_id_also_of_peers_that_are_called_otherwise(
+        self, three: tuple[Computer, Computer, Computer], tmp_path: Path
+    ) -> None:
+        farm, home, vet = three
+        number = vet.types("card", "--json").json
+        assert isinstance(number, dict)
+        farm.types("put", "cow/12", "1", "--to", f"home,{number['node']}")
+        home.types("put", "cow/12", "2", "--to", "vet", "--to", "farm")
+        exchange(tmp_path / "stick", farm, home, vet, farm, home)
+        for computer in three:
+            assert "sealed" not in computer.types("log", "cow/12").out
+
+    def test_who_is_no_member_is_refused_and_members_are_named(
+        self, three: tuple[Computer, Computer, Computer]
+    ) -> None:
+        farm, *_ = three
+        for word in ("ann", "home,ann", "field"):
+            done = farm.types("put", "x", "1", "--to", word, status=2)
+            assert "is no member of farm; say one of: farm (" in done.err
+            assert "home (" in done.err
+        assert "commas" in farm.types("put", "x", "1", "--to", "home,,vet", status=2).err
+        assert "x" not in farm.types("things").lines
+
+    def test_many_at_once(self, three: tuple[Computer, Computer, Computer], tmp_path: Path) -> None:
+        farm, home, vet = three
+        lines = b"""{"thing": "a", "data": 1, "to": ["home"]}
+{"thing": "b", "data": 2, "to": ["home", "vet"]}
+{"thing": "c", "data": 3}"""
+        farm.types("put", "--ndjson", "-", stdin=lines)
+        exchange(tmp_path / "stick", farm, home, vet)
+        assert [vet.types("get", thing).out for thing in "abc"] == [
+            "(sealed for others)\n",
+            "2\n",
+            "3\n",
+        ]
+        bad = b'{"thing": "a", "data": 1, "to": "home"}'
+        done = farm.types("put", "--ndjson", "-", stdin=bad, status=1)
+        assert 'line 1: "to" is a list of members' in done.err
+
+    def test_a_sealed_payload_that_another_copies_opens_for_nobody(
+        self, three: tuple[Computer, Computer, Computer], tmp_path: Path
+    ) -> None:
+        farm, home, vet = three
+        farm.types("put", "cow/12", '"a secret"', "--to", "vet")
+        exchange(tmp_path / "stick", farm, home)
+        with home.node() as node:
+            (store,) = node.ledgers()
+            (copied,) = [one.entry.payload for one in views.history(store, "cow/12")]
+            assert copied is not None
+            ledgers.put(node, store, [Draft(thing="cow/12", payload=copied, time_us=0)])
+        exchange(tmp_path / "stick", home, farm, vet)
+        lines = [line.partition("  ")[2] for line in vet.types("log", "cow/12").lines]
+        assert sorted(lines) == ['farm: "a secret"', "home: (sealed for others)"]
+
+    def test_a_device_may_be_sealed_too(self, farm: Computer) -> None:
+        farm.types("ledger", "new", "weather", "--centralized")
+        farm.types("put", "x", "1", "--as", "sensor-7", "--to", "farm")
+        entry = only(farm)
+        assert (entry["data"], entry["device"], entry["sealed"]) == (1, "sensor-7", True)
+
+    def test_a_member_with_post_quantum_keys_reads(self, farm: Computer, tmp_path: Path) -> None:
+        quinn = Computer(tmp_path / "quinn")
+        quinn.types("init", "--name", "quinn", "--no-passphrase", "--pq")
+        acquaint(farm, quinn)
+        farm.types("put", "x", "1")
+        farm.types("ledger", "share", "quinn")
+        farm.types("put", "x", "2", "--to", "quinn")
+        exchange(tmp_path / "stick", farm, quinn)
+        assert quinn.types("get", "x").out == "2\n"
+
+
+def _sealed(computer: Computer) -> tuple[object, object, object]:
+    """Return (data, sealed, readable) of the newest entry about cow/12."""
+    asked = computer.asks("get", "cow/12")
+    assert isinstance(asked, dict)
+    (head,) = asked["heads"]
+    return head["data"], head["sealed"], head["readable"]
 
 
 class TestDelete:

@@ -28,7 +28,14 @@ from transports.errors import NotAMediumError
 READERS = {
     ("card",), ("peer", "list"), ("peer", "show"), ("ledger", "list"), ("ledger", "members"),
     ("get",), ("log",), ("things",), ("verify",), ("exchange",), ("unpack",), ("status",),
+    ("review", "list"), ("review", "show"), ("review", "accept"), ("review", "refuse"),
+    ("check-proof",),
 }  # fmt: skip
+
+
+HOMELESS = {("demo",), ("check-proof",)}
+UNOPENED = {*HOMELESS, ("init",), ("peer",), ("ledger",), ("review",)}
+"""Commands that need no node, or do nothing of their own."""
 
 
 def all_commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -61,7 +68,7 @@ def test_every_command_has_an_example(words: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_every_command_takes_the_options_that_it_should(words: tuple[str, ...]) -> None:
     options = {name for option in COMMANDS[words].params for name in option.opts}
-    if not isinstance(COMMANDS[words], click.Group) and words != ("demo",):
+    if not isinstance(COMMANDS[words], click.Group) and words not in HOMELESS:
         assert "--home" in options
     assert ("--json" in options) == (words in READERS)
 
@@ -74,7 +81,7 @@ def test_help_lists_every_command_on_one_line() -> None:
 
 
 def test_no_command_at_all_shows_the_help_and_is_wrong_usage() -> None:
-    for words in ((), ("peer",), ("ledger",)):
+    for words in ((), ("peer",), ("ledger",), ("review",)):
         done = type_command(*words)
         assert (done.status, done.out) == (2, "")
         assert "Commands:" in done.err
@@ -123,7 +130,7 @@ def test_wrong_usage_is_one_line_that_says_what_to_do(
 
 @pytest.mark.parametrize(
     "words",
-    [words for words in COMMANDS if words not in {("init",), ("demo",), ("peer",), ("ledger",)}],
+    [words for words in COMMANDS if words not in UNOPENED],
     ids=" ".join,
 )
 def test_without_a_node_every_command_says_how_to_make_one(
@@ -132,7 +139,9 @@ def test_without_a_node_every_command_says_how_to_make_one(
     more = {
         "add": ["x", "-"], "put": ["x", "1"], "pack": ["x"], "unpack": [str(tmp_path)],
         "exchange": [str(tmp_path)], "backup": ["b"], "restore": ["b"],
-        **{word: ["x"] for word in ("get", "delete", "show", "rm", "new", "share")},
+        "get": ["x"], "delete": ["x"], "prove": ["x"], "show": ["x"], "rm": ["x"], "new": ["x"],
+        "share": ["x"], "revoke": ["x"],
+        "accept": ["x"], "refuse": ["x"],
     }  # fmt: skip
     done = type_command("--home", str(tmp_path / "none"), *words, *more.get(words[-1], []))
     assert (done.status, done.out) == (2, "")

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from pannier.cli.session import data_text, plural, progress
+from pannier.cli.session import data_text, opener_with, plural, progress, uptime_since, visible
 from pannier.errors import UsageError
+from pannier.home import Home
 from pannier.times import parse_time
 from tests.cli.computers import Computer
 from tests.cli.terminal import at_terminal
@@ -21,6 +22,19 @@ def test_data_text_is_one_printable_line() -> None:
     assert data_text([b"\x00\xff"]) == '["00ff"]'
     assert data_text(bytes(32)) == f"32 bytes: {'00' * 32}"
     assert data_text(bytes(33)) == f"33 bytes: {'00' * 32}…"
+
+
+def test_what_cannot_be_printed_is_escaped() -> None:
+    assert visible("plain ü") == "plain ü"
+    assert visible("\u202ea\x1b[2Jb\n\U000e0041") == "\\u202ea\\u001b[2Jb\\n\\udb40\\udc41"
+
+
+def test_nodes_are_opened_with_the_uptime_of_this_machine(farm: Computer) -> None:
+    with opener_with(Home(farm.home), None)() as node:
+        first, second = node.uptime(), node.uptime()
+    assert first.started_us <= first.now_us <= second.now_us
+    assert first.boot == second.boot == uptime_since(0)().boot
+    assert first.boot or sys.platform != "linux"
 
 
 @pytest.mark.parametrize(

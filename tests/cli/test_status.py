@@ -53,8 +53,8 @@ def test_as_json(sharers: Pair) -> None:
     (peer,) = asked["peers"]
     assert (peer["name"], peer["unpacked"], peer["bundles"]) == ("home", 2, 0)
     assert (peer["repeat"], peer["by_media"]) == (None, True)
-    counts = ("incomplete", "held", "carried", "quarantined")
-    assert [asked[key] for key in counts] == [0, 0, 0, 0]
+    counts = ("incomplete", "held", "carried", "quarantined", "forged")
+    assert [asked[key] for key in counts] == [0, 0, 0, 0, 0]
 
 
 def test_settings_for_nobody_and_peers_that_nothing_serves_are_shown(sharers: Pair) -> None:

@@ -22,7 +22,10 @@ def test_what_is_whole_is_good(sharers: tuple[Computer, Computer], tmp_path: Pat
     farm, home = sharers
     exchange(tmp_path / "stick", farm, home)
     home.types("put", "x", "1")
-    lines = home.types("verify").lines
+    *lines, meaning = home.types("verify").lines
+    assert meaning == (
+        "farm is distributed: each entry is proven to be by the one under whose name it stands."
+    )
     assert [line.split(" (")[0] for line in lines] == [
         "good: farm, 2 entries by farm",
         "good: farm, 1 entry by home",
@@ -71,6 +74,22 @@ def test_one_bad_ledger_does_not_hide_the_others(farm: Computer) -> None:
     assert "good: weather" in done.out
     assert "BAD: farm" in done.out
     farm.types("verify", "--ledger", "weather")
+
+
+def test_of_a_centralized_ledger_it_says_what_is_the_admins_word(farm: Computer) -> None:
+    farm.types("ledger", "new", "weather", "--centralized")
+    farm.types("put", "x", "1", "--as", "sensor-7")
+    farm.types("put", "x", "2", "--as", "sensor-8")
+    farm.types("put", "y", "3")
+    line, meaning = farm.types("verify").lines
+    assert line.endswith("3 signatures; 2 entries for devices, on the word of farm")
+    assert meaning == (
+        "weather is centralized: each entry is proven to be by the admin who signed it; "
+        "which device said it is the admin's word."
+    )
+    (asked,) = _list(farm.asks("verify"))
+    assert asked["mode"] == "centralized"
+    assert [log["on_behalf"] for log in _list(asked["logs"])] == [2]
 
 
 @pytest.mark.parametrize("size", [0, 100, 5000])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import ledger.store
+import ledger.store_file
 from ledger.append import Author, Draft, append, close_log, deletion, open_incarnation, own_log
 from ledger.entry import Action, Follow, leaf_bytes, payload_digest
 from ledger.errors import BusyError, MalformedError, RefusedError
@@ -20,6 +20,7 @@ from ledger.store import Store
 from ledger.views import heads, history
 from tests.ledger.world import (
     NOW,
+    REST_KEY,
     Drbg,
     Site,
     World,
@@ -53,7 +54,7 @@ def test_a_put_is_one_signed_entry(ada: Site) -> None:
     assert entry.digest == payload_digest(salt(state.cover, 0), payload({"level": 3}))
     (checkpoint,) = ada.store.checkpoints(state, 0, 9)
     assert (checkpoint.size, checkpoint.root) == (1, leaf_hash(leaf_bytes(entry)))
-    checkpoint.verify(log_origin(ada.store.ledger_id, state.name), ada.keys.author)
+    checkpoint.verify(log_origin(ada.store.ledger_id, state.name), ada.keys.signer.verifier)
     assert faults(ada.store) == []
 
 
@@ -249,8 +250,8 @@ PUTS, BULKS, PER_BULK = 40, 4, 50
 
 def write_much(path: Path, name: str, start: Barrier) -> None:
     """One of several processes that write as the same author."""
-    author = Author(key=keys_of("ada").signing, entropy=Drbg(name))
-    with Store.open(path) as store:
+    author = Author(signer=keys_of("ada").signer, entropy=Drbg(name))
+    with Store.open(path, REST_KEY) as store:
         for number in range(PUTS):
             if number % 10 == 0:
                 start.wait(30)  # or one might be done before the other has begun
@@ -291,7 +292,7 @@ def test_two_processes_write_to_one_log_and_nothing_is_lost_or_doubled(tmp_path:
 def test_a_file_that_is_locked_for_too_long_is_busy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger.store, "BUSY_SECONDS", 0.01)
+    monkeypatch.setattr(ledger.store_file, "BUSY_SECONDS", 0.01)
     with World.of(tmp_path, "ada") as world:
         ada = world.sites[0]
         ada.put("t", 1)

@@ -2,8 +2,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.algorithm import Algorithm, label_of
 from ledger.card import MAX_NAME_CHARACTERS, TEXT_PREFIX, Card, check_name, node_id
 from ledger.errors import LedgerError, MalformedError, UnverifiedError
+from ledger.signing import Verifier
 from tests.ledger.world import keys_of
 from tests.vectors import load
 
@@ -83,7 +85,7 @@ def test_any_bytes_are_a_card_or_an_error_of_ours(data: bytes) -> None:
 def test_the_name_of_a_card_is_checked_when_it_is_signed() -> None:
     keys = keys_of("Ada")
     with pytest.raises(MalformedError, match="slash"):
-        Card.sign(keys.signing, name="a/b", hpke=CARD.hpke)
+        Card.sign(keys.signing, name="a/b", keys=CARD.keys)
 
 
 def test_a_name_may_hold_any_character_but_those_that_break_lines_and_paths() -> None:
@@ -107,7 +109,30 @@ def test_a_name_has_1_to_64_characters() -> None:
 def test_an_unknown_suite_is_kept_and_not_used() -> None:
     vector = VECTORS["suites_4"]
     card = Card.from_bytes(bytes.fromhex(vector["data"]))
-    assert [suite for suite, _ in card.hpke] == [1, 2, 3, 4]
+    assert [number for number, _ in card.keys] == [1, 2, 3, 4]
+    assert card.algorithms == {1, 2, 3, 4}
     with pytest.raises(MalformedError, match="no X25519 key"):
         _ = card.x25519
+    with pytest.raises(MalformedError, match="no key in the card of Ada is known"):
+        _ = card.hpke_key
     assert CARD.x25519 == keys_of("Ada").x25519.public_key().public_bytes_raw()
+
+
+def test_what_is_sealed_for_a_card_is_sealed_under_its_strongest_key() -> None:
+    assert CARD.hpke_key == (Algorithm.X25519, CARD.x25519)
+    card = keys_of("pq").card
+    assert card.algorithms == set(Algorithm)
+    assert card.hpke_key == (Algorithm.MLKEM768_X25519, dict(card.keys)[0x647A])
+    assert card.x25519 == keys_of("pq").x25519.public_key().public_bytes_raw()
+
+
+def test_a_card_says_whether_its_author_signs_twice() -> None:
+    assert CARD.verifier == Verifier(CARD.author)
+    card = keys_of("pq").card
+    assert card.verifier == Verifier(card.author, frozenset({dict(card.keys)[0x0904]}))
+    assert card.verifier == keys_of("pq").signer.verifier
+
+
+def test_algorithms_have_names_for_people_also_unknown_ones() -> None:
+    names = [label_of(number) for number in (0x20, 0x904, 0x647A, 0x7FFF)]
+    assert names == ["X25519", "ML-DSA-44", "MLKEM768-X25519", "0x7fff"]

@@ -11,6 +11,7 @@ from ledger.fork import Fork
 from ledger.genesis import LedgerId
 from ledger.log import LogName, LogStatus
 from ledger.merge import Forked, Merged, NotGranted, merge, take_fork
+from tests.ledger.verifiers import verifier_of
 from tests.ledger.world import (
     Site,
     World,
@@ -18,6 +19,7 @@ from tests.ledger.world import (
     draft,
     dump,
     faults,
+    keys_of,
     lacked,
     send,
 )
@@ -25,6 +27,7 @@ from tests.vectors import load
 
 VECTORS = load("fork")
 FAILURES = {"malformed": MalformedError, "unverified": UnverifiedError}
+EVE = keys_of("eve").signer.verifier
 
 
 @pytest.mark.parametrize("stem", VECTORS)
@@ -32,14 +35,15 @@ def test_vector(stem: str) -> None:
     vector = VECTORS[stem]
     log = LogName(bytes.fromhex(vector["author"]), bytes.fromhex(vector["incarnation"]))
     data, ledger_id = bytes.fromhex(vector["data"]), LedgerId(bytes.fromhex(vector["ledger"]))
+    verifier = verifier_of(vector)
     if vector["expect"] == "success":
         fork = Fork.from_bytes(data)
-        fork.verify(ledger_id, log)
+        fork.verify(ledger_id, log, verifier)
         assert fork.to_bytes() == data
         assert Fork.of(fork.index, *fork.branches[::-1]) == fork
     else:
         with pytest.raises(FAILURES[vector["expect"]]):
-            Fork.from_bytes(data).verify(ledger_id, log)
+            Fork.from_bytes(data).verify(ledger_id, log, verifier)
 
 
 @given(st.integers(0))
@@ -50,7 +54,9 @@ def test_a_flipped_bit_proves_nothing(position: int) -> None:
     data[position // 8] ^= 1 << position % 8
     log = LogName(bytes.fromhex(vector["author"]), bytes.fromhex(vector["incarnation"]))
     with pytest.raises(LedgerError):
-        Fork.from_bytes(bytes(data)).verify(LedgerId(bytes.fromhex(vector["ledger"])), log)
+        Fork.from_bytes(bytes(data)).verify(
+            LedgerId(bytes.fromhex(vector["ledger"])), log, verifier_of(vector)
+        )
 
 
 @given(st.binary(max_size=200))
@@ -113,7 +119,7 @@ def test_two_histories_of_one_log_are_proven_by_the_first_entry_that_differs(
 ) -> None:
     send(eve.one, ada)
     fork = forked(ada, eve)
-    fork.verify(ada.store.ledger_id, eve.log)
+    fork.verify(ada.store.ledger_id, eve.log, EVE)
     assert fork.index == 4
     assert {branch.checkpoint.size for branch in fork.branches} == {7, 10}
     state = ada.store.log(eve.log)
@@ -125,9 +131,9 @@ def test_two_histories_of_one_log_are_proven_by_the_first_entry_that_differs(
 def test_a_third_party_is_convinced_by_the_bytes_alone(ada: Site, bob: Site, eve: Forging) -> None:
     send(eve.one, ada)
     data = forked(ada, eve).to_bytes()
-    Fork.from_bytes(data).verify(bob.store.genesis.ledger_id, eve.log)
+    Fork.from_bytes(data).verify(bob.store.genesis.ledger_id, eve.log, EVE)
     with pytest.raises(UnverifiedError):
-        Fork.from_bytes(data).verify(bob.store.genesis.ledger_id, ada.log)
+        Fork.from_bytes(data).verify(bob.store.genesis.ledger_id, ada.log, EVE)
 
 
 @pytest.mark.parametrize("first", [0, 1, 3, 4])
@@ -140,7 +146,7 @@ def test_a_fork_is_seen_wherever_the_range_begins_and_ends(
     assert isinstance(outcome, Forked)
     assert outcome.fork is not None
     assert outcome.fork.index == 4
-    outcome.fork.verify(ada.store.ledger_id, eve.log)
+    outcome.fork.verify(ada.store.ledger_id, eve.log, EVE)
 
 
 @pytest.mark.parametrize("first", [5, 6, 7])
@@ -277,5 +283,5 @@ def test_a_fork_in_a_long_log_is_proven_from_inner_nodes(tmp_path: Path) -> None
             assert isinstance(outcome, Forked)
             assert outcome.fork is not None
             assert outcome.fork.index == 1000
-            outcome.fork.verify(ada.store.ledger_id, eve.log)
+            outcome.fork.verify(ada.store.ledger_id, eve.log, EVE)
         assert not list(lacked(ada.store, eve.store))

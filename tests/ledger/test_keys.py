@@ -3,7 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ledger.algorithm import Algorithm, HpkeKey
 from ledger.errors import LedgerError, MalformedError, WrongPassphraseError
+from ledger.hpke import HpkeUnwrapper, HpkeWrapper
 from ledger.keys import (
     KeyStretch,
     NodeKeys,
@@ -15,6 +17,7 @@ from tests.ledger.world import Drbg, keys_of
 
 CHEAP = KeyStretch(passes=1, lanes=1, memory_kib=8)
 KEYS = keys_of("Ada")
+MORE = keys_of("pq Ada")
 PLAIN = keys_to_file(KEYS, None, Drbg("file"))
 SEALED = keys_to_file(KEYS, "open sesame", Drbg("file"), CHEAP)
 
@@ -111,6 +114,9 @@ ODD: dict[str, list[object]] = {
     "keys that are no bytes": [1, [1, 2]],
     "no key inside": [1, cbor2.dumps(["Ada"])],
     "a short key": [1, cbor2.dumps(["Ada", bytes(31), bytes(32)])],
+    "one seed": [1, cbor2.dumps(["Ada", bytes(32), bytes(32), bytes(32)])],
+    "a short seed": [1, cbor2.dumps(["Ada", bytes(32), bytes(32), bytes(31), bytes(32)])],
+    "another short seed": [1, cbor2.dumps(["Ada", bytes(32), bytes(32), bytes(32), bytes(31)])],
     "a name that is none": [1, cbor2.dumps([7, bytes(32), bytes(32)])],
     "a short salt": [1, [1, 1, 8], bytes(15), bytes(12), bytes(80)],
     "a short nonce": [1, [1, 1, 8], bytes(16), bytes(11), bytes(80)],
@@ -131,6 +137,45 @@ def test_what_is_no_key_file_is_an_error_of_ours(what: str) -> None:
 def test_any_bytes_are_a_key_file_or_an_error_of_ours(data: bytes) -> None:
     with pytest.raises(LedgerError):
         keys_from_file(data, None)
+
+
+@pytest.mark.parametrize("passphrase", [None, "open sesame"])
+def test_keys_against_quantum_computers_are_kept_as_their_seeds(passphrase: str | None) -> None:
+    data = keys_to_file(MORE, passphrase, Drbg("file"), CHEAP)
+    read = keys_from_file(data, passphrase)
+    assert read.card == MORE.card
+    assert read.post_quantum is not None
+    assert MORE.post_quantum is not None
+    assert read.post_quantum.seeds() == MORE.post_quantum.seeds()
+    for seed in MORE.post_quantum.seeds():
+        assert (seed in data) == (passphrase is None)
+
+
+def test_a_node_opens_and_signs_with_all_that_its_card_promises() -> None:
+    for keys in (KEYS, MORE):
+        stanza = HpkeWrapper().wrap(bytes(32), keys.card.hpke_key, b"info")
+        assert keys.unwrapper().unwrap(stanza, b"info") == bytes(32)
+        keys.card.verifier.verify(b"text", keys.signer.sign(b"text"))
+
+
+def test_a_node_with_a_hybrid_key_opens_nothing_under_x25519_alone() -> None:
+    weak = HpkeKey(Algorithm.X25519, MORE.card.x25519)
+    stanza = HpkeWrapper().wrap(bytes(32), weak, b"info")
+    assert HpkeUnwrapper(MORE.x25519).unwrap(stanza, b"info") == bytes(32)
+    assert MORE.unwrapper().unwrap(stanza, b"info") is None
+
+
+def test_more_keys_come_out_of_128_bytes_of_entropy() -> None:
+    drawn: list[int] = []
+
+    def entropy(count: int) -> bytes:
+        drawn.append(count)
+        return bytes([len(drawn)]) * count
+
+    keys = NodeKeys.generate("Ada", entropy, post_quantum=True)
+    assert drawn == [32, 32, 32, 32]
+    assert keys.post_quantum is not None
+    assert keys.post_quantum.seeds() == [bytes([3]) * 32, bytes([4]) * 32]
 
 
 def test_keys_come_out_of_64_bytes_of_entropy() -> None:

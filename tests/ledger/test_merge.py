@@ -11,14 +11,16 @@ import ledger.merge
 from ledger.append import Draft
 from ledger.entry import Action, Entry
 from ledger.errors import MalformedError, UnverifiedError
+from ledger.facts import Grant
 from ledger.log import MAX_BATCH_ENTRIES, LogName, LogStatus, Range, log_origin
-from ledger.members import Role, grant_payload
+from ledger.members import Role
 from ledger.merge import Forked, Gap, Merged, NotGranted, merge
 from ledger.note import Checkpoint, sign_checkpoint
 from ledger.seeds import Seed, covers, root_cover, subcover
 from ledger.store import Store
 from tests.ledger.world import (
     NOW,
+    REST_KEY,
     Site,
     World,
     carried,
@@ -201,7 +203,7 @@ def resigned(
         ledger_id = genesis_of("ada", "bob", name=ledger).ledger_id
         log, point = received.log, received.checkpoint
         signed = sign_checkpoint(
-            keys_of(name).signing,
+            keys_of(name).signer,
             log_origin(ledger_id, LogName(log.author, incarnation or log.incarnation)),
             size or point.size,
             root or point.root,
@@ -360,7 +362,7 @@ def write_as_if_member(site: Site, world: World) -> Range:
     other = Site.make(folder, site.keys.name, genesis_of("ada", site.keys.name))
     other.store.ledger_id = world.genesis.ledger_id
     other.write(draft("t", "forged"))
-    other.grant_payload(grant_payload(site.keys.card, Role.ADMIN))
+    other.grant_payload(Grant(card=site.keys.card, role=Role.ADMIN).to_payload())
     received = carried(other.store, other.log)
     other.store.close()
     return received
@@ -511,7 +513,7 @@ def test_what_another_process_merged_meanwhile_is_seen(
 
     def take(store: Store, state: object, *rest: object) -> object:
         if store.log(ada.log).size == 0:
-            with Store.open(bob.store.path) as other:
+            with Store.open(bob.store.path, REST_KEY) as other:
                 merge_quietly(other, carried(ada.store, ada.log, 0, 4))
         return real(store, state, *rest)  # type: ignore[arg-type]
 

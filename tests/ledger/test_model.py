@@ -19,6 +19,7 @@ from hypothesis.stateful import (
 )
 
 from ledger.append import close_log, open_incarnation
+from ledger.entry import Action
 from ledger.log import LogStatus, Range
 from ledger.members import Role, may_write, members
 from ledger.merge import Merged
@@ -219,8 +220,12 @@ class Network(RuleBasedStateMachine):
                 self.reached["gone branches"] += 1
 
     def check_that_nothing_is_lost(self, site: Site) -> None:
-        rows = site.store.rows("SELECT payload FROM entry WHERE action = 0")
-        kept = Counter(data for (data,) in rows)
+        kept = Counter(
+            entry.payload
+            for log in site.store.logs()
+            for entry in site.store.entries(log, 0, log.size)
+            if entry.action == Action.PUT
+        )
         for value in (value for values in self.said.values() for value in values):
             assert kept[payload(value)] == 1, value
 

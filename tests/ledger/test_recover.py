@@ -6,12 +6,11 @@ import pytest
 
 from ledger.append import (
     Draft,
-    close_from_payload,
     close_log,
-    close_payload,
     open_incarnation,
     own_log,
 )
+from ledger.close import close_from_payload, close_payload
 from ledger.entry import INCARNATIONS_THING, Action
 from ledger.errors import MalformedError, UnverifiedError
 from ledger.fork import Fork
@@ -19,8 +18,9 @@ from ledger.genesis import LedgerId
 from ledger.log import Close, LogName, LogStatus, log_origin
 from ledger.members import members
 from ledger.merge import Ended, Forked, Gap, Merged, NotGranted, take_fork
-from ledger.note import sign_checkpoint
+from ledger.note import Checkpoint, sign_checkpoint
 from ledger.views import conflicts, heads, history
+from tests.ledger.verifiers import verifier_of
 from tests.ledger.world import (
     NOW,
     Site,
@@ -48,7 +48,7 @@ def test_vector(stem: str) -> None:
     data = bytes.fromhex(vector["payload"])
     if vector["expect"] == "success":
         name, last = close_from_payload(author, data)
-        last.verify(log_origin(ledger_id, name), author)
+        last.verify(log_origin(ledger_id, name), verifier_of(vector))
         assert (name.incarnation.hex(), last.size) == (vector["closed"], vector["size"])
         assert close_payload(name, last) == data
         return
@@ -58,7 +58,7 @@ def test_vector(stem: str) -> None:
         return
     name, last = close_from_payload(author, data)
     with pytest.raises(UnverifiedError):
-        last.verify(log_origin(ledger_id, name), author)
+        last.verify(log_origin(ledger_id, name), verifier_of(vector))
 
 
 @pytest.fixture
@@ -307,8 +307,10 @@ def test_whoever_may_not_write_takes_nothing_back(tmp_path: Path) -> None:
 
 def close_at(site: Site, log: LogName, size: int) -> None:
     """Close *log* at a size that it had once, in a new incarnation."""
-    state = site.store.log(log)
-    (point,) = site.store.checkpoints(state, size - 1, size)
+    write_close(site, log, carried(site.store, log, 0, size).checkpoint)
+
+
+def write_close(site: Site, log: LogName, point: Checkpoint) -> None:
     open_incarnation(site.store, site.author)
     site.write(
         Draft(
@@ -325,7 +327,8 @@ def test_a_longer_log_than_its_close_is_cut_and_what_falls_off_is_kept(world: Wo
     for number in range(6):
         ada.put("t", number)
     old = ada.log
-    bob.take(carried(ada.store, old))
+    whole = carried(ada.store, old)
+    bob.take(whole)
     close_at(ada, old, 4)
     assert bob.take(carried(ada.store, ada.log)) == Merged(count=1)
     state = bob.store.log(old)
@@ -336,9 +339,7 @@ def test_a_longer_log_than_its_close_is_cut_and_what_falls_off_is_kept(world: Wo
     ]
     assert bob.values("t") == [3]
     assert faults(bob.store) == []
-    assert bob.take(carried(ada.store, old)) == Ended(
-        close=Close(size=4, root=state.frontier.root())
-    )
+    assert bob.take(whole) == Ended(close=Close(size=4, root=state.frontier.root()))
     # A third node that only ever talks to the one that was cut gets everything.
     send(bob, cy)
     assert facts(cy.store) == facts(bob.store)
@@ -367,13 +368,14 @@ def test_a_close_may_come_before_the_log_that_it_ends(world: World) -> None:
     for number in range(6):
         ada.put("t", number)
     old = ada.log
+    whole, rest = carried(ada.store, old), carried(ada.store, old, 4)
     close_at(ada, old, 4)
     bob.take(carried(ada.store, ada.log))
     state = bob.store.log(old)
     assert (state.status, state.size) == (LogStatus.CLOSED, 0)
     assert faults(bob.store) == []
-    assert isinstance(bob.take(carried(ada.store, old)), Ended)
-    assert isinstance(bob.take(carried(ada.store, old, 4)), Ended), "and waits for nothing"
+    assert isinstance(bob.take(whole), Ended)
+    assert isinstance(bob.take(rest), Ended), "and waits for nothing"
     assert bob.take(carried(ada.store, old, 2, 4)) == Gap(size=0)
     assert bob.take(carried(ada.store, old, 0, 2)) == Merged(count=2)
     assert bob.take(carried(ada.store, old, 2, 4)) == Merged(count=2)
@@ -481,14 +483,15 @@ def test_two_closes_at_one_branch_leave_the_shorter(world: World) -> None:
     for number in range(6):
         ada.put("t", number)
     old = ada.log
-    for size in (6, 4, 5):
-        close_at(ada, old, size)
+    ranges = {size: carried(ada.store, old, 0, size) for size in (6, 4, 5)}
+    for received in ranges.values():
+        write_close(ada, old, received.checkpoint)
     logs = [state.name for state in ada.store.logs() if state.size]
     for site, order in ((bob, logs), (cy, logs[::-1])):
         for name in order:
             site.take(carried(ada.store, name))
         for size in (6, 4):
-            site.take(carried(ada.store, old, 0, size))
+            site.take(ranges[size])
     agree(bob, cy)
     state = cy.store.log(old)
     assert (state.status, state.size) == (LogStatus.HOSTILE, 4)
@@ -501,7 +504,7 @@ def test_a_close_that_proves_nothing_does_nothing(world: World) -> None:
     old, state = ada.log, own_log(ada.store, ada.author)
     open_incarnation(ada.store, ada.author)
     origin = log_origin(ada.store.ledger_id, bob.log)
-    by_ada = sign_checkpoint(ada.author.key, origin, 1, bob.store.log(bob.log).frontier.root())
+    by_ada = sign_checkpoint(ada.author.signer, origin, 1, bob.store.log(bob.log).frontier.root())
     (good,) = ada.store.checkpoints(state, 0, 1)
     payloads = [
         payload("nonsense"),

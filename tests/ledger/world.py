@@ -2,7 +2,7 @@
 
 import shutil
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
@@ -12,20 +12,23 @@ from pathlib import Path
 from ledger.append import Author, Draft, append, deletion, own_log
 from ledger.data import payload_from_value, value_from_payload
 from ledger.entry import MEMBERS_THING, Action, Entry, leaf_bytes
+from ledger.facts import Grant, Revocation
 from ledger.fork import Fork
 from ledger.genesis import Genesis
 from ledger.keys import NodeKeys
-from ledger.log import MAX_BATCH_BYTES, LogName, LogState, LogStatus, Range
-from ledger.members import Role, grant_payload, members
-from ledger.merge import Outcome, merge, root_at, take_fork
+from ledger.log import MAX_BATCH_BYTES, LogName, LogState, LogStatus, Range, root_at
+from ledger.members import Role, members, sizes_to_keep
+from ledger.merge import Outcome, merge, take_fork
 from ledger.note import Checkpoint
 from ledger.recover import take_back
+from ledger.rest import RestKey
 from ledger.seeds import Cover, covers, salts
 from ledger.store import Store
 from ledger.verify import Fault, verify, verify_file
 from ledger.views import conflicts, heads, history, things
 
 NOW = 1_700_000_000_000_000
+REST_KEY = RestKey(b"all of these nodes share one key")
 
 
 class Drbg:
@@ -42,7 +45,8 @@ class Drbg:
 
 
 def keys_of(name: str) -> NodeKeys:
-    return NodeKeys.generate(name, Drbg(f"keys of {name}"))
+    """Return the keys of *name*; whose name begins with pq has those against quantum computers."""
+    return NodeKeys.generate(name, Drbg(f"keys of {name}"), post_quantum=name.startswith("pq"))
 
 
 def genesis_of(*admins: str, name: str = "harbour") -> Genesis:
@@ -62,6 +66,11 @@ def draft(thing: str, value: object, *, time_us: int = NOW, kind: str = "") -> D
     return Draft(thing=thing, payload=payload(value), time_us=time_us, kind=kind)
 
 
+def revocation_draft(author: bytes, sizes: Mapping[bytes, int], time_us: int = NOW) -> Draft:
+    data = Revocation(author=author, sizes=sizes).to_payload()
+    return Draft(thing=MEMBERS_THING, payload=data, time_us=time_us, action=Action.REVOKE)
+
+
 @dataclass
 class Site:
     """One node: its keys, its ledger file, and a clock that moves when somebody writes."""
@@ -72,11 +81,11 @@ class Site:
     now_us: int = NOW
 
     @classmethod
-    def make(cls, folder: Path, name: str, genesis: Genesis) -> "Site":
+    def make(cls, folder: Path, name: str, genesis: Genesis, key: RestKey = REST_KEY) -> "Site":
         folder.mkdir(parents=True, exist_ok=True)
         keys = keys_of(name)
-        author = Author(key=keys.signing, entropy=Drbg(f"{name} in {folder.name}"))
-        return cls(keys=keys, store=Store.create(folder, genesis), author=author)
+        author = Author(signer=keys.signer, entropy=Drbg(f"{name} in {folder.name}"))
+        return cls(keys=keys, store=Store.create(folder, genesis, key), author=author)
 
     @property
     def log(self) -> LogName:
@@ -95,7 +104,18 @@ class Site:
         return self.write(deletion(thing, self.now_us))
 
     def grant(self, name: str, role: Role = Role.WRITER) -> LogState:
-        return self.grant_payload(grant_payload(keys_of(name).card, role))
+        card = keys_of(name).card
+        after = tuple(sorted(members(self.store).removals_of(card.author)))
+        return self.grant_payload(Grant(card=card, role=role, after=after).to_payload())
+
+    def revoke(self, *names: str) -> LogState:
+        """Remove them, keeping of what they wrote what is here."""
+        self.now_us += 1
+        drafts = []
+        for author in (keys_of(name).author for name in names):
+            sizes = sizes_to_keep(self.store, author, self.author.public)
+            drafts.append(revocation_draft(author, sizes, self.now_us))
+        return self.write(*drafts)
 
     def grant_payload(self, data: bytes) -> LogState:
         self.now_us += 1
@@ -125,7 +145,7 @@ class Site:
         for suffix in ("-wal", "-shm"):
             where.with_name(where.name + suffix).unlink(missing_ok=True)
         shutil.copy(path, where)
-        self.store = Store.open(where)
+        self.store = Store.open(where, REST_KEY)
 
 
 @dataclass
@@ -135,18 +155,25 @@ class World:
     folder: Path
     genesis: Genesis
     sites: list[Site]
+    key: RestKey = REST_KEY
 
     @classmethod
-    def of(cls, folder: Path, *names: str, admins: Sequence[str] = ()) -> "World":
+    def of(
+        cls,
+        folder: Path,
+        *names: str,
+        admins: Sequence[str] = (),
+        key: RestKey = REST_KEY,
+    ) -> "World":
         """Make the nodes *names*; unless *admins* are given, each of them is one."""
         genesis = genesis_of(*(admins or names))
-        world = cls(folder=folder, genesis=genesis, sites=[])
+        world = cls(folder=folder, genesis=genesis, sites=[], key=key)
         for name in names:
             world.join(name)
         return world
 
     def join(self, name: str, *, folder: str = "") -> Site:
-        site = Site.make(self.folder / (folder or name), name, self.genesis)
+        site = Site.make(self.folder / (folder or name), name, self.genesis, self.key)
         self.sites.append(site)
         return site
 
@@ -254,6 +281,18 @@ def facts(store: Store) -> dict[LogName, tuple[int, bytes, int, object]]:
         state.name: (state.size, state.frontier.root(), int(state.status), state.close)
         for state in store.logs()
         if state.size or state.close
+    }
+
+
+def counted(store: Store) -> dict[LogName, tuple[int, bytes]]:
+    """Return what counts of each log: what all nodes must agree on that know the same.
+
+    What is void beyond that only those have who had it before they heard of a removal.
+    """
+    return {
+        state.name: (state.counted, root_at(state, state.counted, store.nodes(state)))
+        for state in store.logs()
+        if state.counted
     }
 
 

@@ -4,7 +4,16 @@ from pathlib import Path
 import pytest
 
 from pannier import config
-from pannier.config import Config, PeerConfig, SpoolConfig, TransportConfig, read_config
+from pannier.config import (
+    Config,
+    MediumConfig,
+    PeerConfig,
+    SpoolConfig,
+    TransportConfig,
+    read_config,
+    turn_on,
+    turn_on_for_peer,
+)
 from pannier.errors import PannierError, UsageError
 from tests.cli.computers import ROOT
 
@@ -31,6 +40,7 @@ def test_the_example_in_the_documentation_shows_every_setting_and_the_defaults(
     assert read == Config(
         ledger="weather",
         peers={"home": PeerConfig()},
+        media={"BLUE-2": MediumConfig(import_="review")},
         transports={
             "dropbox": TransportConfig(kind="directory", path="/srv/drop"),
             "sticks": TransportConfig(kind="mounts", path="/media/me"),
@@ -38,7 +48,8 @@ def test_the_example_in_the_documentation_shows_every_setting_and_the_defaults(
         spool=SpoolConfig(),
     )
     shown = tomllib.loads(text)
-    assert set(shown["peer"]["home"]) == set(PeerConfig.__dataclass_fields__)
+    settings = {name.rstrip("_") for name in PeerConfig.__dataclass_fields__}
+    assert set(shown["peer"]["home"]) == settings
     assert set(shown["spool"]) == set(SpoolConfig.__dataclass_fields__)
 
 
@@ -100,6 +111,11 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         ("[peer.home]\npriority = 8", "[peer.home]: priority must be 0 to 7"),
         ("[peer.home]\npriority = -1", "[peer.home]: priority must be 0 to 7"),
         ("[peer.home]\nexpiry_days = 0", "[peer.home]: expiry_days must be 1 to 36500"),
+        ("[peer.home]\nimport = 'later'", "[peer.home]: import must be 'direct' or 'review'"),
+        ("[peer.home]\nimport_ = 'review'", "[peer.home]: unknown setting 'import_'"),
+        ("[medium.BLUE]\nimport = ''", "[medium.BLUE]: import must be 'direct' or 'review'"),
+        ("[medium.BLUE]\nimport = true", "[medium.BLUE]: import is str, like 'direct'"),
+        ("[medium]\nBLUE = 'review'", "[medium.BLUE] is not a section"),
         ("[peer.home]\ntransports = 'directory'", "transports is a list of names"),
         ("[peer.home]\ntransports = [5]", "transports is a list of names"),
         ("[transport.x]\npath = '/a'\nkind = 'mount'", "kind must be one of directory, mounts"),
@@ -131,7 +147,87 @@ def test_what_cannot_be_read_is_told_of(tmp_path: Path) -> None:
         read_config(tmp_path / "config.toml")
 
 
+def test_a_path_in_the_home_of_nobody_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text('[transport.drop]\npath = "~nobody-is-called-so/drop"\n')
+    with pytest.raises(UsageError, match="whole path"):
+        read_config(path)
+
+
+def test_an_integer_beyond_all_bounds_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("[spool]\ncarry_bytes = " + "1" * 5000)
+    with pytest.raises(UsageError, match="not valid TOML"):
+        read_config(path)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", "[peer.home]\nclear = true\n"),
+        ("[peer.home]\nmtu = 99\n", "[peer.home]\nclear = true\nmtu = 99\n"),
+        (
+            "# mine\n[spool]\ncarry_bytes = 1",
+            "# mine\n[spool]\ncarry_bytes = 1\n\n[peer.home]\nclear = true\n",
+        ),
+        ("[peer.home]\nclear = true", "[peer.home]\nclear = true"),
+    ],
+)
+def test_a_setting_of_a_peer_is_turned_on_and_nothing_else_changes(
+    tmp_path: Path, before: str, after: str
+) -> None:
+    path = written(tmp_path, before)
+    turn_on_for_peer(path, "home", "clear")
+    assert path.read_text() == after
+
+
+def test_a_setting_of_a_peer_is_turned_on_in_a_new_file(tmp_path: Path) -> None:
+    turn_on_for_peer(tmp_path / "config.toml", "Ada's boat", "pad")
+    assert read_config(tmp_path / "config.toml").peer("Ada's boat").pad
+
+
+@pytest.mark.parametrize(
+    "text", ["peer.home.mtu = 99\n", "[peer.home]\nclear = false\n", "[peer]\nhome = {mtu = 99}\n"]
+)
+def test_a_file_written_in_another_way_is_left_to_its_owner(tmp_path: Path, text: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(UsageError, match=r"write `clear = true` under \[peer.home\]"):
+        turn_on_for_peer(path, "home", "clear")
+    assert path.read_text() == text
+
+
 @pytest.mark.parametrize("path", ["/srv/drop", "~/drop"])
 def test_a_whole_path_may_begin_at_home(tmp_path: Path, path: str) -> None:
     read = read_config(written(tmp_path, f"[transport.x]\npath = '{path}'"))
     assert read.transports == {"x": TransportConfig(kind="directory", path=path)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "# mine\n",
+        'ledger = "weather"\n\n[peer.home]\nmtu = 222\n',
+        "keyring = false\n[spool]\ncarry_bytes = 5\n",
+        "  keyring=true # yes\n[peer.keyring]\nmtu = 99",
+    ],
+)
+def test_turning_a_setting_on_leaves_all_others(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    before = read_config(path)
+    for _ in range(2):
+        turn_on(path, "keyring")
+        after = read_config(path)
+        assert after.keyring
+        assert (after.ledger, after.peers, after.spool) == (
+            before.ledger,
+            before.peers,
+            before.spool,
+        )
+    assert [one.name for one in tmp_path.iterdir()] == ["config.toml"]
+
+
+def test_a_setting_is_turned_on_where_there_was_no_file(tmp_path: Path) -> None:
+    turn_on(tmp_path / "config.toml", "hide_names")
+    assert read_config(tmp_path / "config.toml") == Config(hide_names=True)

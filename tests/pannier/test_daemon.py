@@ -18,6 +18,8 @@ from pannier.daemon import Daemon, Telling
 from pannier.errors import BusyError, UsageError
 from pannier.home import Home, open_keys
 from pannier.node import Node
+from pannier.trusted_time import Uptime
+from spool.delivery import Delivery
 from spool.name import FragmentName
 from tests.cli.computers import (
     Computer,
@@ -386,3 +388,24 @@ def test_killed_at_work_it_goes_on_where_it_was(sharers: Pair, mounts: Path) -> 
         daemon.wait_for("Stopped.\n")
     exchange(mounts / "BLUE", home)
     assert home.types("get", "field/3").out == '{"moisture": 0.31}\n'
+
+
+def test_what_had_its_life_goes_although_no_medium_comes_and_the_clock_is_dead(
+    sharers: Pair, mounts: Path
+) -> None:
+    home, ran_us = Home(sharers[0].home), 0
+    keys = open_keys(home, None)
+
+    def open_node() -> Node:
+        uptime = Uptime("boot", 0, ran_us)
+        return Node.open(home, keys, clock=lambda: 0, entropy=os.urandom, uptime=lambda: uptime)
+
+    with open_node() as node:
+        name = FragmentName(4, 65_535, "0" * 8, "c" * 16, 0)
+        node.spool.inbox.receive([Delivery(name, "unknown", "stick", b"x")])
+    daemon = Daemon(open_node, Said().telling)
+    for days, left in ((0, 1), (366, 1), (367, 0)):
+        ran_us = days * 86_400_000_000
+        assert daemon.look_everywhere() == 0
+        with open_node() as node:
+            assert len(node.spool.inbox.bundles()) == left

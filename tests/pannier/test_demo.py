@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pannier.cli.passphrase import PASSPHRASE
 from pannier.cli.root import run
-from pannier.cli.session import PASSPHRASE
 from pannier.demo import story
 from pannier.errors import PannierError, UsageError
 from tests.cli.computers import Computer, environment, type_command

@@ -1,14 +1,19 @@
+import errno
 import os
 import stat
 from pathlib import Path
 
 import pytest
 
+from ledger.algorithm import Algorithm
+from ledger.card import Card
+from ledger.errors import LedgerError
 from ledger.keys import NodeKeys
 from pannier.errors import PannierError, UsageError
 from pannier.home import (
     Home,
     add_peer,
+    change_passphrase,
     create_home,
     default_home,
     open_keys,
@@ -28,6 +33,10 @@ def home(tmp_path: Path) -> Home:
 
 def other(name: str = "other") -> NodeKeys:
     return NodeKeys.generate(name, os.urandom)
+
+
+def other_hybrid() -> tuple[int, bytes]:
+    return NodeKeys.generate("x", os.urandom, post_quantum=True).card.keys[2]
 
 
 OWN = bytes(32)
@@ -74,6 +83,12 @@ class TestCreate:
         keys = create_home(home, "farm", "correct horse", os.urandom)
         assert wants_passphrase(home)
         assert open_keys(home, "correct horse").card == keys.card
+
+    def test_with_keys_against_quantum_computers(self, tmp_path: Path) -> None:
+        home = Home(tmp_path / "home")
+        keys = create_home(home, "farm", None, os.urandom, post_quantum=True)
+        assert open_keys(home, None).card == keys.card
+        assert keys.card.algorithms == set(Algorithm)
 
     def test_twice_is_refused(self, home: Home) -> None:
         before = home.keys.read_bytes()
@@ -154,6 +169,34 @@ class TestPeers:
             add_peer(home, "a", other().card, own=OWN)
         assert [peer.card for peer in read_peers(home).values()] == [card]
 
+    def test_a_card_that_promises_less_than_the_one_known_is_refused(self, home: Home) -> None:
+        keys = NodeKeys.generate("b", os.urandom, post_quantum=True)
+        x25519, mldsa44, hybrid = keys.card.keys
+        add_peer(home, "b", keys.card, own=OWN)
+        for kept, missing in (
+            ((x25519,), "ML-DSA-44 and MLKEM768-X25519 missing"),
+            ((x25519, hybrid), "ML-DSA-44 missing"),
+            ((x25519, mldsa44), "MLKEM768-X25519 missing"),
+        ):
+            weaker = Card.sign(keys.signing, name="b", keys=kept)
+            for name in ("b", "another"):
+                with pytest.raises(UsageError, match=missing):
+                    add_peer(home, name, weaker, own=OWN)
+        assert [peer.card for peer in read_peers(home).values()] == [keys.card]
+
+    def test_another_card_of_the_same_node_takes_no_place_by_itself(self, home: Home) -> None:
+        keys = NodeKeys.generate("b", os.urandom, post_quantum=True)
+        swapped = (*keys.card.keys[:2], other_hybrid())
+        add_peer(home, "b", keys.card, own=OWN)
+        for more in (
+            Card.sign(keys.signing, name="b", keys=swapped),
+            Card.sign(keys.signing, name="bob", keys=keys.card.keys),
+        ):
+            with pytest.raises(UsageError, match="another card of b than the one known"):
+                add_peer(home, "b", more, own=OWN)
+        remove_peer(home, "b")
+        add_peer(home, "b", more, own=OWN)
+
     def test_oneself_is_refused(self, home: Home) -> None:
         own = open_keys(home, None).card
         with pytest.raises(UsageError, match="own card"):
@@ -189,3 +232,28 @@ def test_keys_that_cannot_be_read_are_told_of(home: Home) -> None:
     home.keys.mkdir()
     with pytest.raises(PannierError, match="cannot read"):
         read_key_file(home)
+
+
+class TestPassphrase:
+    def test_another_opens_the_same_keys(self, home: Home) -> None:
+        keys = open_keys(home, None)
+        change_passphrase(home, None, "one", os.urandom)
+        assert wants_passphrase(home)
+        with pytest.raises(LedgerError, match="wrong passphrase"):
+            change_passphrase(home, "two", None, os.urandom)
+        assert open_keys(home, "one").card == keys.card
+        assert stat.S_IMODE(home.keys.stat().st_mode) == 0o600
+
+    def test_a_full_disk_leaves_the_old_file(
+        self, home: Home, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before = home.keys.read_bytes()
+
+        def full(_: int) -> None:
+            assert home.keys.read_bytes() == before
+            raise OSError(errno.ENOSPC, "no space left on device")
+
+        monkeypatch.setattr("pannier.home.os.fsync", full)
+        with pytest.raises(PannierError, match="no space"):
+            change_passphrase(home, None, "one", os.urandom)
+        assert home.keys.read_bytes() == before

@@ -19,14 +19,18 @@ def world(tmp_path: Path) -> Iterator[World]:
     with World(tmp_path) as world:
         world.configure("ada", "[peer.bea]\nexpiry_days = 50\n")
         world.found("ada", "bea")
-        world["ada"].hear(world.clock())
+        signed(world, "bea", world.clock())
         yield world
+
+
+def signed(world: World, peer: str, time_us: int, by: str = "ada") -> None:
+    world[by].db.hear(world[peer].card.node_id, time_us)
 
 
 def later(world: World, days: int, *, heard: bool = True) -> None:
     world.clock.pass_days(days)
     if heard:
-        world["ada"].hear(world.clock())
+        signed(world, "bea", world.clock())
     keep_house(world["ada"])
 
 
@@ -115,8 +119,8 @@ def test_a_day_is_within_what_a_header_can_say() -> None:
 def test_what_is_made_is_as_late_as_the_latest_clock(world: World) -> None:
     ada = world["ada"]
     today = ada.today()
-    ada.hear(world.clock() + 100 * DAY_US)
-    ada.hear(world.clock() + 50 * DAY_US)
+    signed(world, "bea", world.clock() + 100 * DAY_US)
+    signed(world, "bea", world.clock() + 50 * DAY_US)
     assert (ada.today(), ada.past_day()) == (today + 100, today)
     world.clock.pass_days(200)
     assert (ada.today(), ada.past_day()) == (today + 200, today + 100)
@@ -128,7 +132,7 @@ def test_what_is_made_before_anybody_was_heard_never_expires(tmp_path: Path) -> 
         world.found("ada", "bea")
         world.put("ada", "well", 1)
         world.exchange("ada")
-        world["bea"].hear(world.clock())
+        signed(world, "ada", world.clock(), by="bea")
         assert world.exchange("bea").report.entries == {("log", "ada"): 2}
         world.rounds(["ada", "bea"], 1)
         assert world["ada"].today() == world["bea"].today()

@@ -12,8 +12,8 @@ from ledger.append import close_log
 from ledger.members import Role
 from pannier.errors import BusyError
 from pannier.importing import Outcome, Report, import_arrived
-from pannier.ledgers import share
 from pannier.lock import exclusive
+from pannier.membership import share
 from spool.errors import FullError
 from spool.quotas import Quotas
 from spool.tree import open_spool

@@ -80,10 +80,20 @@ def test_what_is_written_is_counted_and_found_by_medium(db: NodeDb) -> None:
     assert db.bundles_on("three") == frozenset()
 
 
-def test_only_queued_bundles_expire(db: NodeDb) -> None:
-    for number, (state, day) in enumerate([("queued", 10), ("confirmed", 10), ("queued", 11)]):
-        db.add_bundle(bundle(number, state=state, expiry_days=day), [])
-    assert db.expired_bundles(11) == [bundle(0).bundle_id]
+def test_only_queued_bundles_are_on_their_way(db: NodeDb) -> None:
+    for number, state in enumerate(["queued", "confirmed", "queued"]):
+        db.add_bundle(bundle(number, state=state), [])
+    assert [one.bundle_id for one in db.queued_bundles()] == [
+        bundle(0).bundle_id,
+        bundle(2).bundle_id,
+    ]
+
+
+def test_the_latest_time_that_a_peer_signed_counts(db: NodeDb) -> None:
+    for peer, time_us in (("a", 5), ("a", -3), ("b", -(2**63)), ("c", 2**63 - 1)):
+        db.hear(peer, time_us)
+    db.advance_peer("silent", bytes(8), 1)
+    assert db.heard() == {"a": 5, "b": -(2**63), "c": 2**63 - 1}
 
 
 # -- what peers say -------------------------------------------------------------------------------

@@ -2,11 +2,12 @@ import errno
 import os
 import random
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bundler.fragment import Fragment
+from bundler.fragment import Fragment, crc_check, is_plausible
 from pannier import oneway
 from pannier.errors import PannierError, UsageError
 from pannier.importing import Outcome
@@ -52,6 +53,13 @@ def inbox_bytes(computer: Computer) -> int:
     )
 
 
+def _forged(part: Fragment, rng: random.Random) -> bytes:
+    """A fragment of the same bundle with other symbols, and a checksum or a made-up check."""
+    false = replace(part, symbols=rng.randbytes(len(part.symbols)), check=b"")
+    body = false.to_bytes()[:-1]
+    return replace(false, check=rng.choice([crc_check(body), rng.randbytes(8)])).to_bytes()
+
+
 class TestPack:
     def test_names_say_what_is_inside(self, sharers: Pair, out: Path) -> None:
         farm, _ = sharers
@@ -61,7 +69,7 @@ class TestPack:
         for path in files:
             name, fragment = (
                 FragmentName.from_text(path.name),
-                Fragment.from_bytes(path.read_bytes()),
+                Fragment.from_bytes(path.read_bytes(), is_plausible),
             )
             assert name.bundle_id == fragment.bundle_id.hex()
             assert name.payload_id == fragment.payload_id
@@ -199,7 +207,28 @@ class TestUnpack:
         packed[2].write_bytes(packed[3].read_bytes()[:20] + os.urandom(40))
         outcomes, left = take(home, *packed)
         assert outcomes == [Outcome.MERGED]
-        assert left["damaged"] == 3
+        assert (left["forged"], left["damaged"]) == (3, 0)
+
+    def test_a_thousand_forged_fragments_a_genuine_one_do_no_harm(
+        self, sharers: Pair, packed: list[Path], tmp_path: Path
+    ) -> None:
+        """Right in everything but the check; in files of their own, and in the genuine ones."""
+        _, home = sharers
+        radio = tmp_path / "radio"
+        radio.mkdir()
+        rng = random.Random(6)
+        for path in packed:
+            genuine = path.read_bytes()
+            part = Fragment.from_bytes(genuine, is_plausible)
+            false = [_forged(part, rng) for _ in range(1000)]
+            name = FragmentName.from_text(path.name)
+            (radio / path.name).write_bytes(b"".join([*false[:500], genuine, *false[500:900]]))
+            for data in false[900:]:
+                other = replace(name, payload_id=rng.randrange(1 << 24, 1 << 32))
+                (radio / other.to_text()).write_bytes(data)
+        outcomes, left = take(home, radio)
+        assert outcomes == [Outcome.MERGED]
+        assert left == {**dict.fromkeys(left, 0), "forged": 1000 * len(packed)}
 
     def test_a_name_that_lies_brings_nothing(
         self, sharers: Pair, packed: list[Path], tmp_path: Path
@@ -215,7 +244,7 @@ class TestUnpack:
         (other,) = (path for number, path in new.items() if number != mine)
         packed[0].write_bytes(other.read_bytes())
         outcomes, left = take(home, packed[0])
-        assert (outcomes, left["damaged"]) == ([], 1)
+        assert (outcomes, left["forged"]) == ([], 1)
 
     def test_several_fragments_in_one_file(self, sharers: Pair, packed: list[Path]) -> None:
         _, home = sharers

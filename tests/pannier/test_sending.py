@@ -13,10 +13,12 @@ from bundler.plan import Span
 from ledger.append import Draft
 from ledger.log import MAX_BATCH_BYTES
 from ledger.members import Role
+from ledger.padding import padme_bytes
 from pannier.errors import BusyError
 from pannier.importing import keyring
-from pannier.ledgers import put, share
+from pannier.ledgers import put
 from pannier.lock import exclusive
+from pannier.membership import share
 from pannier.nodedb import OutBundle
 from pannier.sending import prepare
 from spool.name import BundleName
@@ -214,6 +216,18 @@ def test_a_notice_that_got_no_carrier_is_not_taken_for_told(world: World) -> Non
     hand_out(world, [again], "blue")
     assert make(world, medium="blue") == []
     assert [one.bundle_id for one in make(world, medium="red")] == [again.bundle_id]
+
+
+@pytest.mark.parametrize("count", [1, 40, 700])
+def test_a_padded_bundle_has_one_of_few_sizes(world: World, count: int) -> None:
+    """Under a key of the two as well as without."""
+    world.configure("ada", "[peer.bea]\npad = true\n")
+    for _ in range(2):
+        world.put_many("ada", count, prefix=f"{count}")
+        (bundle,) = [one for one in make(world) if not one.control]
+        assert padme_bytes(bundle.size_bytes) == bundle.size_bytes
+        assert any(isinstance(one, LogSection) for one in sections(world, bundle))
+        world.rounds(NAMES, 3)
 
 
 def test_two_processes_do_not_prepare_at_once(world: World) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bundler.content import Opened, Stamp
+from bundler.content import Opened
+from bundler.head import Stamp
 from bundler.notices import (
     HaveSection,
     KeySection,

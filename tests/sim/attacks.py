@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from bundler import items
-from bundler.content import Recipient, Stamp, pack_full
-from bundler.fragment import crc_check, fragment_body, fragment_head
+from bundler.content import Recipient, pack_full
+from bundler.fragment import Check, crc_check, fragment_body, fragment_head, mac_check
+from bundler.head import Stamp
 from bundler.log_section import LogSection
 from bundler.rows import encode_rows
 from bundler.seal import Sealer
@@ -54,10 +55,12 @@ def truncated(data: bytes) -> Iterator[bytes]:
         yield data[:end]
 
 
-def forged_fragment(number: bytes, *, transfer: int, symbol: int, payload_id: int) -> bytes:
-    """A fragment of any parameters, and with the check that belongs to it."""
+def forged_fragment(
+    number: bytes, *, transfer: int, symbol: int, payload_id: int, check: Check = crc_check
+) -> bytes:
+    """A fragment of any parameters, and with the checksum that belongs to it, or another check."""
     body = fragment_body(fragment_head(number, transfer, symbol), payload_id, bytes(symbol))
-    return body + items.byte_string(crc_check(body))
+    return body + items.byte_string(check(body))
 
 
 def fifo(path: Path) -> None:
@@ -89,7 +92,7 @@ def sealed_by(
         header=header or Header(4, EXPIRY_DAYS),
         stamp=stamp,
         signing_key=sender.keys.signing,
-        recipients=[Recipient(recipient.card.author, recipient.card.x25519)],
+        recipients=[Recipient(recipient.card.author, recipient.card.hpke_key)],
         sealer=Sealer(CountedEntropy(draw), CountedWrapper(draw)),
     )
 
@@ -128,6 +131,11 @@ def name_for(sender: Node, recipient: Node, sealed: bytes, payload_id: int = 0) 
     return FragmentName(4, EXPIRY_DAYS, hint.hex(), number.hex(), payload_id)
 
 
+def check_of(sender: Node, recipient: Node) -> Check:
+    """The check that only the two of them can make."""
+    return mac_check(sender.fragment_key_to(recipient.card.node_id))
+
+
 def drop(stick: Path, name: FragmentName, parts: Iterable[bytes]) -> Path:
     """Write a file of fragments where it belongs."""
     path = stick / "pannier" / name.bundle_id[:2] / name.to_text()
@@ -139,5 +147,6 @@ def drop(stick: Path, name: FragmentName, parts: Iterable[bytes]) -> Path:
 def leave(world: World, sender: str, recipient: str, sealed: bytes, stick: str = "stick") -> Path:
     """Leave a sealed bundle on a stick as its sender would."""
     name = name_for(world[sender], world[recipient], sealed)
-    cut = Cut(mtu_bytes=MEDIUM_FRAGMENT_BYTES, symbol_bytes=SYMBOL_BYTES)
+    check = check_of(world[sender], world[recipient])
+    cut = Cut(mtu_bytes=MEDIUM_FRAGMENT_BYTES, symbol_bytes=SYMBOL_BYTES, check=check)
     return drop(world.stick(stick), name, split(sealed, cut))

@@ -15,7 +15,7 @@ from ledger.log import LogName
 from ledger.members import Role, may_write, members
 from ledger.views import conflicts
 from pannier.importing import Outcome
-from pannier.ledgers import share
+from pannier.membership import share
 from pannier.merging import Wait
 from tests.sim.world import DAY_US, World, assert_equal, data_queue, fragments
 

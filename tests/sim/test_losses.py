@@ -13,6 +13,7 @@ from pannier.importing import Outcome
 from pannier.joining import join
 from pannier.oneway import pack, unpack
 from spool.name import BundleName, FragmentName
+from tests.sim.attacks import check_of
 from tests.sim.world import World, assert_equal, fragments
 
 SEEDS = 100
@@ -87,7 +88,8 @@ def test_small_frames_and_a_stick_add_up(tmp_path: Path, world: World) -> None:
     assert FragmentName.from_text(stick_file.name).bundle_id == number
     (bundle,) = world["ada"].db.bundles(world["ada"].peer_named("bea").node_id)
     sealed = world["ada"].spool.outbox.read(bundle.peer, BundleName.from_text(bundle.name))
-    large = list(split(sealed, Cut(mtu_bytes=20_000, symbol_bytes=184)))
+    check = check_of(world["ada"], world["bea"])
+    large = list(split(sealed, Cut(mtu_bytes=20_000, symbol_bytes=184, check=check)))
     stick_file.write_bytes(b"".join(large[: len(large) * 2 // 3]))
     unpacked, _ = unpack(world["bea"], [tmp_path / "out"])
     assert unpacked.outcomes == {number: Outcome.INCOMPLETE}

@@ -93,7 +93,7 @@ def test_what_was_sent_often_enough_is_never_sent_again(world: World) -> None:
         leave(world, f"stick {number}")
     for year in range(3):
         world.clock.pass_days(400)
-        world["ada"].hear(world.clock())
+        world["ada"].db.hear(world["bea"].card.node_id, world.clock())
         assert leave(world, f"year {year}").written == {}
         assert _rows(world, "sent"), "what is known of the peer is not forgotten"
     world.put("ada", "well", 2)

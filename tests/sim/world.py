@@ -17,7 +17,8 @@ from ledger.verify import verify, verify_file
 from ledger.views import conflicts, heads, things
 from pannier.exchange import Exchanged, exchange_medium
 from pannier.home import Home, add_peer, create_home, open_keys
-from pannier.ledgers import new_ledger, put, share
+from pannier.ledgers import new_ledger, put
+from pannier.membership import share
 from pannier.node import Node
 from tests.bundler.doubles import CountedEntropy, CountedWrapper
 
@@ -84,9 +85,10 @@ class World:
     # -- nodes --------------------------------------------------------------------------------
 
     def add(self, name: str) -> None:
-        """A new node, whom nobody knows."""
+        """A new node, whom nobody knows; whose name begins with pq has keys of that kind."""
         home = self.home(name)
-        create_home(home, name, None, CountedEntropy(f"{self._seed}/{name}"))
+        entropy = CountedEntropy(f"{self._seed}/{name}")
+        create_home(home, name, None, entropy, post_quantum=name.startswith("pq"))
         self._keys[name] = open_keys(home, None)
 
     def take_over(self, name: str) -> None:

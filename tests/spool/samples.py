@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator
 
+from spool.expiry import IsLate
 from spool.name import BundleName, FragmentName
 from spool.quotas import Quotas
 from spool.tree import Spool
@@ -18,6 +19,11 @@ def bundle(number: int, *, priority: int = 3, expiry_days: int = 100) -> BundleN
 
 def fragment(number: int, *, priority: int = 3, expiry_days: int = 100) -> FragmentName:
     return FragmentName(priority, expiry_days, "00000000", f"{number:016x}", 0)
+
+
+def late_from(today_days: int) -> IsLate:
+    """Who knows what day it is."""
+    return lambda waiting: waiting.expiry_days < today_days
 
 
 _pids = itertools.count(1)

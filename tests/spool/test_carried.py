@@ -7,7 +7,7 @@ from spool.file_system import footprint_bytes
 from spool.name import FragmentName
 from spool.quotas import Quotas
 from tests.faults import MemoryFileSystem
-from tests.spool.samples import STICK, every_crash, fragment, spool_in
+from tests.spool.samples import STICK, every_crash, fragment, late_from, spool_in
 
 OTHER = "6" * 16
 
@@ -107,8 +107,8 @@ def test_a_full_disk_takes_nothing_and_fails_nothing() -> None:
 def test_expiry() -> None:
     tree = spool_in(MemoryFileSystem()).carried
     tree.take(carried(2, expiry_days=9), STICK, today_days=0)
-    assert tree.drop_expired(9) == 0
-    assert tree.drop_expired(10) == 2
+    assert tree.drop_expired(late_from(9)) == 0
+    assert tree.drop_expired(late_from(10)) == 2
     assert tree.known() == {}
     with pytest.raises(GoneError):
         tree.read(fragment(1, expiry_days=9))
@@ -152,3 +152,16 @@ def test_the_quota_is_kept_whatever_comes(arrivals: list[tuple[int, int, int, in
         assert (name in taken) == (known is not None and known.size_bytes >= size)
         used = sum(footprint_bytes(each.size_bytes) for each in tree.known().values())
         assert used <= quotas.carried_bytes
+
+
+def test_a_stick_of_junk_leaves_room_for_what_comes_from_others() -> None:
+    """However urgent its names are; and at the next visit it does not push them out again."""
+    quotas = Quotas(carried_bytes=6 * 4096)
+    tree = spool_in(MemoryFileSystem(), quotas).carried
+    junk = {fragment(number, priority=0, expiry_days=65_535): b"x" for number in range(9)}
+    honest = {fragment(number, priority=7): b"y" for number in range(20, 23)}
+    assert len(tree.take(junk, STICK, today_days=0)) == 6
+    assert tree.take(honest, OTHER, today_days=0) == set(honest)
+    tree.take(junk, STICK, today_days=0)
+    assert set(honest) <= set(tree.known())
+    assert len(tree.known()) == 6

@@ -5,6 +5,7 @@ from itertools import count
 import pytest
 
 from spool.errors import ConflictError, FullError, GoneError, SpoolError, StorageError
+from spool.file_system import Facts
 from spool.files import Files, Order, Write
 from tests.faults import Faults, MemoryFileSystem, counting_entropy
 from tests.spool.samples import every_crash
@@ -144,6 +145,30 @@ def test_two_processes_publish_different_bytes_at_once() -> None:
     with pytest.raises(ConflictError):
         files_in(fs).create_same("out/a", b"one")
     assert fs.files() == {"out/a": b"two"}
+
+
+@pytest.mark.parametrize("step", ["inspect", "read"])
+def test_another_process_has_the_same_and_is_done_with_it_at_once(step: str) -> None:
+    class Fleeting(_Meddling):
+        def inspect(self, path: str) -> Facts | None:
+            self._take_away(path, "inspect")
+            return super().inspect(path)
+
+        def read(self, path: str, *, limit_bytes: int) -> bytes:
+            self._take_away(path, "read")
+            return super().read(path, limit_bytes=limit_bytes)
+
+        def _take_away(self, path: str, at: str) -> None:
+            if at == step and path in self.files():
+                taken.append(path)
+                super().remove(path)
+
+    taken: list[str] = []
+    fs = Fleeting(lambda fs: fs.create("out/a", [b"one"]))
+    fs.make_folder("tmp")
+    files_in(fs).create_same("out/a", b"one")
+    assert "out/a" in taken
+    assert fs.files() == {"out/a": b"one"}
 
 
 def test_another_process_removes_the_folder_as_empty() -> None:

@@ -3,7 +3,7 @@ import pytest
 from spool.errors import ConflictError, FullError, GoneError
 from spool.quotas import Quotas
 from tests.faults import MemoryFileSystem
-from tests.spool.samples import bundle, every_crash, spool_in
+from tests.spool.samples import bundle, every_crash, late_from, spool_in
 
 
 def test_what_is_held_can_be_found_read_and_released() -> None:
@@ -45,6 +45,6 @@ def test_a_full_quota_refuses_and_keeps_what_is_there() -> None:
 def test_expiry() -> None:
     held = spool_in(MemoryFileSystem()).held
     held.hold(bundle(1, expiry_days=9), b"x")
-    assert held.expire(9) == []
-    assert held.expire(10) == [bundle(1, expiry_days=9)]
+    assert held.expire(late_from(9)) == []
+    assert held.expire(late_from(10)) == [bundle(1, expiry_days=9)]
     assert held.names() == []

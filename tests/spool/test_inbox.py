@@ -4,7 +4,7 @@ from spool.delivery import Delivery
 from spool.errors import MalformedNameError
 from spool.quotas import Quotas
 from tests.faults import KEEP_NOTHING, MemoryFileSystem
-from tests.spool.samples import ANNE, BEA, STICK, every_crash, fragment, spool_in
+from tests.spool.samples import ANNE, BEA, STICK, every_crash, fragment, late_from, spool_in
 
 ID = f"{1:016x}"
 PARTS = [Delivery(fragment(1), ANNE, STICK, bytes([number]) * 99) for number in range(3)]
@@ -98,8 +98,8 @@ def test_a_bundle_expires_with_its_latest_name() -> None:
     inbox.receive(
         Delivery(fragment(1, expiry_days=day), ANNE, STICK, bytes([day])) for day in (5, 9)
     )
-    assert inbox.expire(9) == []
-    assert inbox.expire(10) == [ID]
+    assert inbox.expire(late_from(9)) == []
+    assert inbox.expire(late_from(10)) == [ID]
     assert inbox.bundles() == []
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from spool.errors import ConflictError, GoneError, MalformedNameError
 from tests.faults import MemoryFileSystem
-from tests.spool.samples import ANNE, BEA, bundle, every_crash, spool_in
+from tests.spool.samples import ANNE, BEA, bundle, every_crash, late_from, spool_in
 
 
 def test_what_is_published_is_queued_by_urgency() -> None:
@@ -73,6 +73,6 @@ def test_expiry_withdraws_after_the_last_day() -> None:
     outbox = spool_in(MemoryFileSystem()).outbox
     outbox.publish(ANNE, bundle(1, expiry_days=9), b"one")
     outbox.publish(BEA, bundle(2, expiry_days=10), b"two")
-    assert outbox.expire(9) == []
-    assert outbox.expire(10) == [(ANNE, bundle(1, expiry_days=9))]
+    assert outbox.expire(late_from(9)) == []
+    assert outbox.expire(late_from(10)) == [(ANNE, bundle(1, expiry_days=9))]
     assert outbox.peers() == [BEA]

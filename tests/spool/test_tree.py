@@ -14,7 +14,7 @@ from spool.delivery import Delivery
 from spool.errors import BusyError, MalformedNameError, SpoolError
 from spool.tree import Spool, open_spool
 from tests.faults import Faults, MemoryFileSystem
-from tests.spool.samples import ANNE, STICK, bundle, every_crash, fragment, spool_in
+from tests.spool.samples import ANNE, STICK, bundle, every_crash, fragment, late_from, spool_in
 
 
 def test_the_mark_is_drawn_once_and_again_when_damaged() -> None:
@@ -45,7 +45,7 @@ def test_an_error_at_any_step_of_anything_is_of_this_room(number: int) -> None:
         spool.carried.take({fragment(1, expiry_days=1): b"x"}, STICK, today_days=0)
         spool.quarantine.put(f"{2:016x}", "bad", {"x": b"x"})
         spool.reject(f"{1:016x}", "bad")
-        spool.expire(2)
+        spool.expire(late_from(2))
 
     for fail_at in count():
         fs = MemoryFileSystem()
@@ -69,7 +69,7 @@ def test_expiry_empties_every_queue_and_spares_quarantine() -> None:
     spool.held.hold(bundle(3, expiry_days=1), b"x")
     spool.carried.take({fragment(4, expiry_days=1): b"x"}, STICK, today_days=0)
     spool.quarantine.put(f"{5:016x}", "bad", {})
-    expired = spool.expire(2)
+    expired = spool.expire(late_from(2))
     assert expired.queued == ((ANNE, bundle(1, expiry_days=1)),)
     assert expired.arrived == (f"{2:016x}",)
     assert expired.held == (bundle(3, expiry_days=1),)

@@ -14,6 +14,7 @@ from tests.transports.toy import NOW_NS, TERMS, ToyNode, medium_in, node_id, toy
 from transports import collect as collect_module
 from transports.errors import MediumGoneError
 from transports.medium import Medium, fragment_path
+from transports.questions import Sifted
 from transports.report import Collected
 
 
@@ -82,17 +83,42 @@ def test_whose_is_asked_once_for_each_bundle() -> None:
     assert len(bea.asked) == 1
 
 
-def test_a_file_without_anything_genuine_goes_to_quarantine() -> None:
+def test_a_file_for_others_without_anything_whole_goes_to_quarantine() -> None:
     stick, (bad, good) = stick_with(b"one", b"two")
     path = damage(stick, bad, b"rubbish", age_ns=3600 * 10**9)
-    bea = ToyNode(2, MemoryFileSystem())
-    collected = bea.at(medium_in(stick)).collect(TERMS)
-    assert collected.bad == (path,)
-    assert collected.received == ((node_id(1), good.bundle_id),)
-    (kept,) = bea.spool.quarantine.list()
+    mule = ToyNode(3, MemoryFileSystem())
+    collected = mule.at(medium_in(stick)).collect(TERMS)
+    assert (collected.bad, collected.forged) == ((path,), 0)
+    assert [each.bundle_id for each in mule.spool.carried.known()] == [good.bundle_id]
+    (kept,) = mule.spool.quarantine.list()
     assert kept.bundle_id == bad.bundle_id
     assert "genuine" in kept.reason
     assert path in stick.files()
+
+
+@pytest.mark.parametrize("data", [b"rubbish", b"", toy_file(b"two"), toy_file(b"one")[:-1] + b"?"])
+def test_a_forged_file_for_us_is_counted_and_written_nowhere(data: bytes) -> None:
+    stick, (bad, good) = stick_with(b"one", b"two")
+    if data.startswith(toy_file(b"one")[:40]):
+        data = data[:24] + bytes(8) + data[32:]
+    path = damage(stick, bad, data, age_ns=3600 * 10**9)
+    bea = ToyNode(2, MemoryFileSystem())
+    collected = bea.at(medium_in(stick)).collect(TERMS)
+    assert (collected.bad, collected.forged) == ((), 1)
+    assert collected.received == ((node_id(1), good.bundle_id),)
+    assert bea.spool.quarantine.list() == []
+    assert bea.spool.inbox.bundles() == [good.bundle_id]
+    assert path in stick.files()
+
+
+def test_only_what_is_genuine_of_a_file_is_received() -> None:
+    stick, (name,) = stick_with(b"0123456789")
+    whole = toy_file(b"0123456789")
+    damage(stick, name, whole[:-1] + b"?", age_ns=0)
+    bea = ToyNode(2, MemoryFileSystem())
+    assert bea.at(medium_in(stick)).collect(TERMS).forged == 1
+    (arrival,) = bea.spool.inbox.read(name.bundle_id)
+    assert arrival.data == whole[: len(whole) // 2]
 
 
 def test_an_old_bad_file_is_taken_off_so_that_its_sender_writes_it_again() -> None:
@@ -110,9 +136,9 @@ def test_a_stick_full_of_bad_files_fills_no_quarantine(monkeypatch: pytest.Monke
     monkeypatch.setattr(collect_module, "_MOST_QUARANTINED", 2)
     stick, names = stick_with(b"one", b"two", b"three", b"four")
     paths = {damage(stick, name, b"rubbish", age_ns=3600 * 10**9) for name in names}
-    bea = ToyNode(2, MemoryFileSystem())
-    assert set(bea.at(medium_in(stick)).collect(TERMS).bad) == paths
-    assert len(bea.spool.quarantine.list()) == 2
+    mule = ToyNode(3, MemoryFileSystem())
+    assert set(mule.at(medium_in(stick)).collect(TERMS).bad) == paths
+    assert len(mule.spool.quarantine.list()) == 2
 
 
 @pytest.mark.parametrize(("age_days", "removed"), [(0, 0), (2, 1)])
@@ -140,7 +166,7 @@ def test_a_young_file_without_anything_genuine_is_unfinished(age_ns: int) -> Non
     path = damage(stick, name, b"", age_ns=age_ns)
     bea = ToyNode(2, MemoryFileSystem())
     collected = bea.at(medium_in(stick)).collect(TERMS)
-    assert (collected.unfinished, collected.bad) == (1, ())
+    assert (collected.unfinished, collected.forged, collected.bad) == (1, 0, ())
     assert bea.spool.quarantine.list() == []
     assert path in stick.files()
 
@@ -149,7 +175,8 @@ def test_a_file_from_the_future_is_bad_and_stays() -> None:
     stick, (name,) = stick_with(b"one")
     path = damage(stick, name, b"rubbish", age_ns=-999 * 86_400 * 10**9)
     collected = ToyNode(2, MemoryFileSystem()).at(medium_in(stick)).collect(TERMS)
-    assert (collected.bad, collected.removed) == ((path,), 0)
+    assert (collected.forged, collected.removed) == (1, 0)
+    assert path in stick.files()
 
 
 def test_what_is_cut_off_is_kept_as_far_as_it_goes() -> None:
@@ -167,7 +194,7 @@ def test_a_name_with_anothers_content_is_not_received() -> None:
     stick, (name, _) = stick_with(b"one", b"two")
     damage(stick, name, toy_file(b"two"), age_ns=3600 * 10**9)
     bea = ToyNode(2, MemoryFileSystem())
-    assert len(bea.at(medium_in(stick)).collect(TERMS).bad) == 1
+    assert bea.at(medium_in(stick)).collect(TERMS).forged == 1
     assert len(bea.spool.inbox.bundles()) == 1
 
 
@@ -195,13 +222,13 @@ def test_pulling_the_medium_keeps_what_was_read() -> None:
     directory = bea.at(medium_in(stick))
     judged = 0
 
-    def pull_after_two(name: FragmentName, data: bytes) -> bool:
+    def pull_after_two(name: FragmentName, peer: str | None, data: bytes) -> Sifted:
         nonlocal judged
         judged += 1
         stick.is_gone = judged == 2
-        return bea.genuine(name, data)
+        return bea.sift(name, peer, data)
 
-    questions = directory.questions._replace(genuine=pull_after_two)
+    questions = directory.questions._replace(sift=pull_after_two)
     with pytest.raises(MediumGoneError) as caught:
         replace(directory, questions=questions).collect(TERMS)
     assert isinstance(caught.value.done, Collected)
@@ -217,11 +244,11 @@ def test_pulling_the_medium_before_damage_is_taken_off_keeps_what_was_read() -> 
     directory = bea.at(medium_in(stick))
     assert len(directory.collect(TERMS).received) == 2
 
-    def pull_after_two(name: FragmentName, data: bytes) -> bool:
+    def pull_after_two(name: FragmentName, peer: str | None, data: bytes) -> Sifted:
         stick.is_gone = len(bea.asked) == 4
-        return bea.genuine(name, data)
+        return bea.sift(name, peer, data)
 
-    questions = directory.questions._replace(genuine=pull_after_two)
+    questions = directory.questions._replace(sift=pull_after_two)
     with pytest.raises(MediumGoneError) as caught:
         replace(directory, questions=questions).collect(TERMS)
     assert isinstance(caught.value.done, Collected)
@@ -342,3 +369,21 @@ def test_a_hostile_stick_does_nothing(tmp_path: Path) -> None:
     assert [bundle.bundle_id in folder.name for _, bundle, _ in delivered.left] == [True]
     assert not link.is_symlink()
     assert secret.read_bytes() == toy_file(b"secret")
+
+
+def test_what_there_is_no_room_for_is_not_read() -> None:
+    """A mule that is full must not read a stick of junk from end to end at every visit."""
+    stick, names = stick_with(*(bytes([number]) * 3000 for number in range(6)))
+    mule = ToyNode(3, MemoryFileSystem(), Quotas(carried_bytes=2 * 4096))
+    read: list[FragmentName] = []
+
+    def note(name: FragmentName, peer: str | None, data: bytes) -> Sifted:
+        read.append(name)
+        return mule.sift(name, peer, data)
+
+    for visit in (2, 0):
+        read.clear()
+        directory = mule.at(medium_in(stick))
+        questions = directory.questions._replace(sift=note)
+        collected = replace(directory, questions=questions).collect(TERMS)
+        assert (collected.others, collected.carried, len(read)) == (len(names), 2, visit)

@@ -14,7 +14,7 @@ from spool.tree import Spool
 from tests.faults import counting_entropy
 from transports.directory import Directory
 from transports.medium import Medium
-from transports.questions import Mine, Other, Ours, Questions, Seen, Verdict
+from transports.questions import Mine, Other, Ours, Questions, Seen, Sifted, Verdict
 from transports.terms import Terms
 
 NOW_NS = 10 * 86_400 * 10**9
@@ -66,7 +66,7 @@ class ToyNode:
                 self.spool.inbox.discard(bundle_id)
 
     def at(self, medium: Medium) -> Directory:
-        return Directory(medium, self.spool, Questions(self.whose, self.genuine, self.fragments))
+        return Directory(medium, self.spool, Questions(self.whose, self.sift, self.fragments))
 
     def whose(self, name: FragmentName) -> Verdict:
         self.asked.append(name)
@@ -77,8 +77,14 @@ class ToyNode:
             return Other()
         return Seen() if name.bundle_id in self.merged else Mine(node_id(sender))
 
-    def genuine(self, name: FragmentName, data: bytes) -> bool:
-        return any(True for _ in _split(data)) and data.startswith(name.bundle_id.encode())
+    def sift(self, name: FragmentName, peer: str | None, data: bytes) -> Sifted:
+        """Keep what stands before the first damage, or all of it for others, who judge it."""
+        if not data.startswith(name.bundle_id.encode()):
+            return Sifted(b"", int(len(data) > _HEAD_BYTES))
+        length = sum(_HEAD_BYTES + len(part) for _, part in _split(data))
+        is_whole = len(data) >= _HEAD_BYTES and len(data) >= _HEAD_BYTES + int(data[17:24])
+        forged = int(is_whole and length < len(data))
+        return Sifted(data if peer is None and length else data[:length], forged)
 
     def fragments(self, peer: str, name: BundleName) -> Iterator[bytes]:
         data = self.spool.outbox.read(peer, name)

@@ -1,7 +1,7 @@
 """Vectors of cards, put together by hand from docs/format.md section 2."""
 
 from base64 import b32encode
-from hashlib import sha256
+from hashlib import sha256, shake_256
 
 import cbor2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -11,15 +11,17 @@ SECRET = sha256(b"the owner of the card vectors").digest()
 KEY = Ed25519PrivateKey.from_private_bytes(SECRET)
 AUTHOR = KEY.public_key().public_bytes_raw()
 X25519 = [0x0020, sha256(b"an HPKE key").digest()]
-UNKNOWN = [0x647A, b"a key of some kind that is not known yet"]
+MLDSA44 = [0x0904, shake_256(b"an ML-DSA-44 key").digest(1312)]
+HYBRID = [0x647A, shake_256(b"an MLKEM768-X25519 key").digest(1216)]
+UNKNOWN = [0x7FFF, b"a key of some kind that is not known yet"]
 # Base32 digits that no card of these vectors ends with by chance.
 SPARE_BITS = "B"
 
 
-def card_bytes(key: Ed25519PrivateKey, name: str, hpke: list[object] | None = None) -> bytes:
+def card_bytes(key: Ed25519PrivateKey, name: str, keys: list[object] | None = None) -> bytes:
     """Return a card; others use it for the cards of their vectors."""
     author = key.public_key().public_bytes_raw()
-    fields = [1, name, author, [X25519] if hpke is None else hpke]
+    fields = [1, name, author, [X25519] if keys is None else keys]
     signature = key.sign(b"pannier card 1\0" + cbor2.dumps(fields))
     return cbor2.dumps([*fields, signature])
 
@@ -32,13 +34,18 @@ def cases() -> dict[str, Case]:
         "name_joined": _good("an emoji of several characters", "👩‍🔬 of 🫨"),
         "name_unassigned": _good("a character that no Unicode knows yet", "\U0003fffd"),
         "suites_4": _good("four suites", "Ada", [[n, b"k" * n] for n in (1, 2, 3, 4)]),
+        "post_quantum": _good("all keys that there are", "Ada", [X25519, MLDSA44, HYBRID]),
         "suite_unknown": _good("a suite that is not known", "Ada", [X25519, UNKNOWN]),
     }
     return good | _unverified() | _malformed() | _texts()
 
 
-def _good(comment: str, name: str, hpke: list[object] | None = None) -> Case:
-    data = card_bytes(KEY, name, hpke)
+def _with(key: list[object]) -> bytes:
+    return card_bytes(KEY, "Ada", [X25519, key])
+
+
+def _good(comment: str, name: str, keys: list[object] | None = None) -> Case:
+    data = card_bytes(KEY, name, keys)
     signed = cbor2.dumps(cbor2.loads(data)[:4])
     digits = b32encode(sha256(b"pannier fingerprint 1\0" + signed).digest()[:10]).decode()
     return {
@@ -93,6 +100,8 @@ def _malformed() -> dict[str, Case]:
         "suites_descending": ("suites not ascending", card_bytes(KEY, "Ada", [UNKNOWN, X25519])),
         "suite_65536": ("a suite beyond 16 bits", card_bytes(KEY, "Ada", [[65536, b""]])),
         "x25519_31": ("an X25519 key of 31 bytes", card_bytes(KEY, "Ada", [[32, bytes(31)]])),
+        "mldsa44_1311": ("an ML-DSA-44 key of 1,311 bytes", _with([0x0904, bytes(1311)])),
+        "hybrid_32": ("an MLKEM768-X25519 key of 32 bytes", _with([0x647A, bytes(32)])),
         "too_long": ("more than 8 KiB", card_bytes(KEY, "Ada", [[1, bytes(8192)]])),
     }
     shapes = {

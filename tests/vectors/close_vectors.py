@@ -4,6 +4,7 @@ import cbor2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.vectors.fork_vectors import AUTHOR, INCARNATION, LEDGER, checkpoint, leaves, root
+from tests.vectors.second_signature import OTHER_SEED, SEED, public_key
 
 Case = dict[str, object]
 CHECKPOINT = checkpoint(7, root(leaves("one", 7)))
@@ -11,7 +12,7 @@ CHECKPOINT = checkpoint(7, root(leaves("one", 7)))
 
 def cases() -> dict[str, Case]:
     good: Case = {"checkpoint": CHECKPOINT, "incarnation": INCARNATION}
-    return {"close": _case("a log ended at 7 entries", "success", good)} | _bad(good)
+    return {"close": _case("a log ended at 7 entries", "success", good)} | _bad(good) | _second()
 
 
 def _case(comment: str, expect: str, value: object) -> Case:
@@ -23,6 +24,22 @@ def _case(comment: str, expect: str, value: object) -> Case:
         "closed": INCARNATION.hex(),
         "size": 7,
         "payload": cbor2.dumps(value, canonical=True).hex(),
+    }
+
+
+def _second() -> dict[str, Case]:
+    """Return the cases of an author whose card promises a second signature."""
+    signed = checkpoint(7, root(leaves("one", 7)), second=SEED)
+    stranger = checkpoint(7, root(leaves("one", 7)), second=OTHER_SEED)
+    values = {
+        "second": ("signed twice", "success", signed),
+        "unverified_second_missing": ("signed once only", "unverified", CHECKPOINT),
+        "unverified_second_other": ("the second time by somebody else", "unverified", stranger),
+    }
+    promised: Case = {"mldsa44": public_key().hex()}
+    return {
+        stem: _case(comment, expect, {"checkpoint": value, "incarnation": INCARNATION}) | promised
+        for stem, (comment, expect, value) in values.items()
     }
 
 
@@ -44,7 +61,7 @@ def _bad(good: dict[str, object]) -> dict[str, Case]:
         "malformed_key_more": ("a key more", {**good, "why": "restored"}),
         "malformed_unsigned": ("no signature", {**good, "checkpoint": [size, tree]}),
         "malformed_null": ("null", None),
-        "malformed_too_long": ("more than 1 KiB", {**good, "incarnation": bytes(1024)}),
+        "malformed_too_long": ("more than 4 KiB", {**good, "incarnation": bytes(4096)}),
     }
     return {
         stem: _case(comment, stem.partition("_")[0], value)

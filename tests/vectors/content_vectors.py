@@ -39,7 +39,9 @@ def frame(data: bytes, *, has_size: bool = True) -> bytes:
 
 LOG = [bytes(16), bytes(32), bytes(8)]
 SENT = section(4, [bytes(8), bytes([1]) * 8])
+PAD = cbor2.dumps([0, 0, bytes(9)])
 SECTIONS = {
+    "padded": SENT + PAD,
     "sent": SENT,
     "have": section(
         2, [[INCARNATION, 7], [bytes(8)], [[bytes(16), [[bytes(32), bytes(8), 12, bytes(16)]]]]]
@@ -79,7 +81,7 @@ BAD_SECTIONS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Full:
-    """A full bundle; each field may be made wrong."""
+    """A full or clear bundle; each field may be made wrong."""
 
     sections: bytes = SENT
     signed_sections: bytes | None = None
@@ -92,6 +94,14 @@ class Full:
 
     def to_bytes(self) -> bytes:
         outside = seal.outside(seal.HEADER, keys=[seal.OTHER, seal.HPKE])
+        content = self.content(outside)
+        return outside + cbor2.dumps(seal.stream(seal.HEADER, content))
+
+    def to_clear(self) -> bytes:
+        """Return the same as a clear bundle."""
+        return seal.clear(self.content(b"\x84" + cbor2.dumps(seal.HEADER)[1:]))
+
+    def content(self, outside: bytes) -> bytes:
         payload = cbor2.dumps(
             [
                 self.version,
@@ -105,12 +115,77 @@ class Full:
         )
         signed = cbor2.dumps(["Signature1", self.protected, b"", payload])
         sign1 = [self.protected, {4: self.kid}, payload, self.key.sign(signed)]
-        content = cbor2.dumps(cbor2.CBORTag(18, sign1)) + self.sections
-        return outside + cbor2.dumps(seal.stream(seal.HEADER, content))
+        return cbor2.dumps(cbor2.CBORTag(18, sign1)) + self.sections
 
 
 def _pairwise(head: list[object], sections: bytes = SENT) -> bytes:
     return seal.pairwise(cbor2.dumps(head) + sections, sender=author_of(SIGNING))
+
+
+def _group(head: list[object], sections: bytes) -> bytes:
+    return seal.group(cbor2.dumps(head) + sections)
+
+
+def _group_cases() -> dict[str, tuple[str, str, bytes]]:
+    head = [1, INCARNATION, COUNTER, TIME, node_id(author_of(SIGNING))]
+    names = ("have", "sent", "receipt", "key")
+    return {
+        "group": ("a group bundle", "success", _group(head, SECTIONS["genesis"])),
+        "group_without_sender": (
+            "a group bundle with the head of a pairwise one",
+            "malformed",
+            _group(head[:4], SECTIONS["genesis"]),
+        ),
+        "group_version_2": (
+            "a group head of version 2",
+            "malformed",
+            _group([2, *head[1:]], SECTIONS["genesis"]),
+        ),
+        "group_padded": (
+            "a group bundle with padding",
+            "success",
+            _group(head, SECTIONS["genesis"] + PAD),
+        ),
+        **{
+            f"group_with_{name}": (
+                f"a group bundle with the section {name}",
+                "malformed",
+                _group(head, SECTIONS[name]),
+            )
+            for name in names
+        },
+    }
+
+
+def _clear_cases() -> dict[str, tuple[str, str, bytes]]:
+    return {
+        "clear": ("a clear bundle", "success", Full().to_clear()),
+        "clear_key": (
+            "a key in a clear bundle",
+            "malformed",
+            Full(sections=SECTIONS["key"]).to_clear(),
+        ),
+        "clear_not_a_recipient": (
+            "a clear bundle for others",
+            "unverified",
+            Full(recipients=[bytes(8)]).to_clear(),
+        ),
+        "clear_wrong_signature": (
+            "a clear bundle signed by another",
+            "unverified",
+            Full(key=STRANGER).to_clear(),
+        ),
+        "clear_of_a_full_one": (
+            "the content of a full bundle in a clear one",
+            "unverified",
+            seal.clear(Full().content(seal.outside(seal.HEADER, keys=[seal.HPKE]))),
+        ),
+        "clear_not_agreed": (
+            "a clear bundle by a node with which that is not agreed",
+            "refused",
+            Full().to_clear(),
+        ),
+    }
 
 
 def cases() -> dict[str, Case]:
@@ -156,6 +231,7 @@ def cases() -> dict[str, Case]:
             _pairwise([1, INCARNATION, COUNTER, 1 << 63]),
         ),
     }
+    described |= _group_cases() | _clear_cases()
     described |= {
         f"section_{stem}": (f"the section {stem}", "success", Full(sections=data).to_bytes())
         for stem, data in SECTIONS.items()
@@ -170,6 +246,8 @@ def cases() -> dict[str, Case]:
             "expect": expect,
             "hpke_private": seal.HPKE.private_bytes_raw().hex(),
             "pairwise_key": seal.PAIRWISE_KEY.hex(),
+            "epoch_key": seal.EPOCH_KEY.hex(),
+            "clear_agreed": stem != "clear_not_agreed",
             "sender": author_of(SIGNING).hex(),
             "recipient": seal.RECIPIENT.hex(),
             "counter": COUNTER,

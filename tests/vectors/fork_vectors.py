@@ -6,6 +6,8 @@ from hashlib import sha256
 import cbor2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from tests.vectors.second_signature import OTHER_SEED, SEED, public_key, second_signature
+
 Case = dict[str, object]
 Half = list[object]
 KEY = Ed25519PrivateKey.from_private_bytes(sha256(b"the author of two histories").digest())
@@ -43,15 +45,27 @@ def path(index: int, hashes: list[bytes]) -> list[bytes]:
     return [*path(index - split, hashes[split:]), root(hashes[:split])]
 
 
-def checkpoint(size: int, tree: bytes, *, key: Ed25519PrivateKey = KEY) -> list[object]:
+def checkpoint(
+    size: int, tree: bytes, *, key: Ed25519PrivateKey = KEY, second: bytes | None = None
+) -> list[object]:
+    """Return a checkpoint, signed once more by whoever has the seed *second*."""
     origin = f"pannier/{LEDGER.hex()}/{AUTHOR.hex()}/{INCARNATION.hex()}"
     text = f"{origin}\n{size}\n{b64encode(tree).decode()}\n"
-    return [size, tree, key.sign(text.encode())]
+    more = [second_signature(text.encode(), second)] if second else []
+    return [size, tree, key.sign(text.encode()), *more]
 
 
-def half(branch: str, size: int, index: int, *, key: Ed25519PrivateKey = KEY) -> Half:
+def half(
+    branch: str,
+    size: int,
+    index: int,
+    *,
+    key: Ed25519PrivateKey = KEY,
+    second: bytes | None = None,
+) -> Half:
     hashes = leaves(branch, size)
-    return [checkpoint(size, root(hashes), key=key), hashes[index], path(index, hashes)]
+    head = checkpoint(size, root(hashes), key=key, second=second)
+    return [head, hashes[index], path(index, hashes)]
 
 
 def fork(index: int, one: Half, other: Half) -> list[object]:
@@ -65,9 +79,39 @@ def cases() -> dict[str, Case]:
         "fork_later": ("not the first difference", fork(4, half("one", 5, 4), half("two", 9, 4))),
         "fork_same_size": ("two ends of one size", fork(3, half("one", 4, 3), half("two", 4, 3))),
     }
+    return (
+        {stem: _case(comment, "success", value) for stem, (comment, value) in good.items()}
+        | _bad()
+        | _second()
+    )
+
+
+def _second() -> dict[str, Case]:
+    """Return the cases of an author whose card promises a second signature."""
+    one, two = (half(branch, 4, 3, second=SEED) for branch in ("one", "two"))
+    values = {
+        "second": ("both halves signed twice", "success", fork(3, one, two)),
+        "unverified_second_missing": (
+            "one half is signed once",
+            "unverified",
+            fork(3, one, half("two", 4, 3)),
+        ),
+        "unverified_second_other": (
+            "one half is signed by somebody else too",
+            "unverified",
+            fork(3, one, half("two", 4, 3, second=OTHER_SEED)),
+        ),
+        "unverified_second_moved": (
+            "one half bears the second signature of the other",
+            "unverified",
+            fork(3, one, [[*two[0][:3], one[0][3]], *two[1:]]),  # type: ignore[index]
+        ),
+    }
+    promised: Case = {"mldsa44": public_key().hex()}
     return {
-        stem: _case(comment, "success", value) for stem, (comment, value) in good.items()
-    } | _bad()
+        stem: _case(comment, expect, value) | promised
+        for stem, (comment, expect, value) in values.items()
+    }
 
 
 def _case(comment: str, expect: str, value: object) -> Case:

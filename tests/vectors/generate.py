@@ -9,7 +9,7 @@ import importlib
 import json
 from pathlib import Path
 
-from tests.vectors import FOLDER
+from tests.vectors import FOLDER, recorded
 
 
 def areas() -> list[str]:
@@ -40,3 +40,4 @@ def write(area: str) -> None:
 if __name__ == "__main__":
     for name in areas():
         write(name)
+    recorded.save()

@@ -6,6 +6,8 @@ from hashlib import sha256
 import cbor2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from tests.vectors.second_signature import OTHER_SEED, public_key, second_signature
+
 Case = dict[str, object]
 SECRET = sha256(b"the author of the note vectors").digest()
 KEY = Ed25519PrivateKey.from_private_bytes(SECRET)
@@ -24,6 +26,7 @@ def cases() -> dict[str, Case]:
         "checkpoint_largest": _checkpoint("of the largest log", 2**32, ROOT),
         **_unverified(good),
         **_malformed(good),
+        **_second(good),
     }
 
 
@@ -94,6 +97,36 @@ def _malformed(good: Case) -> dict[str, Case]:
         }
         for stem, (comment, value) in values.items()
     }
+
+
+def _second(good: Case) -> dict[str, Case]:
+    """Return the cases of an author whose card promises a second signature."""
+    size, root, signature = _fields(good)
+    text = str(good["text"]).encode()
+    second = second_signature(text)
+    by_other = second_signature(text, OTHER_SEED)
+    longer = second_signature(text.replace(b"20852163", b"20852164"))
+    promised: Case = {"mldsa44": public_key().hex()}
+    fields: dict[str, tuple[str, Case, list[object]]] = {
+        "second": ("signed twice, as promised", promised, [second]),
+        "unverified_second_missing": ("the second signature is missing", promised, []),
+        "unverified_second_flipped": ("a bit of it flipped", promised, [_flip(second)]),
+        "unverified_second_zeros": ("one of zeros", promised, [bytes(2420)]),
+        "unverified_second_other": ("by the key of somebody else", promised, [by_other]),
+        "unverified_second_text": ("over one entry more", promised, [longer]),
+        "unverified_second_only": ("a bit of the first flipped", promised, [second]),
+        "unverified_second_unpromised": ("one that the card does not promise", {}, [second]),
+        "malformed_second_short": ("one of 2,419 bytes", promised, [second[:-1]]),
+        "malformed_second_null": ("null in its place", promised, [None]),
+        "malformed_third": ("a third one", promised, [second, second]),
+    }
+    cases: dict[str, Case] = {}
+    for stem, (comment, changes, items) in fields.items():
+        first = _flip(signature) if stem == "unverified_second_only" else signature
+        expect = "success" if stem == "second" else stem.partition("_")[0]
+        data = _data(size, root, first, *items)
+        cases[stem] = {**good, "comment": comment, "expect": expect, **changes, **data}
+    return cases
 
 
 def _fields(case: Case) -> tuple[int, bytes, bytes]:

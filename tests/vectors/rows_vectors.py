@@ -10,10 +10,12 @@ Case = dict[str, object]
 SALTS = [bytes([n]) * 16 for n in range(4)]
 AUTHOR, INCARNATION, LEAF = bytes([1]) * 32, bytes([2]) * 8, bytes([3]) * 16
 LEFT_OUT = bytes([4]) * 32
+DEVICES = [cbor2.dumps({3: name, 4: {"a": 1, "b": None}}, canonical=True) for name in ("x", "y")]
 ONE = cbor2.dumps({"temp": 39.02, "gust": None}, canonical=True)
 ANOTHER = cbor2.dumps({"temp": 1, "gust": [2, {"a": 3}]}, canonical=True)
 # thing, kind, action, time, follows, payload (None: left out)
-ENTRIES: list[tuple[str, str, int, int, list[object], bytes | None]] = [
+Entries = list[tuple[str, str, int, int, list[object], bytes | None]]
+ENTRIES: Entries = [
     ("EWR", "weather", 0, 1_357_020_000_000_000, [], ONE),
     ("JFK", "weather", 0, 1_357_019_000_000_000, [[AUTHOR, INCARNATION, 7, LEAF]], ANOTHER),
     ("EWR", "", 1, -1, [], b"\xf6"),
@@ -53,7 +55,17 @@ def columns() -> list[bytes]:
     ]  # fmt: skip
 
 
-def _entries() -> list[object]:
+def _device_columns(shape: bytes = b"\x83\x03\x04\x82\x61a\x61b") -> list[bytes]:
+    """The columns of two entries on behalf of devices, written by hand."""
+    rows = [b"\x61x\x01\xf6", b"\x61y\x01\xf6"]
+    return [
+        struct.pack("<H", 3), b"EWR", struct.pack("<H", 0), b"", u32(len(shape)), shape, b"",
+        u32(0, 0), u32(0, 0), u32(0, 0), struct.pack("<2Q", 0, 0), u32(0, 0), b"", u32(2, 2),
+        u32(*map(len, rows)), b"".join(rows), b"",
+    ]  # fmt: skip
+
+
+def _entries(entries: Entries) -> list[object]:
     return [
         {
             "thing": thing,
@@ -64,7 +76,7 @@ def _entries() -> list[object]:
             "payload": None if payload is None else payload.hex(),
             "digest": (LEFT_OUT if payload is None else sha256(salt + payload).digest()).hex(),
         }
-        for (thing, kind, action, time, follows, payload), salt in zip(ENTRIES, SALTS, strict=True)
+        for (thing, kind, action, time, follows, payload), salt in zip(entries, SALTS, strict=False)
     ]
 
 
@@ -150,18 +162,41 @@ def cases() -> dict[str, Case]:
         "digest_missing": ("no digest for the payload left out", _with(c16=b"")),
         "digest_too_many": ("a digest too many", _with(c16=LEFT_OUT * 2)),
     }
-    described = {
-        stem: (comment, "malformed", wrong) for stem, (comment, wrong) in malformed.items()
+    device_shapes: dict[str, tuple[str, bytes]] = {
+        "device_shape_order": ("inner keys out of order", b"\x83\x03\x04\x82\x61b\x61a"),
+        "device_shape_numbers": ("numbers of no device", b"\x83\x03\x05\x82\x61a\x61b"),
+        "device_shape_float": ("a number that is a float", b"\x83\xf9\x42\x00\x04\x82\x61a\x61b"),
+        "device_shape_texts": ("keys without an array", b"\x84\x03\x04\x61a\x61b"),
+        "device_shape_key": ("an inner key that is a number", b"\x83\x03\x04\x82\x00\x61a"),
+        "device_shape_short": (
+            "three inner keys, two values",
+            b"\x83\x03\x04\x83\x61a\x61b\x61c",
+        ),
     }
-    described["four"] = ("four entries of all sorts", "success", columns())
-    return {
-        stem: {
-            "comment": comment,
-            "expect": expect,
-            "count": len(ENTRIES),
-            "salts": [salt.hex() for salt in SALTS],
-            "columns": [column.hex() for column in found],
-            "entries": _entries() if expect == "success" else None,
+    return (
+        {"four": _case("four entries of all sorts", columns(), ENTRIES)}
+        | {stem: _case(comment, wrong) for stem, (comment, wrong) in malformed.items()}
+        | {"devices": _case("two devices", _device_columns(), _said(DEVICES))}
+        | {
+            stem: _case(comment, _device_columns(shape), count=2)
+            for stem, (comment, shape) in device_shapes.items()
         }
-        for stem, (comment, expect, found) in described.items()
+    )
+
+
+def _said(payloads: list[bytes]) -> Entries:
+    return [("EWR", "", 0, 0, [], payload) for payload in payloads]
+
+
+def _case(
+    comment: str, columns: list[bytes], entries: Entries | None = None, *, count: int = 4
+) -> Case:
+    count = count if entries is None else len(entries)
+    return {
+        "comment": comment,
+        "expect": "malformed" if entries is None else "success",
+        "count": count,
+        "salts": [salt.hex() for salt in SALTS[:count]],
+        "columns": [column.hex() for column in columns],
+        "entries": None if entries is None else _entries(entries),
     }

@@ -16,6 +16,7 @@ HPKE = X25519PrivateKey.from_private_bytes(bytes([7]) * 32)
 OTHER = X25519PrivateKey.from_private_bytes(bytes([8]) * 32)
 CONTENT_KEY = bytes(range(32))
 PAIRWISE_KEY = bytes(range(100, 132))
+EPOCH_KEY = bytes(range(200, 232))
 SENDER, RECIPIENT = bytes([5]) * 32, bytes([6]) * 32
 CONTENT = b"what is sealed"
 HEADER = [1, 3, 2000]
@@ -69,6 +70,17 @@ def pairwise(
     return cbor2.dumps([*HEADER, nonce, sealed])
 
 
+def group(content: bytes = CONTENT) -> bytes:
+    key = hkdf(EPOCH_KEY, b"pannier group 1", b"")
+    nonce = bytes(range(12))
+    sealed = AESGCMSIV(key).encrypt(nonce, content, cbor2.dumps(HEADER))
+    return cbor2.dumps([*HEADER, nonce, sealed])
+
+
+def clear(content: bytes = CONTENT) -> bytes:
+    return cbor2.dumps([*HEADER, content])
+
+
 def _flip_last(data: bytes) -> bytes:
     return data[:-1] + bytes([data[-1] ^ 1])
 
@@ -82,6 +94,8 @@ def cases() -> dict[str, Case]:
         "empty": ("an empty content: one empty chunk", "success", full(b""), b""),
         "two_chunks": ("a content of two chunks", "success", full(two_chunks), two_chunks),
         "pairwise": ("under a key of two", "success", pairwise(), CONTENT),
+        "group": ("under a key of a group", "success", group(), CONTENT),
+        "clear": ("readable by anybody", "success", clear(), CONTENT),
         "no_bytes": ("no bytes", "malformed", b"", b""),
         "truncated": ("the last byte is missing", "malformed", sealed[:-1], b""),
         "trailing": ("a byte after the end", "malformed", sealed + b"\0", b""),
@@ -146,6 +160,20 @@ def cases() -> dict[str, Case]:
             b"",
         ),
         "pairwise_flipped": ("one bit of the tag flipped", "refused", _flip_last(pairwise()), b""),
+        "group_flipped": ("one bit of the tag flipped", "refused", _flip_last(group()), b""),
+        "group_under_a_pairwise_key": (
+            "under the key of two where that of a group belongs",
+            "refused",
+            pairwise(),
+            b"",
+        ),
+        "clear_trailing": ("a byte after the content", "malformed", clear() + b"\0", b""),
+        "clear_text": (
+            "the content as text",
+            "malformed",
+            cbor2.dumps([*HEADER, "text"]),
+            b"",
+        ),
         "pairwise_sent_back": (
             "sent back to its sender",
             "refused",
@@ -159,6 +187,7 @@ def cases() -> dict[str, Case]:
             "expect": expect,
             "hpke_private": HPKE.private_bytes_raw().hex(),
             "pairwise_key": PAIRWISE_KEY.hex(),
+            "epoch_key": EPOCH_KEY.hex() if stem.startswith("group") else "",
             "sender": SENDER.hex(),
             "recipient": RECIPIENT.hex(),
             "content_sha256": sha256(content).hexdigest(),

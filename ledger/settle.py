@@ -1,0 +1,129 @@
+"""What membership and closes mean for the logs of a ledger, done to its file.
+
+Run in the transaction of whatever changes them. What a log looks like afterwards follows from the
+set of entries, whatever came first: limits of the logs of removed members rise again when the
+removal turns out to be void, and so does a close that its author had no right to write.
+"""
+
+from collections.abc import Iterator
+
+from ledger import cbor
+from ledger.close import close_from_payload
+from ledger.entry import Action
+from ledger.errors import LedgerError
+from ledger.fork import Fork
+from ledger.log import Close, LogName, LogState, LogStatus, log_origin, root_at
+from ledger.members import EVERYTHING, Members, members
+from ledger.merkle import frontier_at
+from ledger.note import Checkpoint
+from ledger.records import read_back
+from ledger.store import Batch, Store
+
+_SETTLING = frozenset({Action.GRANT, Action.REVOKE, Action.CLOSE})
+
+
+def settle_batch(store: Store, batch: Batch) -> None:
+    """Do what follows from entries just committed; only inside `Store.transaction`.
+
+    Raises:
+        DamagedError: the file cannot be read.
+    """
+    if any(entry.action in _SETTLING for entry in batch.entries):
+        settle(store)
+    elif batch.state.size == 0:
+        _limit(store, members(store), batch.state.name)
+
+
+def settle(store: Store) -> None:
+    """Bring every log to what grants, revocations and closes say; only inside a transaction.
+
+    Raises:
+        DamagedError: the file cannot be read.
+    """
+    while True:
+        known = members(store)
+        for author, incarnation in store.rows("SELECT author, incarnation FROM log"):
+            with read_back():
+                name = LogName(cbor.as_bytes(author), cbor.as_bytes(incarnation))
+            _limit(store, known, name)
+        if not _settle_closes(store, known):
+            return
+
+
+def counts_of(known: Members, log: LogName) -> int | None:
+    """Return what `LogState.counts` of *log* is to be."""
+    counted = known.counted(log)
+    return counted if counted < EVERYTHING else None
+
+
+def contains(store: Store, state: LogState, close: Close) -> bool:
+    """Return whether *state* begins with, or is, what *close* names.
+
+    Raises:
+        DamagedError: the file cannot be read.
+    """
+    return state.size >= close.size and root_at(state, close.size, store.nodes(state)) == close.root
+
+
+def _limit(store: Store, known: Members, name: LogName) -> None:
+    counts = counts_of(known, name)
+    held = store.rows(
+        "SELECT counts FROM log WHERE author = ? AND incarnation = ?", name.author, name.incarnation
+    )
+    if held != [(counts,)]:
+        store.set_counts(store.log(name), counts)
+
+
+def _settle_closes(store: Store, known: Members) -> bool:
+    """Close and reopen logs; return whether entries fell off one, which may change all else."""
+    wanted: dict[LogName, list[Checkpoint]] = {}
+    for name, last in _closes(store, known):
+        wanted.setdefault(name, []).append(last)
+    for state in store.logs():
+        if state.close is not None and state.name not in wanted:
+            _reopen(store, state)
+    fell = [_close(store, store.ensure_log(name), ends) for name, ends in wanted.items()]
+    return any(fell)
+
+
+def _closes(store: Store, known: Members) -> Iterator[tuple[LogName, Checkpoint]]:
+    """Yield where authors end their logs: all that counts and is signed, more than once or not."""
+    for writing, number, entry in store.facts((Action.CLOSE,)):
+        if number >= known.counted(writing):
+            continue
+        try:
+            name, last = close_from_payload(writing.author, entry.payload or b"")
+            last.verify(log_origin(store.ledger_id, name), known.verifier(name.author))
+        except LedgerError:
+            continue  # an author's nonsense about its own log says nothing
+        if name != writing:
+            yield name, last
+
+
+def _close(store: Store, state: LogState, ends: list[Checkpoint]) -> bool:
+    """End a log; of several ends that differ the least counts.
+
+    A branch that the close does not name stays until the other arrives: what it holds then makes
+    room for it in one transaction, and nobody looks into a gap in between.
+    """
+    last = min(ends, key=lambda one: (one.size, one.root))
+    several = any((one.size, one.root) != (last.size, last.root) for one in ends)
+    status = LogStatus.HOSTILE if several else LogStatus.CLOSED
+    close = Close(size=last.size, root=last.root)
+    if (state.status, state.close) != (status, close):
+        store.set_status(state, status, close=close)
+    if not contains(store, state, close):
+        return False
+    store.add_checkpoint(state, last)
+    if state.size == close.size:
+        return False
+    store.truncate(state, frontier_at(close.size, store.nodes(state)))
+    return True
+
+
+def _reopen(store: Store, state: LogState) -> None:
+    kept = [Fork.from_bytes(data) for log, data in store.evidence("fork") if log.row == state.row]
+    index = min((fork.index for fork in kept), default=None)
+    doubted = any(log.row == state.row for log, _ in store.evidence("contradiction"))
+    status = LogStatus.FORKED if kept or doubted else LogStatus.OPEN
+    store.set_status(state, status, fork_index=index)

@@ -1,0 +1,252 @@
+"""A ledger file as SQLite keeps it: making, opening, transactions, copies (docs/format.md 9.2).
+
+With `ledger.store`, which is the file as a ledger, the only I/O of this room.
+
+Several processes may hold the same file open: readers never wait, writers wait for each other for
+at most `BUSY_SECONDS`.
+"""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import Self, TypeVar, cast
+
+from ledger import cbor
+from ledger.errors import BusyError, DamagedError, MalformedError, RefusedError
+from ledger.genesis import Genesis, LedgerId
+from ledger.records import SqlValue, read_back
+from ledger.rest import FileKey, Rest, RestKey
+from ledger.schema import APPLICATION_ID, TABLES, VERSION
+
+BUSY_SECONDS = 30.0
+_T = TypeVar("_T")
+
+
+class StoreFile:
+    """An open ledger file. Close it, or use it as a context manager."""
+
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, genesis: Genesis, rest: Rest
+    ) -> None:
+        """Use `create` or `open` instead."""
+        self.path = path
+        self.genesis = genesis
+        self.ledger_id: LedgerId = genesis.ledger_id
+        self.rest = rest
+        self._db = connection
+        # Numbers of names, by table: what a rollback makes untrue.
+        self._numbers: dict[str, dict[str, int]] = {"thing": {}, "kind": {}}
+        # What was worked out from facts, as of which change of this connection or another.
+        self._derived: dict[object, tuple[object, object]] = {}
+        self._change_count = 0
+
+    @classmethod
+    def create(cls, folder: Path, genesis: Genesis, key: RestKey) -> Self:
+        """Make the file of a new ledger in *folder*; one that exists is opened instead.
+
+        Args:
+            folder: Where.
+            genesis: Of which ledger.
+            key: What lies in the file is sealed under it.
+
+        Raises:
+            RefusedError: one exists, under another key.
+            DamagedError: the disk said no.
+        """
+        path = folder / f"{genesis.ledger_id.hex()}.db"
+        if not path.exists():
+            draft = path.with_suffix(f".{genesis.nonce.hex()}.new")
+            draft.unlink(missing_ok=True)
+            rest = Rest(key.of_ledger(genesis.ledger_id))
+            with _storage_errors(path):
+                with closing(_connect(draft)) as db:
+                    db.executescript(f"BEGIN;{TABLES}")
+                    db.execute("INSERT INTO meta VALUES ('genesis', ?)", (genesis.to_bytes(),))
+                    db.execute("INSERT INTO meta VALUES ('check', ?)", (rest.check,))
+                    if key.hides_names:
+                        db.execute("INSERT INTO meta VALUES ('names', x'01')")
+                    db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                    db.execute(f"PRAGMA user_version = {VERSION}")
+                    db.execute("COMMIT")
+                put_in_place(draft, path)
+        return cls.open(path, key)
+
+    @classmethod
+    def open(cls, path: Path, key: RestKey | FileKey) -> Self:
+        """Open a ledger file.
+
+        Raises:
+            RefusedError: it is of a version that only a newer pannier reads, or under another key.
+            DamagedError: it is not a ledger file, or not as we wrote it.
+        """
+        if not path.is_file():
+            raise DamagedError(f"{path} is not there")
+        with _storage_errors(path), ExitStack() as undo:
+            if not _is_ours(path):
+                raise DamagedError(f"{path} is not a ledger file, or was cut off")
+            db = undo.enter_context(closing(_connect(path)))
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version != VERSION:
+                raise RefusedError(
+                    f"{path} has format version {version}; this pannier reads version {VERSION}: "
+                    "use a newer pannier"
+                )
+            found = dict(db.execute("SELECT key, value FROM meta"))
+            with read_back():
+                genesis = Genesis.from_bytes(cbor.as_bytes(found.get("genesis")))
+            rest = Rest(key.of_ledger(genesis.ledger_id), hides_names="names" in found)
+            if found.get("check") != rest.check:
+                raise RefusedError(
+                    f"{path} is of another node, or of this one under other keys: "
+                    "only the keys that wrote it open it"
+                )
+            store = cls(path, db, genesis, rest)
+            undo.pop_all()
+        return store
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def rows(self, sql: str, *values: SqlValue) -> list[tuple[SqlValue, ...]]:
+        """Return all rows of a query.
+
+        Raises:
+            MalformedError: one of *values* is beyond 64 bits, or text that is not valid Unicode.
+            DamagedError: the file cannot be read.
+        """
+        with _storage_errors(self.path):
+            try:
+                return self._db.execute(sql, values).fetchall()
+            except (OverflowError, UnicodeEncodeError) as error:
+                raise MalformedError(f"nothing in a ledger is called so: {error}") from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Hold the write lock; everything done inside is durable together or not at all.
+
+        A transaction inside another is part of the outer one.
+
+        Raises:
+            BusyError: another process held the lock for `BUSY_SECONDS`.
+            DamagedError: the disk said no; nothing was changed.
+        """
+        if self._db.in_transaction:
+            yield
+            return
+        with _storage_errors(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                for known in self._numbers.values():
+                    known.clear()
+                self.note_facts_changed()
+                self._db.rollback()
+                raise
+
+    def derived(self, make: Callable[[Self], _T]) -> _T:
+        """Return what *make* works out from the facts of the ledger, once until they change.
+
+        Facts are the entries with an action above 1. Any transaction of another process may have
+        changed them; of our own one those that said so (`note_facts_changed`).
+
+        Raises:
+            DamagedError: the file cannot be read.
+        """
+        version = (self.rows("PRAGMA data_version")[0][0], self._change_count)
+        found = self._derived.get(make)
+        if found is None or found[0] != version:
+            found = version, make(self)
+            self._derived[make] = found
+        return cast("_T", found[1])
+
+    def note_facts_changed(self) -> None:
+        """Make `derived` look again."""
+        self._change_count += 1
+
+    def run(self, sql: str, *values: SqlValue) -> None:
+        """Change something; only inside `transaction`."""
+        self._db.execute(sql, values)
+
+    def meta(self, key: str) -> bytes | None:
+        """Return a small value kept beside the logs, or None."""
+        found = self.rows("SELECT value FROM meta WHERE key = ?", key)
+        with read_back():
+            return cbor.as_bytes(found[0][0]) if found else None
+
+    def set_meta(self, key: str, value: bytes) -> None:
+        """Keep a small value beside the logs; only inside `transaction`."""
+        self.run("INSERT OR REPLACE INTO meta VALUES (?, ?)", key, value)
+
+    def copy_to(self, path: Path) -> None:
+        """Write a consistent copy of the file to *path*, while others may go on writing.
+
+        Raises:
+            DamagedError: the disk said no.
+        """
+        with _storage_errors(path):
+            target = sqlite3.connect(path, isolation_level=None)
+            try:
+                self._db.backup(target)
+                target.execute("PRAGMA journal_mode = DELETE")
+            finally:
+                target.close()
+
+
+def put_in_place(draft: Path, path: Path) -> None:
+    """Give a finished ledger file its name; durable on return.
+
+    Raises:
+        OSError: the disk said no.
+    """
+    draft.rename(path)
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _is_ours(path: Path) -> bool:
+    """Look before SQLite does, which changes the file as soon as it is told to use a WAL."""
+    with path.open("rb") as file:
+        return file.read(72)[68:] == APPLICATION_ID.to_bytes(4, "big")
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    with ExitStack() as undo:
+        db = undo.enter_context(
+            closing(sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS))
+        )
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA cache_size = -16384")
+        undo.pop_all()
+    return db
+
+
+@contextmanager
+def _storage_errors(path: Path) -> Iterator[None]:
+    """Turn what SQLite and the disk say into our errors."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise BusyError(
+                f"{path.name} is busy: another pannier is writing; try again"
+            ) from error
+        raise DamagedError(f"{path}: {error}") from error
+    except (sqlite3.DatabaseError, OSError, UnicodeDecodeError) as error:
+        # SQLite quotes a damaged schema in its messages, and Python cannot decode those.
+        raise DamagedError(f"{path}: {error}") from error

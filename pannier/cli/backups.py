@@ -1,0 +1,94 @@
+"""``pannier ledger backup`` and ``restore``."""
+
+import os
+from pathlib import Path
+
+import click
+
+from ledger.errors import WrongPassphraseError
+from pannier.backup import backup, restore, wants_passphrase
+from pannier.cli.passphrase import BACKUP_PASSPHRASE, ask, is_attended, passphrase_of
+from pannier.cli.session import (
+    choose_ledger,
+    home_of,
+    home_option,
+    ledger_option,
+    opener_with,
+    plural,
+)
+from pannier.errors import UsageError
+
+
+@click.command("backup")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--ask", "is_asked", is_flag=True, help="Ask for a passphrase for this backup alone.")
+@ledger_option
+@home_option
+def ledger_backup(path: Path, is_asked: bool, ledger: str | None, home: str | None) -> None:
+    """Write an encrypted copy of a ledger to a new file, also while others write to it.
+
+    It is under the passphrase that is asked for or in PANNIER_BACKUP_PASSPHRASE, else under that of
+    this node's keys. Where there is none, it is under the keys themselves.
+
+    \b
+    Example:  pannier ledger backup /mnt/disk/weather.backup
+    """
+    where = home_of(home)
+    own = passphrase_of(where)
+    with opener_with(where, own)() as node:
+        store = choose_ledger(node, ledger)
+        passphrase = _asked_twice() if is_asked else os.environ.get(BACKUP_PASSPHRASE) or own
+        backup(node, store, path, passphrase)
+    click.echo(f"{store.genesis.name} is in {path}, encrypted.")
+    if passphrase is None:
+        click.echo(
+            f"Only the keys of this node open it: keep a copy of {where.keys} elsewhere, or make "
+            f"another backup with --ask."
+        )
+    elif is_asked or passphrase != own:
+        click.echo("The passphrase of the backup opens it, and nothing else does.")
+    else:
+        click.echo("The passphrase that this node has now opens it, on any node.")
+
+
+@click.command("restore")
+@click.argument("path", type=click.Path(path_type=Path))
+@home_option
+def ledger_restore(path: Path, home: str | None) -> None:
+    """Take a ledger back from a backup that `ledger backup` wrote.
+
+    Its passphrase is taken from PANNIER_BACKUP_PASSPHRASE, else that of this node's keys is tried,
+    else it is asked for.
+
+    \b
+    Example:  pannier ledger restore /mnt/disk/weather.backup
+    """
+    where = home_of(home)
+    own = passphrase_of(where)
+    with opener_with(where, own)() as node:
+        passphrase = None
+        if wants_passphrase(path):
+            passphrase = os.environ.get(BACKUP_PASSPHRASE) or own or _asked(path)
+        try:
+            store = restore(node, path, passphrase)
+        except WrongPassphraseError:
+            if passphrase is None or passphrase != own or not is_attended():
+                raise
+            store = restore(node, path, _asked(path))
+        entries = sum(state.size for state in store.logs())
+        click.echo(
+            f"{store.genesis.name} is back, with {plural(entries, 'entry')}. What was "
+            "written since comes back from your peers at the next exchange."
+        )
+
+
+def _asked(path: Path) -> str:
+    if not is_attended():
+        raise UsageError(f"the backup is under a passphrase: set {BACKUP_PASSPHRASE}")
+    return ask(f"Passphrase of {path}")
+
+
+def _asked_twice() -> str:
+    if not is_attended():
+        raise UsageError(f"nobody can be asked here: set {BACKUP_PASSPHRASE}, without --ask")
+    return ask("Passphrase for the backup", twice=True)

@@ -1,0 +1,40 @@
+"""``pannier passwd``: the passphrase that the keys are under."""
+
+import os
+
+import click
+
+from pannier.cli.passphrase import NEW_PASSPHRASE, keep_new, new_passphrase, passphrase_of
+from pannier.cli.session import home_of, home_option
+from pannier.config import turn_on
+from pannier.errors import PannierError
+from pannier.home import change_passphrase, open_keys
+
+
+@click.command()
+@click.option(
+    "--no-passphrase", is_flag=True, help="From now on whoever has the folder has the keys."
+)
+@click.option("--keyring", is_flag=True, help="Keep the passphrase in the system's keyring, too.")
+@home_option
+def passwd(no_passphrase: bool, keyring: bool, home: str | None) -> None:
+    """Put the keys under another passphrase. Ledgers and peers notice nothing.
+
+    The new one is asked for, or taken from PANNIER_NEW_PASSPHRASE. Whoever has an old copy of the
+    key file opens that copy with the old one still.
+
+    \b
+    Example:  pannier passwd
+    """
+    where = home_of(home)
+    old = passphrase_of(where)
+    open_keys(where, old)  # a wrong one is said before a new one is asked for
+    new = None if no_passphrase else new_passphrase(NEW_PASSPHRASE)
+    if keyring:
+        keep_new(where, new)
+        try:
+            turn_on(where.config, "keyring")
+        except OSError as error:
+            raise PannierError(f"cannot write {where.config}: {error.strerror}") from error
+    change_passphrase(where, old, new, os.urandom)
+    click.echo("The keys are under the new passphrase." if new else "The keys are under none.")

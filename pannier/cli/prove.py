@@ -1,0 +1,188 @@
+"""``pannier prove`` and ``check-proof``: showing one entry to somebody who has no ledger."""
+
+import sys
+from itertools import islice
+from pathlib import Path
+
+import click
+
+from ledger import views
+from ledger.entry import leaf_bytes
+from ledger.genesis import Term
+from ledger.members import members
+from ledger.merkle import leaf_hash
+from ledger.proof import MAX_PROOF_BYTES, Proof
+from ledger.proof import prove as prove_entry
+from ledger.store import Store
+from pannier.cli.identity import read_card
+from pannier.cli.session import (
+    choose_ledger,
+    home_option,
+    json_option,
+    ledger_option,
+    open_node,
+    plural,
+    print_json,
+    said_text,
+)
+from pannier.errors import PannierError, UsageError
+from pannier.said import Said, said_by
+from pannier.times import time_text
+
+
+@click.command()
+@click.argument("thing")
+@click.option(
+    "--entry",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Line N of `pannier log THING`; otherwise what it is now.",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Where to.")
+@ledger_option
+@home_option
+def prove(
+    thing: str, entry: int | None, output: Path | None, ledger: str | None, home: str | None
+) -> None:
+    """Write a file by which anybody can check what was said about a THING, and who signed it.
+
+    \b
+    Example:  pannier prove field/3 -o field-3.proof
+    The file discloses that one entry, the name of the ledger and the cards of its first admins,
+    and nothing else of what is in the ledger. `pannier check-proof FILE` checks it anywhere.
+    """
+    with open_node(home) as node:
+        store = choose_ledger(node, ledger)
+        placed = _entry(store, thing, entry)
+        card = members(store).card(placed.log.author)
+        if card is None:
+            raise PannierError(f"the card of who wrote about {thing} is not in this ledger")
+        proof = prove_entry(store, placed.log, placed.number, card)
+        proof.verify()
+    path = output or Path(f"{leaf_hash(leaf_bytes(proof.entry)).hex()[:16]}.proof")
+    try:
+        with path.open("xb") as file:
+            file.write(proof.to_bytes())
+    except FileExistsError as error:
+        raise UsageError(f"{path} exists already: choose a new name with -o") from error
+    click.echo(f"{path} proves that {card.name} ({card.fingerprint}) signed this about {thing}.")
+
+
+@click.command()
+@click.argument("file", metavar="FILE")
+@click.option("--card", metavar="CARD", help="The author's card, as you have it: text or file.")
+@json_option
+def check_proof(file: str, card: str | None, as_json: bool) -> None:
+    """Check a proof, and say what it proves and what it does not. Needs no node.
+
+    \b
+    Examples:  pannier check-proof field-3.proof --card farm.card
+               pannier check-proof - < field-3.proof
+    Without --card, compare the fingerprint with the one that you know of the author.
+    docs/proofs.md says how to check a proof without pannier.
+    """
+    known = None if card is None else read_card(card)
+    proof = Proof.from_bytes(_content(file))
+    proof.verify(known)
+    said = said_by(proof.genesis, proof.card.author, proof.entry, None)
+    if as_json:
+        print_json(_proof_json(proof, said, is_card_known=known is not None))
+        return
+    for line in (*_proven(proof, said), *_unproven(proof, said, is_card_known=known is not None)):
+        click.echo(
+            "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)
+        )
+
+
+def _entry(store: Store, thing: str, number: int | None) -> views.Placed:
+    """Return the entry that is meant.
+
+    Raises:
+        UsageError: there is none, or which of several must be said.
+    """
+    if number is not None:
+        found = next(islice(views.history(store, thing), number - 1, None), None)
+        if found is None:
+            raise UsageError(f"`pannier log {thing}` has no line {number}")
+        return found
+    heads = views.heads(store, thing)
+    if not heads:
+        raise UsageError(f"nothing is known of {thing}: `pannier things` lists what there is")
+    if len(heads) > 1:
+        raise UsageError(
+            f"{thing} has {len(heads)} versions in conflict: say --entry with the line of "
+            f"`pannier log {thing}` that you mean"
+        )
+    return heads[0]
+
+
+def _content(file: str) -> bytes:
+    if file == "-":
+        return sys.stdin.buffer.read(MAX_PROOF_BYTES + 1)
+    with Path(file).open("rb") as opened:
+        return opened.read(MAX_PROOF_BYTES + 1)
+
+
+def _proven(proof: Proof, said: Said) -> list[str]:
+    entry, card, size = proof.entry, proof.card, proof.checkpoint.size
+    second = " and ML-DSA-44" if proof.checkpoint.mldsa44 else ""
+    return [
+        f"Proven: {card.name} signed this entry, under Ed25519{second}.",
+        f"  fingerprint  {card.fingerprint}",
+        f"  ledger       {proof.genesis.name} ({proof.genesis.ledger_id.hex()})",
+        f"  thing        {entry.thing}",
+        *([f"  kind         {entry.kind}"] if entry.kind else []),
+        f"  {_ACTIONS.get(entry.action, f'action {entry.action}'):11}  {said_text(said)}",
+        f"  place        entry {proof.number} of log {proof.incarnation.hex()}, among the first "
+        f"{plural(size, 'entry')}, all signed",
+    ]
+
+
+def _unproven(proof: Proof, said: Said, *, is_card_known: bool) -> list[str]:
+    card = proof.card
+    lines = [
+        "Not proven:",
+        f"  the time: {time_text(proof.entry.time_us)} UTC is the word of {card.name}",
+        f"  that {card.name} said nothing else about it, earlier, later or in another log",
+    ]
+    if said.device is not None:
+        lines.append(f"  that {said.device} said it: this is the word of {card.name}")
+    if not _is_first_admin(proof):
+        lines.append(f"  that {card.name} may write in this ledger: its first admins are others")
+    if not is_card_known:
+        lines.append("  who holds that key: compare the fingerprint, or say --card")
+    return lines
+
+
+def _is_first_admin(proof: Proof) -> bool:
+    return any(one.author == proof.card.author for one in proof.genesis.admins)
+
+
+_ACTIONS = {0: "said", 1: "deleted", 2: "granted", 3: "revoked", 4: "closed"}
+
+
+def _proof_json(proof: Proof, said: Said, *, is_card_known: bool) -> dict[str, object]:
+    entry = proof.entry
+    return {
+        "ledger": proof.genesis.ledger_id.hex(),
+        "ledger_name": proof.genesis.name,
+        "centralized": Term.CENTRALIZED in proof.genesis.terms,
+        "by": proof.card.name,
+        "author": proof.card.author.hex(),
+        "fingerprint": proof.card.fingerprint,
+        "card_known": is_card_known,
+        "first_admin": _is_first_admin(proof),
+        "incarnation": proof.incarnation.hex(),
+        "number": proof.number,
+        "size": proof.checkpoint.size,
+        "root": proof.checkpoint.root.hex(),
+        "post_quantum": proof.checkpoint.mldsa44 is not None,
+        "thing": entry.thing,
+        "kind": entry.kind,
+        "action": entry.action,
+        "data": said.value,
+        "device": said.device,
+        "sealed": said.is_sealed,
+        "readable": not said.obstacle,
+        "time_unproven": entry.time_us,
+    }

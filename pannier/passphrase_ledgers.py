@@ -1,0 +1,190 @@
+"""Ledgers of all who know a name and a passphrase (docs/format.md section 3.7).
+
+Nobody has anybody's card at first. So a node leaves a *hello* on every medium: a group bundle under
+the key that follows from the passphrase, with the entry by which it made itself a member. Who can
+read it makes that member a peer.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from bundler.errors import BundleError
+from bundler.fragment_key import agree
+from bundler.geometry import symbol_bytes_for
+from bundler.limits import DEFAULT_LIMITS
+from bundler.notices import GenesisSection
+from bundler.plan import Span
+from bundler.sealed import MAX_EXPIRY_DAYS, Header
+from ledger.append import Author, Draft, append
+from ledger.card import Card
+from ledger.entry import MEMBERS_THING, Action
+from ledger.errors import LedgerError
+from ledger.facts import Fact, Grant
+from ledger.genesis import Term
+from ledger.keys import KeyStretch
+from ledger.log import LogState
+from ledger.members import Role, members
+from ledger.passphrase import PassphraseLedger
+from ledger.signing import Signer
+from ledger.store import Store
+from pannier.epochs import keep_network_key
+from pannier.errors import UsageError
+from pannier.group_sending import seal_for_group
+from pannier.home import add_peer, is_file_name
+from pannier.lacks import Piece, parts
+from pannier.lock import exclusive
+from pannier.node import Node
+from pannier.nodedb import OutBundle
+from pannier.sending import CONTROL_PRIORITY, MAX_MTU, Load, reconcile
+from pannier.statements import withdraw
+
+_HELLO_DAYS = 366
+# Who knows the passphrase can make up members: so many are met through one ledger.
+_MOST_MEMBERS = 256
+
+
+def join(
+    node: Node,
+    name: str,
+    passphrase: str,
+    *,
+    stretch: KeyStretch | None = None,
+    hide_names: bool = False,
+) -> Store:
+    """Make the ledger that *name* and *passphrase* give, or find it, and be a member of it.
+
+    Args:
+        node: Who joins.
+        name: Of the ledger.
+        passphrase: What the members agreed on.
+        stretch: The cost of a guess; all members have to have agreed on it, too.
+        hide_names: Whether its file, if it is new, hides the names of things and kinds.
+
+    Raises:
+        UsageError: this node has another ledger called so.
+        LedgerError: *name* is not a name, or the disk said no.
+    """
+    found = PassphraseLedger.derive(name, passphrase, stretch)
+    genesis = found.genesis
+    for store in node.ledgers():
+        if store.genesis.name == genesis.name and store.ledger_id != genesis.ledger_id:
+            raise UsageError(
+                f"there is a ledger {genesis.name} already, and not by this passphrase"
+            )
+    store = node.ledger(genesis.ledger_id) or node.make_ledger(genesis, hide_names=hide_names)
+    keep_network_key(store, found.network_key)
+    if _own_grant(node, store) is None:
+        grant = Grant(card=node.card, role=Role.WRITER)
+        draft = Draft(
+            thing=MEMBERS_THING,
+            payload=grant.to_payload(),
+            time_us=node.clock(),
+            action=Action.GRANT,
+        )
+        admin = Author(signer=Signer(found.admin), entropy=node.entropy)
+        for _ in append(store, admin, [draft]):
+            pass
+    return store
+
+
+def meet_members(node: Node, notes: list[str]) -> None:
+    """Make peers of all who are members of a passphrase ledger of this node.
+
+    Args:
+        node: Who meets them.
+        notes: Takes lines for people.
+
+    Raises:
+        PannierError: a card cannot be kept.
+        LedgerError: a ledger cannot be read.
+    """
+    for store in _passphrase_ledgers(node):
+        admins = {card.author for card in store.genesis.admins}
+        for author, member in list(members(store).items())[:_MOST_MEMBERS]:
+            known = author == node.card.author or author in admins
+            if not known and node.peer_by_author(author) is None and _is_usable(node, member.card):
+                name = _free_name(node, member.card)
+                node.meet(add_peer(node.home, name, member.card, own=node.card.author))
+                notes.append(f"met {name} through the ledger {store.genesis.name}")
+
+
+def hellos(node: Node) -> list[OutBundle]:
+    """Return what every medium is to hold: by it others learn of this node.
+
+    Raises:
+        BusyError: another process is preparing bundles in this home.
+        BundleError: a bundle cannot be made.
+        LedgerError: a ledger cannot be read.
+        SpoolError: the spool cannot take a bundle.
+    """
+    with exclusive(node.home.locks / "send", "preparing bundles"):
+        made = (_hello(node, store) for store in _passphrase_ledgers(node))
+        return [one for one in made if one is not None]
+
+
+def _passphrase_ledgers(node: Node) -> Iterator[Store]:
+    return (store for store in node.ledgers() if Term.PASSPHRASE in store.genesis.terms)
+
+
+def _hello(node: Node, store: Store) -> OutBundle | None:
+    """Return the hello for one ledger, made if there is none; None if it cannot be made here."""
+    epoch, granted = node.epochs.of(store).sealing, _own_grant(node, store)
+    if epoch is None or granted is None:
+        return None  # restored from a backup of another node: `ledger new` once more
+    queue, state = epoch.epoch_id.hex(), store.log(granted.log)
+    reconcile(node, queue)
+    wanted = [(store.ledger_id, state.name, Span(0, state.size))]
+    for bundle in node.db.bundles(queue):
+        if bundle.control and node.db.spans(bundle.bundle_id) == wanted:
+            return bundle
+        if bundle.control:
+            withdraw(node, bundle, "replaced")
+    load = _load(store, state)
+    today = node.today()
+    days = today + _HELLO_DAYS if node.is_clock_confirmed() else MAX_EXPIRY_DAYS
+    header = Header(CONTROL_PRIORITY, min(days, MAX_EXPIRY_DAYS))
+    symbol_bytes = symbol_bytes_for(MAX_MTU)
+    made, name, sealed = seal_for_group(
+        node, epoch, load.encoded, header, symbol_bytes=symbol_bytes
+    )
+    made = replace(made, control=True)
+    node.db.add_bundle(made, wanted)
+    node.spool.outbox.publish(queue, name, sealed)
+    return made
+
+
+def _load(store: Store, state: LogState) -> Load:
+    load = Load([GenesisSection(genesis=store.genesis.to_bytes())])
+    for span in parts(store, state, Span(0, state.size)):
+        piece = Piece(store=store, state=state, span=span, with_cover=True)
+        load.add(piece, DEFAULT_LIMITS.bundle_bytes)
+    return load
+
+
+def _own_grant(node: Node, store: Store) -> Fact | None:
+    """Return the newest entry by which this node, as it is, became a member."""
+    for fact in reversed(store.facts((Action.GRANT,))):
+        said = fact.says()
+        if isinstance(said, Grant) and said.card == node.card:
+            return fact
+    return None
+
+
+def _is_usable(node: Node, card: Card) -> bool:
+    """Return whether there can be a secret with the owner of *card*, which anybody made up."""
+    try:
+        agree(node.keys.x25519, card.x25519)
+    except (BundleError, LedgerError):
+        return False
+    return True
+
+
+def _free_name(node: Node, card: Card) -> str:
+    """Return what a new peer is called here: as its card says, or numbered where that is taken."""
+    if not is_file_name(card.name):
+        return card.node_id
+    # Without regard to letter case, as some file systems look at names.
+    taken = {peer.name.casefold() for peer in node.peers.values()}
+    names = (card.name, *(f"{card.name}-{number}" for number in range(2, _MOST_MEMBERS)))
+    free = (one for one in names if one.casefold() not in taken and is_file_name(one))
+    return next(free, card.node_id)

@@ -1,0 +1,65 @@
+"""What an entry says to whoever holds this node's keys: sealed or not, of a device or not."""
+
+from dataclasses import dataclass
+
+from ledger.data import value_from_payload
+from ledger.entry import Entry
+from ledger.errors import LedgerError
+from ledger.genesis import Genesis, Term
+from ledger.hpke import Unwrapper
+from ledger.on_behalf import statement_from_value
+from ledger.sealed_entry import Place, SealedPayload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What an entry says.
+
+    Attributes:
+        value: The data; None where it cannot be read.
+        device: Who said it, by the word of the author; None if that is the author.
+        is_sealed: Whether it is for some members only.
+        obstacle: Why it cannot be read here; empty if it can.
+    """
+
+    value: object = None
+    device: str | None = None
+    is_sealed: bool = False
+    obstacle: str = ""
+
+
+def said_by(genesis: Genesis, author: bytes, entry: Entry, unwrapper: Unwrapper | None) -> Said:
+    """Return what *entry*, in a log of *author*, says.
+
+    Args:
+        genesis: Of the ledger.
+        author: 32 bytes.
+        entry: The entry.
+        unwrapper: Opens what is sealed for this node; None: nothing does.
+
+    Raises:
+        MalformedError: its payload is not one.
+    """
+    if entry.payload is None:
+        return Said(obstacle="left out of this copy")
+    value = value_from_payload(entry.payload)
+    sealed = SealedPayload.from_value(value)
+    if sealed is None:
+        return _plain(genesis, value, is_sealed=False)
+    place = Place(genesis.ledger_id, author, entry.thing)
+    try:
+        payload = sealed.open(place, unwrapper) if unwrapper else None
+    except LedgerError as error:
+        return Said(is_sealed=True, obstacle=str(error))
+    if payload is None:
+        return Said(is_sealed=True, obstacle="sealed for others")
+    return _plain(genesis, value_from_payload(payload), is_sealed=True)
+
+
+def _plain(genesis: Genesis, value: object, *, is_sealed: bool) -> Said:
+    if not isinstance(value, dict) or not any(isinstance(key, int) for key in value):
+        return Said(value=value, is_sealed=is_sealed)
+    statement = statement_from_value(value)
+    if statement is None or Term.CENTRALIZED not in genesis.terms:
+        return Said(is_sealed=is_sealed, obstacle="of a form that is not known here")
+    return Said(value=statement.value, device=statement.device, is_sealed=is_sealed)

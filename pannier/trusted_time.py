@@ -1,0 +1,108 @@
+"""What a node knows of time although no clock can be trusted, its own included.
+
+Two things stand against a clock that is wrong: the times that peers signed, of which one alone
+counts only for what its signer sent, and how long this machine has been running since something
+came here, which no clock can shorten.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from pannier.nodedb import NodeDb
+
+MAX_LIFETIME_DAYS = 366
+"""So long, in counted running time, a bundle may lie here if nothing is configured."""
+
+_VOICES = 2
+_DAY_US = 86_400_000_000
+# A shorter piece is not worth a write to the disk; it is counted with the next.
+_LEAST_PIECE_US = 600_000_000
+_COUNTED, _UNTIL, _BOOT = "running", "running until", "running boot"
+
+
+class Uptime(NamedTuple):
+    """A clock that only ever goes forward, but begins anew with each boot.
+
+    Attributes:
+        boot: Tells one boot of one machine from all others; empty where nothing does.
+        started_us: When this process began, on that clock.
+        now_us: What it shows now.
+    """
+
+    boot: str
+    started_us: int
+    now_us: int
+
+
+def no_uptime() -> Uptime:
+    """Return an uptime in which no time passes: nothing is counted."""
+    return Uptime(boot="", started_us=0, now_us=0)
+
+
+class Moment(NamedTuple):
+    """Now, by all that tells the time.
+
+    Attributes:
+        clock_us: By this node's clock.
+        witnessed_us: By the word of peers; by the clock while there is none.
+        running_us: How long this machine was counted running.
+    """
+
+    clock_us: int
+    witnessed_us: int
+    running_us: int
+
+    def after_us(self, earlier: "Moment") -> int:
+        """Return how much time passed since *earlier*, at least: a clock that jumped counts not."""
+        by_clock = self.clock_us - earlier.clock_us
+        by_word = self.witnessed_us - earlier.witnessed_us
+        return max(min(by_clock, by_word), self.running_us - earlier.running_us)
+
+
+def witnessed_us(heard: Mapping[str, int], about: str | None, *, speakers: int) -> int | None:
+    """Return a time that has come by the word of peers, or None if too few of them spoke.
+
+    Args:
+        heard: The latest time that each peer signed, by node id.
+        about: Who sent what the question is about; it is believed as far as that goes.
+        speakers: How many peers could speak. Two must agree where there are two.
+
+    Returns:
+        The later of what *about* says and of what two say, in microseconds since 1970.
+    """
+    times = sorted(heard.values(), reverse=True)
+    voices = min(_VOICES, speakers)
+    agreed = times[voices - 1 : voices] if voices else []
+    own = [heard[about]] if about is not None and about in heard else []
+    return max([*agreed, *own], default=None)
+
+
+def count_running(db: NodeDb, uptime: Uptime) -> int:
+    """Count the time that passed since the last call; return the total, in microseconds.
+
+    It is never more than what really passed, however many processes count at once. What is known
+    of one boot is that it goes on between two processes; otherwise only the life of this process
+    counts, from where another has not counted already.
+
+    Raises:
+        PannierError: ``node.db`` cannot be read or written.
+    """
+    with db.transaction():
+        counted, until = (int.from_bytes(db.meta(key) or b"", "big") for key in (_COUNTED, _UNTIL))
+        boot = (db.meta(_BOOT) or b"").decode(errors="replace")
+        since = uptime.started_us
+        if until <= uptime.now_us:
+            is_same = bool(boot) and boot == uptime.boot
+            since = until if is_same else max(since, until)
+        piece = uptime.now_us - since
+        if piece < _LEAST_PIECE_US and boot == uptime.boot:
+            return counted
+        db.set_meta(_COUNTED, (counted + piece).to_bytes(8, "big"))
+        db.set_meta(_UNTIL, uptime.now_us.to_bytes(8, "big"))
+        db.set_meta(_BOOT, uptime.boot.encode())
+    return counted + piece
+
+
+def has_lain(running_us: int, since_us: int, lifetime_days: int) -> bool:
+    """Return whether what came at *since_us* of counted running time has had its whole life."""
+    return running_us - since_us > lifetime_days * _DAY_US

@@ -1,0 +1,103 @@
+"""Files of a home that are not as they were written: one line says so, they stay as they are."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pannier.cli.passphrase import PASSPHRASE
+from tests.cli.computers import Computer, is_one_line, new_computer, type_command
+
+COMMANDS = (["put", "x", "2"], ["get", "x"], ["verify"], ["status"], ["things"])
+
+
+def key_file(computer: Computer) -> Path:
+    return computer.home / "keys" / "node.key"
+
+
+def ledger_file(computer: Computer) -> Path:
+    (path,) = (computer.home / "ledgers").glob("*.db")
+    return path
+
+
+def check_refused(computer: Computer, path: Path, says: str = "") -> None:
+    """All commands say in one line what is wrong with *path*, and leave it as it is."""
+    before = path.read_bytes()
+    for words in COMMANDS:
+        done = type_command("--home", str(computer.home), *words)
+        assert done.status in (1, 2), (words, done)
+        assert done.out == "" or words == ["verify"]
+        assert is_one_line(done.err) or words == ["verify"], (words, done.err)
+        assert says in done.err, (words, done.err)
+    assert path.read_bytes() == before
+
+
+@pytest.fixture
+def written(farm: Computer) -> Computer:
+    farm.types("put", "x", '"the word"')
+    return farm
+
+
+@pytest.mark.parametrize("size", [0, 1, 20, -1])
+def test_a_key_file_that_was_cut_off(written: Computer, size: int) -> None:
+    path = key_file(written)
+    path.write_bytes(path.read_bytes()[:size])
+    check_refused(written, path)
+    assert type_command("--home", str(written.home), "init").status == 2
+
+
+@pytest.mark.parametrize("place", range(0, 140, 9))
+def test_a_key_file_under_a_passphrase_with_a_flipped_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: int
+) -> None:
+    monkeypatch.setenv(PASSPHRASE, "old")
+    computer = Computer(tmp_path / "node")
+    shutil.copytree(_sealed_home(tmp_path), computer.home)
+    path = key_file(computer)
+    data = bytearray(path.read_bytes())
+    data[place % len(data)] ^= 1
+    path.write_bytes(bytes(data))
+    computer.types("get", "x", status=1)
+    assert path.read_bytes() == bytes(data)
+
+
+_made: dict[str, Path] = {}
+
+
+def _sealed_home(tmp_path: Path) -> Path:
+    """Make one home under the passphrase "old" for all cases: that takes a while."""
+    if "home" not in _made:
+        computer = Computer(tmp_path.parent / "sealed")
+        computer.types("init", "--name", "node")
+        computer.types("put", "x", "1")
+        _made["home"] = computer.home
+    return _made["home"]
+
+
+@pytest.mark.parametrize("size", [0, 15, 100, 4096, 5000, 20_000])
+def test_a_ledger_file_that_was_cut_off(written: Computer, size: int) -> None:
+    path = ledger_file(written)
+    path.write_bytes(path.read_bytes()[:size])
+    check_refused(written, path)
+
+
+def test_a_ledger_file_of_another_node(written: Computer, tmp_path: Path) -> None:
+    other = new_computer(tmp_path, "other")
+    other.types("put", "x", '"a secret"')
+    theirs = ledger_file(other)
+    ledger_file(written).unlink()
+    mine = written.home / "ledgers" / theirs.name
+    shutil.copy(theirs, mine)
+    check_refused(written, mine, "is of another node, or of this one under other keys")
+
+
+def test_other_keys_in_the_home_open_none_of_its_ledgers(written: Computer, tmp_path: Path) -> None:
+    other = new_computer(tmp_path, "other")
+    shutil.copy(key_file(other), key_file(written))
+    check_refused(written, ledger_file(written), "only the keys that wrote it open it")
+
+
+def test_something_else_with_the_name_of_a_ledger(written: Computer) -> None:
+    path = ledger_file(written)
+    path.write_text("a letter" * 1000)
+    check_refused(written, path)

@@ -1,0 +1,260 @@
+"""Nodes that know a name and a passphrase, and nothing of each other."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ledger.algorithm import Algorithm
+from ledger.append import Author, Draft, append
+from ledger.card import Card
+from ledger.entry import MEMBERS_THING, Action
+from ledger.facts import Grant
+from ledger.keys import KeyStretch
+from ledger.members import Role, members
+from ledger.passphrase import PassphraseLedger
+from ledger.signing import Signer
+from ledger.store import Store
+from pannier import passphrase_ledgers
+from pannier.backup import backup, restore
+from pannier.errors import UsageError
+from pannier.home import remove_peer
+from pannier.importing import Outcome
+from pannier.passphrase_ledgers import hellos, join, meet_members
+from tests.ledger.world import keys_of
+from tests.sim.world import World, assert_equal, fragments, tree
+
+CHEAP = KeyStretch(passes=1, lanes=1, memory_kib=8)
+NAME, WORDS = "harbour", "dune acorn pilot velvet"
+THREE = ("ada", "bea", "cyd")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """Three who know a passphrase, and nobody's card."""
+    with World(tmp_path, ()) as world:
+        for name in (*THREE, "eve"):
+            world.add(name)
+        for name in THREE:
+            enter(world, name)
+        yield world
+
+
+def enter(world: World, name: str, words: str = WORDS) -> Store:
+    return join(world[name], NAME, words, stretch=CHEAP)
+
+
+def names_of_peers(world: World, name: str) -> list[str]:
+    return sorted(peer.name for peer in world[name].peers.values())
+
+
+def test_three_who_exchanged_no_card_sync_over_a_stick(world: World) -> None:
+    for name in THREE:
+        assert names_of_peers(world, name) == []
+        world.put(name, f"well of {name}", 1, ledger=NAME)
+    world.rounds(THREE, 3)
+    found = assert_equal(world, THREE, NAME)
+    assert len(found["heads"]) == 3  # type: ignore[arg-type]
+    assert names_of_peers(world, "ada") == ["bea", "cyd"]
+    assert names_of_peers(world, "cyd") == ["ada", "bea"]
+    world.reopen("ada")
+    assert names_of_peers(world, "ada") == ["bea", "cyd"], "they are kept"
+
+
+def test_what_is_for_all_lies_on_the_stick_once(world: World) -> None:
+    world.rounds(THREE, 3)
+    world.put("ada", "photo", world["ada"].entropy(20_000).hex(), ledger=NAME)
+    world.exchange("ada", "fresh")
+    sizes = [path.stat().st_size for path in fragments(world.stick("fresh"))]
+    assert sum(one > 15_000 for one in sizes) == 1
+
+
+def test_who_guesses_wrong_learns_nothing(world: World) -> None:
+    enter(world, "eve", "dune acorn pilot velour")
+    world.put("ada", "well", 1, ledger=NAME)
+    world.rounds(THREE, 2)
+    eve = world["eve"]
+    before = tree(world.stick() / "pannier")
+    done = world.exchange("eve")
+    assert done.collected.others == len(fragments(world.stick())) - 1, "all but her own hello"
+    assert done.report.outcomes == {}
+    assert names_of_peers(world, "eve") == []
+    assert len(list(eve.ledgers())) == 1
+    assert len(members(world.store("eve", NAME))) == 2, "the key of her passphrase, and she"
+    after = tree(world.stick() / "pannier")
+    changed = {path for path, data in before.items() if after.get(path) != data}
+    assert changed <= {"README.txt"}, "she takes nothing off"
+    world.rounds(THREE, 1)
+    assert all("eve" not in names_of_peers(world, name) for name in THREE)
+
+
+def test_nobody_without_the_passphrase_finds_the_name_on_a_stick(world: World) -> None:
+    world.rounds(THREE, 2)
+    for path, data in tree(world.stick()).items():
+        assert NAME.encode() not in data, path
+        for name in THREE:
+            assert world[name].card.author not in data, path
+
+
+def test_a_hello_lies_on_every_medium_once_and_stays(world: World) -> None:
+    world.exchange("ada", "one")
+    (hello,) = hellos(world["ada"])
+    for stick in ("one", "two", "one"):
+        world.exchange("ada", stick)
+        world.exchange("bea", stick)
+        on_it = [path.name for path in fragments(world.stick(stick))]
+        assert sum(hello.bundle_id in name for name in on_it) == 1
+    assert hellos(world["ada"]) == [world["ada"].db.bundle(hello.bundle_id)]
+
+
+def test_a_hello_is_read_once(world: World) -> None:
+    world.exchange("ada")
+    (hello,) = hellos(world["ada"])
+    first = world.exchange("bea").report
+    assert first.outcomes[hello.bundle_id] is Outcome.MERGED
+    assert "met ada through the ledger harbour" in first.notes
+    assert hello.bundle_id not in world.exchange("bea").report.outcomes
+
+
+def test_a_lost_hello_is_made_anew(world: World) -> None:
+    world.exchange("ada")
+    (hello,) = hellos(world["ada"])
+    world.forget("ada")
+    (again,) = hellos(world["ada"])
+    assert again.bundle_id != hello.bundle_id
+    world.exchange("ada", "other")
+    assert world.exchange("bea", "other").report.outcomes[again.bundle_id] is Outcome.MERGED
+
+
+def test_an_expired_hello_is_made_anew(world: World) -> None:
+    world.rounds(THREE, 3)
+    (hello,) = hellos(world["ada"])
+    world["ada"].db.run("UPDATE bundle SET expiry = 0 WHERE id = ?", hello.bundle_id)
+    (again,) = hellos(world["ada"])
+    assert again.bundle_id != hello.bundle_id
+    assert again.expiry_days > 0
+
+
+def test_joining_twice_says_nothing_new(world: World) -> None:
+    ada = world["ada"]
+    store = enter(world, "ada")
+    sizes = [log.size for log in store.logs()]
+    assert [log.size for log in enter(world, "ada").logs()] == sizes == [1]
+    with pytest.raises(UsageError, match="not by this passphrase"):
+        enter(world, "ada", "another")
+    assert len(list(ada.ledgers())) == 1
+
+
+def test_who_lost_everything_but_its_keys_joins_again(world: World) -> None:
+    world.put("ada", "well", 1, ledger=NAME)
+    world.rounds(THREE, 3)
+    world.reopen("ada")
+    for path in (*world.home("ada").ledgers.glob("*"), *world.home("ada").cards.glob("*")):
+        path.unlink()
+    world.forget("ada")
+    enter(world, "ada")
+    world.rounds(THREE, 3, "fresh")
+    world.put("bea", "well", 2, ledger=NAME)
+    world.rounds(THREE, 3, "fresh")
+    assert_equal(world, THREE, NAME)
+
+
+def test_the_network_key_stands_on_no_disk(world: World) -> None:
+    found = PassphraseLedger.derive(NAME, WORDS, CHEAP)
+    world.rounds(THREE, 2)
+    world.reopen("ada")
+    secrets = (found.network_key, found.admin.private_bytes_raw(), WORDS.encode())
+    files = [path for path in world.home("ada").path.rglob("*") if path.is_file()]
+    assert any(path.suffix == ".db" for path in files)
+    for path in files:
+        data = path.read_bytes()
+        for secret in secrets:
+            assert secret not in data, path
+            assert secret.hex().encode() not in data, path
+    assert world["ada"].epochs.of(world.store("ada", NAME)).sealing is not None
+
+
+def test_a_node_that_lacks_the_key_says_no_hello(world: World) -> None:
+    """As one that took the ledger from the backup of another node."""
+    store = world.store("ada", NAME)
+    with store.transaction():
+        store.run("DELETE FROM meta WHERE key = 'network key'")
+    assert hellos(world["ada"]) == []
+    assert world["ada"].group_keys() == []
+    enter(world, "ada")
+    assert len(hellos(world["ada"])) == 1
+
+
+def test_a_backup_that_another_node_takes_has_the_key_but_no_membership(
+    world: World, tmp_path: Path
+) -> None:
+    kept = tmp_path / "harbour.backup"
+    backup(world["ada"], world.store("ada", NAME), kept, "of the backup")
+    restore(world["eve"], kept, "of the backup")
+    assert world["eve"].group_keys() == world["ada"].group_keys()
+    assert hellos(world["eve"]) == []
+    enter(world, "eve")
+    world.put("eve", "well", 1, ledger=NAME)
+    names = (*THREE, "eve")
+    world.rounds(names, 3)
+    assert_equal(world, names, NAME)
+
+
+def test_peers_of_one_name_get_numbers(world: World) -> None:
+    admit(world, "ada", *made_up("Bea", "bea", 'b|"ad'))
+    world.rounds(THREE, 2)
+    known = names_of_peers(world, "cyd")
+    assert {"ada", "bea"} & set(known) == {"ada", "bea"}
+    assert len(known) == 5
+    assert len({name.casefold() for name in known}) == 5
+
+
+def test_made_up_members_do_not_fill_the_house(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passphrase_ledgers, "_MOST_MEMBERS", 5)
+    admit(world, "ada", *made_up(*(f"nobody {number}" for number in range(9))))
+    world.exchange("ada")
+    world.exchange("bea")
+    assert len(world["bea"].peers) <= 5
+
+
+def test_a_made_up_card_without_a_usable_key_stops_nobody(world: World) -> None:
+    keys = ((int(Algorithm.X25519), bytes(32)),)
+    admit(world, "ada", Card.sign(keys_of("mallory").signing, name="mallory", keys=keys))
+    world.put("ada", "well", 1, ledger=NAME)
+    world.rounds(THREE, 3)
+    assert_equal(world, THREE, NAME)
+    assert all("mallory" not in names_of_peers(world, name) for name in THREE)
+
+
+def test_a_peer_that_was_removed_is_met_again(world: World) -> None:
+    """There is no way to remove anybody but a new name: said in docs/trust.md."""
+    world.rounds(THREE, 2)
+    remove_peer(world.home("ada"), "bea")
+    world.reopen("ada")
+    notes: list[str] = []
+    meet_members(world["ada"], notes)
+    assert notes == ["met bea through the ledger harbour"]
+
+
+def admit(world: World, by: str, *cards: Card) -> None:
+    """Somebody who knows the passphrase grants cards that it made up."""
+    found = PassphraseLedger.derive(NAME, WORDS, CHEAP)
+    admin = Author(signer=Signer(found.admin), entropy=world[by].entropy)
+    drafts = [
+        Draft(
+            thing=MEMBERS_THING,
+            payload=Grant(card=card, role=Role.WRITER).to_payload(),
+            time_us=world.clock(),
+            action=Action.GRANT,
+        )
+        for card in cards
+    ]
+    for _ in append(world.store(by, NAME), admin, drafts):
+        pass
+
+
+def made_up(*names: str) -> list[Card]:
+    return [replace(keys_of(f"{n} {name}"), name=name).card for n, name in enumerate(names)]

@@ -17,7 +17,7 @@ from pannier.home import Peer
 from pannier.housekeeping import keep_house
 from pannier.importing import Outcome, Report, import_arrived
 from pannier.node import Node
-from pannier.nodedb import OutBundle
+from pannier.out_bundle import OutBundle
 from pannier.passphrase_ledgers import hellos
 from pannier.sending import prepare
 from pannier.times import time_text

@@ -28,7 +28,7 @@ from pannier.home import Peer
 from pannier.lacks import Piece, in_order, parts, spans_lacked
 from pannier.lock import exclusive
 from pannier.node import Node
-from pannier.nodedb import OutBundle
+from pannier.out_bundle import OutBundle
 from pannier.sending import Load, expiry_day, reconcile, take_back
 from pannier.statements import withdraw
 from pannier.way import Way

@@ -4,128 +4,20 @@ Bookkeeping only: losing it loses no entry. What peers confirmed is asked again,
 were on their way are planned again.
 """
 
-import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Self
 
 from bundler.plan import Span
 from ledger.genesis import LedgerId
 from ledger.log import LogName
-from pannier.errors import BusyError, PannierError
+from pannier.nodedb_file import NodeDbFile, Value, as_blob, as_int, as_optional
+from pannier.out_bundle import OutBundle, out_bundle_from_row
 
-VERSION = 1
 UNTOLD = b""
 """In place of a digest: what a peer was told last may never have reached it."""
 
-_BUSY_SECONDS = 30.0
 _ARRIVED = ("confirmed", "sent")
 _MAX_RECEIPTS = 3000
-_Value = int | str | bytes | None
-
-_TABLES = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE peer (
-    id TEXT PRIMARY KEY,
-    incarnation BLOB,
-    counter INTEGER NOT NULL DEFAULT -1,
-    have BLOB,
-    told BLOB,
-    told_in TEXT,
-    told_time INTEGER NOT NULL DEFAULT 0,
-    heard INTEGER
-) WITHOUT ROWID;
-CREATE TABLE pairwise (
-    peer TEXT, id BLOB, sealed BLOB NOT NULL, mine INTEGER NOT NULL, PRIMARY KEY (peer, id)
-) WITHOUT ROWID;
-CREATE TABLE bundle (
-    id TEXT PRIMARY KEY,
-    peer TEXT NOT NULL,
-    name TEXT NOT NULL,
-    state TEXT NOT NULL,
-    control INTEGER NOT NULL,
-    counter INTEGER NOT NULL,
-    written INTEGER NOT NULL DEFAULT 0,
-    created INTEGER NOT NULL,
-    expiry INTEGER NOT NULL,
-    bytes INTEGER NOT NULL,
-    note TEXT NOT NULL DEFAULT '',
-    key BLOB
-) WITHOUT ROWID;
-CREATE INDEX bundle_peer ON bundle (peer, state);
-CREATE TABLE span (
-    bundle TEXT, ledger BLOB, author BLOB, incarnation BLOB, first INTEGER, end INTEGER,
-    PRIMARY KEY (bundle, ledger, author, incarnation, first)
-) WITHOUT ROWID;
-CREATE TABLE audience (peer TEXT, bundle TEXT, PRIMARY KEY (peer, bundle)) WITHOUT ROWID;
-CREATE INDEX audience_bundle ON audience (bundle);
-CREATE TABLE due (
-    peer TEXT, bundle TEXT, reason TEXT NOT NULL, counter INTEGER NOT NULL, told TEXT,
-    PRIMARY KEY (peer, bundle)
-) WITHOUT ROWID;
-CREATE TABLE seen (
-    bundle TEXT PRIMARY KEY, peer TEXT NOT NULL, expiry INTEGER NOT NULL, outcome TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE waiting (
-    bundle TEXT, peer TEXT, kind TEXT, ledger BLOB, author BLOB, incarnation BLOB, number INTEGER,
-    PRIMARY KEY (bundle, kind, ledger, author, incarnation, number)
-) WITHOUT ROWID;
-CREATE TABLE witness (
-    peer TEXT PRIMARY KEY, bundle TEXT NOT NULL, time INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE lying (bundle TEXT PRIMARY KEY, since INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE decision (
-    content BLOB PRIMARY KEY,
-    bundle TEXT NOT NULL,
-    sender TEXT NOT NULL,
-    verdict TEXT NOT NULL,
-    reason TEXT NOT NULL,
-    time INTEGER NOT NULL,
-    summary TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE medium (
-    id TEXT PRIMARY KEY, label TEXT NOT NULL, path TEXT NOT NULL, last INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE on_medium (
-    medium TEXT, bundle TEXT, time INTEGER NOT NULL, PRIMARY KEY (medium, bundle)
-) WITHOUT ROWID;
-"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutBundle:
-    """A bundle of ours.
-
-    Attributes:
-        bundle_id: 16 hex digits.
-        peer: Node id of the recipient.
-        name: Its name in the spool.
-        state: ``queued``, or how it ended: ``confirmed``, ``refused``, ``expired``, ``replaced``;
-            ``sent``, to a peer that cannot answer, as often as it was to be.
-        control: Whether it carries no entries.
-        counter: The node's counter that it was made under.
-        written: Onto how many media or links it went.
-        created_us: When it was sealed.
-        expiry_days: When it may be dropped.
-        size_bytes: Sealed.
-        note: Why it was refused.
-        key_id: Of the pairwise key that it is sealed under; None for a full bundle.
-    """
-
-    bundle_id: str
-    peer: str
-    name: str
-    state: str
-    control: bool
-    counter: int
-    written: int
-    created_us: int
-    expiry_days: int
-    size_bytes: int
-    note: str = ""
-    key_id: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,74 +39,8 @@ class PeerState:
     told_us: int
 
 
-class NodeDb:
+class NodeDb(NodeDbFile):
     """An open ``node.db``."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        """Use `open` instead."""
-        self._db = connection
-
-    @classmethod
-    def open(cls, path: Path) -> Self:
-        """Open ``node.db``, making it if it is not there.
-
-        Raises:
-            PannierError: it cannot be read, or only by a newer pannier.
-        """
-        with _errors():
-            db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_SECONDS)
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = FULL")
-            self = cls(db)
-            with self.transaction():
-                version = db.execute("PRAGMA user_version").fetchone()[0]
-                if version == 0:
-                    for statement in _TABLES.split(";"):
-                        db.execute(statement)
-                    db.execute(f"PRAGMA user_version = {VERSION}")
-                elif version != VERSION:
-                    raise PannierError(f"{path} was written by a newer pannier: use that")
-        return self
-
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Hold the write lock; what is done inside is durable together or not at all."""
-        if self._db.in_transaction:
-            yield
-            return
-        with _errors():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-                self._db.execute("COMMIT")
-            except BaseException:
-                self._db.rollback()
-                raise
-
-    def rows(self, sql: str, *values: _Value) -> list[tuple[_Value, ...]]:
-        """Return all rows of a query."""
-        with _errors():
-            return self._db.execute(sql, values).fetchall()
-
-    def run(self, sql: str, *values: _Value) -> int:
-        """Change something; return how many rows it changed."""
-        with _errors():
-            return self._db.execute(sql, values).rowcount
-
-    # -- the node itself ----------------------------------------------------------------------
-
-    def meta(self, key: str) -> bytes | None:
-        """Return a small value, or None."""
-        found = self.rows("SELECT value FROM meta WHERE key = ?", key)
-        return bytes(_blob(found[0][0])) if found else None
-
-    def set_meta(self, key: str, value: bytes) -> None:
-        """Keep a small value."""
-        self.run("INSERT OR REPLACE INTO meta VALUES (?, ?)", key, value)
 
     def forged(self) -> int:
         """Return how many fragments for this node were thrown away: damaged or forged."""
@@ -237,11 +63,11 @@ class NodeDb:
             return PeerState(incarnation=None, counter=-1, have=None, told=None, told_us=0)
         incarnation, counter, have, told, told_us = found[0]
         return PeerState(
-            incarnation=_optional(incarnation),
-            counter=_int(counter),
-            have=_optional(have),
-            told=_optional(told),
-            told_us=_int(told_us),
+            incarnation=as_optional(incarnation),
+            counter=as_int(counter),
+            have=as_optional(have),
+            told=as_optional(told),
+            told_us=as_int(told_us),
         )
 
     def advance_peer(self, peer: str, incarnation: bytes, counter: int) -> bool:
@@ -277,7 +103,7 @@ class NodeDb:
     def heard(self) -> dict[str, int]:
         """Return the latest time that each peer signed, by node id."""
         found = self.rows("SELECT id, heard FROM peer WHERE heard NOT NULL")
-        return {str(peer): _int(time_us) for peer, time_us in found}
+        return {str(peer): as_int(time_us) for peer, time_us in found}
 
     def set_have(self, peer: str, have: bytes) -> None:
         """Keep the have section that *peer* sent last."""
@@ -302,7 +128,7 @@ class NodeDb:
     def witness_told_us(self, peer: str) -> int | None:
         """Return when *peer* was last told what was witnessed, unless that got lost."""
         found = self.rows("SELECT time FROM witness WHERE peer = ?", peer)
-        return _int(found[0][0]) if found else None
+        return as_int(found[0][0]) if found else None
 
     def tell_again(self, peer: str) -> None:
         """Forget that *peer* was told anything."""
@@ -366,7 +192,7 @@ class NodeDb:
     def bundle(self, bundle_id: str) -> OutBundle | None:
         """Return a bundle of ours, whatever became of it."""
         found = self.rows("SELECT * FROM bundle WHERE id = ?", bundle_id)
-        return _bundle(found[0]) if found else None
+        return out_bundle_from_row(found[0]) if found else None
 
     def bundles(self, peer: str, state: str = "queued") -> list[OutBundle]:
         """Return the bundles for *peer* in *state*, oldest first."""
@@ -375,7 +201,7 @@ class NodeDb:
             peer,
             state,
         )
-        return [_bundle(row) for row in found]
+        return [out_bundle_from_row(row) for row in found]
 
     def note_audience(self, bundle_id: str, peers: Iterable[str]) -> None:
         """Note for which peers a bundle of ours for a group is meant."""
@@ -400,11 +226,14 @@ class NodeDb:
             peer,
             state,
         )
-        return [_bundle(row) for row in found]
+        return [out_bundle_from_row(row) for row in found]
 
     def queued_bundles(self) -> list[OutBundle]:
         """Return all bundles of ours that are on their way, whoever they are for."""
-        return [_bundle(row) for row in self.rows("SELECT * FROM bundle WHERE state = 'queued'")]
+        return [
+            out_bundle_from_row(row)
+            for row in self.rows("SELECT * FROM bundle WHERE state = 'queued'")
+        ]
 
     def end_bundle(self, bundle_id: str, state: str, note: str = "") -> None:
         """Note how a bundle ended; its spans are planned again unless the peer has them."""
@@ -452,7 +281,7 @@ class NodeDb:
             ledger_id,
             *log,
         )
-        return [Span(_int(first), _int(end)) for first, end in found]
+        return [Span(as_int(first), as_int(end)) for first, end in found]
 
     def note_written(self, bundle_id: str, medium: str, time_us: int) -> None:
         """Note that a bundle stands, durably, on a medium."""
@@ -539,58 +368,10 @@ class NodeDb:
         return frozenset(str(bundle) for (bundle,) in found)
 
 
-def _bundle(row: tuple[_Value, ...]) -> OutBundle:
-    bundle_id, peer, name, state, control, counter, written, created, expiry, size, note, key = row
-    return OutBundle(
-        bundle_id=str(bundle_id),
-        peer=str(peer),
-        name=str(name),
-        state=str(state),
-        control=bool(control),
-        counter=_int(counter),
-        written=_int(written),
-        created_us=_int(created),
-        expiry_days=_int(expiry),
-        size_bytes=_int(size),
-        note=str(note),
-        key_id=_optional(key),
-    )
-
-
-def _span(row: tuple[_Value, ...]) -> tuple[LedgerId, LogName, Span]:
+def _span(row: tuple[Value, ...]) -> tuple[LedgerId, LogName, Span]:
     ledger_id, author, incarnation, first, end = row
     return (
-        LedgerId(_blob(ledger_id)),
-        LogName(_blob(author), _blob(incarnation)),
-        Span(_int(first), _int(end)),
+        LedgerId(as_blob(ledger_id)),
+        LogName(as_blob(author), as_blob(incarnation)),
+        Span(as_int(first), as_int(end)),
     )
-
-
-def _int(value: _Value) -> int:
-    if not isinstance(value, int):
-        raise PannierError("node.db is damaged: move it away, it is made anew")
-    return value
-
-
-def _blob(value: _Value) -> bytes:
-    if not isinstance(value, bytes):
-        raise PannierError("node.db is damaged: move it away, it is made anew")
-    return value
-
-
-def _optional(value: _Value) -> bytes | None:
-    return None if value is None else _blob(value)
-
-
-@contextmanager
-def _errors() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if "locked" in str(error):
-            raise BusyError("another pannier is at work in this home; try again") from error
-        raise PannierError(f"node.db: {error}") from error
-    except sqlite3.DatabaseError as error:
-        raise PannierError(
-            f"node.db is damaged ({error}): move it away, it is made anew"
-        ) from error

@@ -34,7 +34,7 @@ from pannier.home import add_peer, is_file_name
 from pannier.lacks import Piece, parts
 from pannier.lock import exclusive
 from pannier.node import Node
-from pannier.nodedb import OutBundle
+from pannier.out_bundle import OutBundle
 from pannier.sending import CONTROL_PRIORITY, MAX_MTU, Load, reconcile
 from pannier.statements import withdraw
 

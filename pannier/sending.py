@@ -27,8 +27,8 @@ from pannier.housekeeping import end_expired
 from pannier.lacks import Piece, pieces
 from pannier.lock import exclusive
 from pannier.node import Node
-from pannier.nodedb import OutBundle
 from pannier.notice import Notice, known_facts, notice_for
+from pannier.out_bundle import OutBundle
 from pannier.statements import withdraw
 from pannier.way import Way
 from spool.name import BundleName

@@ -16,7 +16,7 @@ from ledger.log import root_at
 from pannier.have import KnownHave, known_have
 from pannier.home import Peer
 from pannier.node import Node
-from pannier.nodedb import OutBundle
+from pannier.out_bundle import OutBundle
 from spool.name import BundleName
 
 _LAST_INCARNATION = b"\xff" * 8

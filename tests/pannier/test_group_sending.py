@@ -22,8 +22,8 @@ from pannier.home import remove_peer
 from pannier.importing import Outcome, keyring
 from pannier.membership import revoke, share
 from pannier.node import Node
-from pannier.nodedb import OutBundle
 from pannier.oneway import pack, unpack
+from pannier.out_bundle import OutBundle
 from spool.name import BundleName
 from tests.pannier.groups import copy_group, make_group
 from tests.sim.world import World, assert_equal, fragments, tree

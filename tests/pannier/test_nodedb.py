@@ -11,7 +11,8 @@ from bundler.plan import Span
 from ledger.genesis import LedgerId
 from ledger.log import LogName
 from pannier.errors import BusyError, PannierError
-from pannier.nodedb import UNTOLD, NodeDb, OutBundle
+from pannier.nodedb import UNTOLD, NodeDb
+from pannier.out_bundle import OutBundle
 
 PEER, OTHER = "a" * 16, "b" * 16
 LEDGER = LedgerId(bytes(16))
@@ -251,7 +252,7 @@ def test_a_value_of_the_wrong_type_is_damage(db: NodeDb) -> None:
 def test_another_process_that_writes_for_too_long(
     tmp_path: Path, db: NodeDb, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pannier.nodedb._BUSY_SECONDS", 0.01)
+    monkeypatch.setattr("pannier.nodedb_file._BUSY_SECONDS", 0.01)
     late = NodeDb.open(tmp_path / "node.db")
     with db.transaction(), pytest.raises(BusyError, match="another pannier"), late.transaction():
         pass

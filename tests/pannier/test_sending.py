@@ -19,7 +19,7 @@ from pannier.importing import keyring
 from pannier.ledgers import put
 from pannier.lock import exclusive
 from pannier.membership import share
-from pannier.nodedb import OutBundle
+from pannier.out_bundle import OutBundle
 from pannier.sending import prepare
 from spool.name import BundleName
 from tests.sim.world import World, assert_equal, data_queue

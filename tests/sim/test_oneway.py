@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from pannier.exchange import Exchanged
-from pannier.nodedb import OutBundle
 from pannier.oneway import pack, unpack
+from pannier.out_bundle import OutBundle
 from pannier.sending import prepare
 from tests.sim.world import World, data_queue, facts, fragments
 

@@ -1,0 +1,197 @@
+"""The file ``node.db`` itself: its tables, and reading and changing it (docs/format.md 9.3)."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from pannier.errors import BusyError, PannierError
+
+VERSION = 1
+_BUSY_SECONDS = 30.0
+Value = int | str | bytes | None
+"""What a column holds."""
+
+_TABLES = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE peer (
+    id TEXT PRIMARY KEY,
+    incarnation BLOB,
+    counter INTEGER NOT NULL DEFAULT -1,
+    have BLOB,
+    told BLOB,
+    told_in TEXT,
+    told_time INTEGER NOT NULL DEFAULT 0,
+    heard INTEGER
+) WITHOUT ROWID;
+CREATE TABLE pairwise (
+    peer TEXT, id BLOB, sealed BLOB NOT NULL, mine INTEGER NOT NULL, PRIMARY KEY (peer, id)
+) WITHOUT ROWID;
+CREATE TABLE bundle (
+    id TEXT PRIMARY KEY,
+    peer TEXT NOT NULL,
+    name TEXT NOT NULL,
+    state TEXT NOT NULL,
+    control INTEGER NOT NULL,
+    counter INTEGER NOT NULL,
+    written INTEGER NOT NULL DEFAULT 0,
+    created INTEGER NOT NULL,
+    expiry INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    note TEXT NOT NULL DEFAULT '',
+    key BLOB
+) WITHOUT ROWID;
+CREATE INDEX bundle_peer ON bundle (peer, state);
+CREATE TABLE span (
+    bundle TEXT, ledger BLOB, author BLOB, incarnation BLOB, first INTEGER, end INTEGER,
+    PRIMARY KEY (bundle, ledger, author, incarnation, first)
+) WITHOUT ROWID;
+CREATE TABLE audience (peer TEXT, bundle TEXT, PRIMARY KEY (peer, bundle)) WITHOUT ROWID;
+CREATE INDEX audience_bundle ON audience (bundle);
+CREATE TABLE due (
+    peer TEXT, bundle TEXT, reason TEXT NOT NULL, counter INTEGER NOT NULL, told TEXT,
+    PRIMARY KEY (peer, bundle)
+) WITHOUT ROWID;
+CREATE TABLE seen (
+    bundle TEXT PRIMARY KEY, peer TEXT NOT NULL, expiry INTEGER NOT NULL, outcome TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE waiting (
+    bundle TEXT, peer TEXT, kind TEXT, ledger BLOB, author BLOB, incarnation BLOB, number INTEGER,
+    PRIMARY KEY (bundle, kind, ledger, author, incarnation, number)
+) WITHOUT ROWID;
+CREATE TABLE witness (
+    peer TEXT PRIMARY KEY, bundle TEXT NOT NULL, time INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE lying (bundle TEXT PRIMARY KEY, since INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE decision (
+    content BLOB PRIMARY KEY,
+    bundle TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    verdict TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    time INTEGER NOT NULL,
+    summary TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE medium (
+    id TEXT PRIMARY KEY, label TEXT NOT NULL, path TEXT NOT NULL, last INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE on_medium (
+    medium TEXT, bundle TEXT, time INTEGER NOT NULL, PRIMARY KEY (medium, bundle)
+) WITHOUT ROWID;
+"""
+
+
+class NodeDbFile:
+    """An open file with the tables; what stands in them is for `pannier.nodedb.NodeDb` to say."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        """Use `open` instead."""
+        self._db = connection
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open ``node.db``, making it if it is not there.
+
+        Raises:
+            PannierError: it cannot be read, or only by a newer pannier.
+        """
+        with _errors():
+            db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_SECONDS)
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+            self = cls(db)
+            with self.transaction():
+                version = db.execute("PRAGMA user_version").fetchone()[0]
+                if version == 0:
+                    for statement in _TABLES.split(";"):
+                        db.execute(statement)
+                    db.execute(f"PRAGMA user_version = {VERSION}")
+                elif version != VERSION:
+                    raise PannierError(f"{path} was written by a newer pannier: use that")
+        return self
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Hold the write lock; what is done inside is durable together or not at all."""
+        if self._db.in_transaction:
+            yield
+            return
+        with _errors():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._db.rollback()
+                raise
+
+    def rows(self, sql: str, *values: Value) -> list[tuple[Value, ...]]:
+        """Return all rows of a query."""
+        with _errors():
+            return self._db.execute(sql, values).fetchall()
+
+    def run(self, sql: str, *values: Value) -> int:
+        """Change something; return how many rows it changed."""
+        with _errors():
+            return self._db.execute(sql, values).rowcount
+
+    # -- the node itself ----------------------------------------------------------------------
+
+    def meta(self, key: str) -> bytes | None:
+        """Return a small value, or None."""
+        found = self.rows("SELECT value FROM meta WHERE key = ?", key)
+        return bytes(as_blob(found[0][0])) if found else None
+
+    def set_meta(self, key: str, value: bytes) -> None:
+        """Keep a small value."""
+        self.run("INSERT OR REPLACE INTO meta VALUES (?, ?)", key, value)
+
+
+def as_int(value: Value) -> int:
+    """Return *value*, which must be an integer.
+
+    Raises:
+        PannierError: it is none: the file is damaged.
+    """
+    if not isinstance(value, int):
+        raise PannierError("node.db is damaged: move it away, it is made anew")
+    return value
+
+
+def as_blob(value: Value) -> bytes:
+    """Return *value*, which must be bytes.
+
+    Raises:
+        PannierError: it is none: the file is damaged.
+    """
+    if not isinstance(value, bytes):
+        raise PannierError("node.db is damaged: move it away, it is made anew")
+    return value
+
+
+def as_optional(value: Value) -> bytes | None:
+    """Return *value*, which must be bytes or nothing.
+
+    Raises:
+        PannierError: it is neither: the file is damaged.
+    """
+    return None if value is None else as_blob(value)
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise BusyError("another pannier is at work in this home; try again") from error
+        raise PannierError(f"node.db: {error}") from error
+    except sqlite3.DatabaseError as error:
+        raise PannierError(
+            f"node.db is damaged ({error}): move it away, it is made anew"
+        ) from error

@@ -44,7 +44,7 @@ class Members(Mapping[bytes, Member]):
         """
         self.writing = Role.ADMIN if Term.CENTRALIZED in genesis.terms else Role.WRITER
         """The least role that may write."""
-        self._facts = tuple(facts)
+        self._facts = tuple(fact for fact in facts if _is_heard(genesis, fact))
         self._rulings: Sequence[Ruling] = rule(genesis, self._facts)
         self._ruling = self._rulings[-1]
         self._members = {
@@ -129,6 +129,11 @@ class Members(Mapping[bytes, Member]):
     def decides(self, log: LogName, number: int) -> bool:
         """Return whether entry *number* of *log*, if it is about members, is an admin's word."""
         return number < self._ruling.limit(log, Role.ADMIN)
+
+
+def _is_heard(genesis: Genesis, fact: Fact) -> bool:
+    """Who has the passphrase of a ledger is in it: nobody who has it, too, can say otherwise."""
+    return Term.PASSPHRASE not in genesis.terms or fact.entry.action != Action.REVOKE
 
 
 def members(store: Store) -> Members:

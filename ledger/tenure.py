@@ -8,12 +8,13 @@ and neither depends on what arrived first.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 from ledger.card import Card
-from ledger.facts import Fact, Grant, Revocation, Role
+from ledger.facts import MAX_AFTER, Fact, Grant, Revocation, Role
 from ledger.genesis import Genesis
 from ledger.log import LogName
 
@@ -55,21 +56,43 @@ class Tenure:
     after: frozenset[bytes] = frozenset()
     granted_by: bytes | None = None
 
-    def limit(self, removals: Mapping[bytes, Said], incarnation: bytes) -> int:
-        """Return how much of one log this tenure lets count.
+
+class Cuts:
+    """What the revocations of one author that stand leave of each of its logs.
+
+    Each log is looked at once, however many tenures ask: a hostile admin may make thousands of
+    each.
+    """
+
+    def __init__(self, removals: Mapping[bytes, Said]) -> None:
+        """Take the revocations, by id; they do not change any more."""
+        self._removals = removals
+        self._found: dict[bytes, tuple[int, AbstractSet[bytes] | None]] = {}
+
+    def limit(self, after: AbstractSet[bytes], incarnation: bytes) -> int:
+        """Return how much of a log a tenure lets count that overrules *after*.
 
         What a removal names stays cut for ever. A log that it does not name counts not at all,
         unless the grant knew of that removal.
         """
-        least = EVERYTHING
-        for removal, said in removals.items():
+        if incarnation not in self._found:
+            self._found[incarnation] = self._cut(incarnation)
+        least, unnamed = self._found[incarnation]
+        return least if unnamed is not None and unnamed <= after else 0
+
+    def _cut(self, incarnation: bytes) -> tuple[int, AbstractSet[bytes] | None]:
+        """Return the least size named, and which do not name it; None: more than any overrules."""
+        least, unnamed = EVERYTHING, set()
+        for removal, said in self._removals.items():
             assert isinstance(said.what, Revocation)  # noqa: S101 -- only such are kept so
             named = said.what.sizes.get(incarnation)
             if named is not None:
                 least = min(least, named)
-            elif removal not in self.after:
-                return 0
-        return least
+                continue
+            unnamed.add(removal)
+            if len(unnamed) > MAX_AFTER:
+                return 0, None
+        return least, unnamed
 
 
 class Ruling:
@@ -80,6 +103,7 @@ class Ruling:
     ) -> None:
         """Args are in order of seniority, and by author and id."""
         self.removals = removals
+        self._cuts: dict[bytes, Cuts] = {}
         self._tenures: dict[bytes, list[Tenure]] = {}
         for tenure in tenures:
             self._tenures.setdefault(tenure.card.author, []).append(tenure)
@@ -109,10 +133,12 @@ class Ruling:
 
     def limit(self, log: LogName, role: Role) -> int:
         """Return how many entries of *log* count as written by somebody with at least *role*."""
-        removals = self.removals_of(log.author)
+        if log.author not in self._cuts:
+            self._cuts[log.author] = Cuts(self.removals_of(log.author))
+        cuts = self._cuts[log.author]
         return max(
             (
-                tenure.limit(removals, log.incarnation)
+                cuts.limit(tenure.after, log.incarnation)
                 for tenure in self.tenures(log.author)
                 if tenure.role >= role
             ),
@@ -147,16 +173,18 @@ class _Speakers:
 
     def __init__(self, facts: Iterable[Fact]) -> None:
         self._facts: dict[bytes, list[Fact]] = {}
-        self._said: dict[bytes, list[Said]] = {}
+        self._said: dict[bytes, dict[bytes, list[Said]]] = {}
         for fact in facts:
             self._facts.setdefault(fact.log.author, []).append(fact)
 
-    def says(self, author: bytes) -> Sequence[Said]:
-        """Return all that *author* says, by id."""
+    def says(self, author: bytes) -> Mapping[bytes, Sequence[Said]]:
+        """Return all that *author* says, by the incarnation of the log where it says it."""
         if author not in self._said:
-            read = ((fact, fact.says()) for fact in self._facts.get(author, ()))
-            said = [Said(fact.id, fact, what) for fact, what in read if what is not None]
-            self._said[author] = sorted(said, key=lambda one: (one.id, *one.fact[:2]))
+            found: dict[bytes, list[Said]] = {}
+            for fact in self._facts.get(author, ()):
+                if (what := fact.says()) is not None:
+                    found.setdefault(fact.log.incarnation, []).append(Said(fact.id, fact, what))
+            self._said[author] = found
         return self._said[author]
 
 
@@ -174,7 +202,8 @@ class _Hearing:
         self._given = given
         self._removals = {author: dict(found) for author, found in given.items()}
         self._ranks: dict[bytes, int] = {}
-        self._heard: set[tuple[LogName, int]] = set()
+        self._cuts: dict[bytes, Cuts] = {}
+        self._unheard: dict[bytes, set[bytes]] = {}
         self._tenures = [Tenure(card=card, role=Role.ADMIN) for card in genesis.admins]
         for rank, tenure in enumerate(self._tenures):  # it grows meanwhile
             if tenure.role is Role.ADMIN:
@@ -186,16 +215,31 @@ class _Hearing:
         return Ruling(self._tenures, self._removals)
 
     def _hear(self, rank: int, tenure: Tenure) -> None:
+        """Apply what an admin says in the logs that this tenure, as the first, lets count.
+
+        How far they count depends on no tenure: from the first on no more removals of the author
+        stand in this hearing.
+        """
         author = tenure.card.author
-        self._ranks.setdefault(author, rank)
-        removals = self._removals.get(author, {})
-        for said in self._speakers.says(author):
-            place = said.fact.log, said.fact.number
-            if place in self._heard:
-                continue
-            if said.fact.number < tenure.limit(removals, said.fact.log.incarnation):
-                self._heard.add(place)
-                self._apply(said)
+        says = self._speakers.says(author)
+        if author not in self._ranks:
+            self._ranks[author] = rank
+            self._cuts[author] = Cuts(self._removals.get(author, {}))
+            self._unheard[author] = set(says)
+        limits = {
+            incarnation: limit
+            for incarnation in self._unheard[author]
+            if (limit := self._cuts[author].limit(tenure.after, incarnation)) > 0
+        }
+        self._unheard[author] -= limits.keys()
+        heard = [
+            said
+            for incarnation, limit in limits.items()
+            for said in says[incarnation]
+            if said.fact.number < limit
+        ]
+        for said in sorted(heard, key=lambda one: (one.id, *one.fact[:2])):
+            self._apply(said)
 
     def _apply(self, said: Said) -> None:
         if isinstance(said.what, Grant):

@@ -69,7 +69,7 @@ def wants_passphrase(path: Path) -> bool:
         PannierError: it is no backup, or cannot be read.
     """
     if not path.is_file():
-        raise UsageError(f"{path} is not there")
+        raise UsageError(f"there is no file {path}")
     try:
         with path.open("rb") as file:
             return read_head(file)[0].stretch is not None
@@ -94,7 +94,7 @@ def restore(node: Node, path: Path, passphrase: str | None) -> Store:
         LedgerError: the disk said no.
     """
     if not path.is_file():
-        raise UsageError(f"{path} is not there")
+        raise UsageError(f"there is no file {path}")
     with _piece(node) as copy:
         try:
             key = _unpack(node, path, passphrase, copy)

@@ -19,7 +19,7 @@ from ledger.facts import Fact
 from ledger.genesis import LedgerId, Term
 from ledger.keys import NodeKeys
 from ledger.log import LogName
-from ledger.members import members
+from ledger.members import Members, members
 from ledger.passphrase import NETWORK_KEY, NETWORK_KEY_LABEL, network_epoch
 from ledger.store import Store
 
@@ -79,7 +79,7 @@ class Keychain:
         """Open what is for the node that has *keys*."""
         self._number = bytes.fromhex(node_id(keys.author))
         self._unwrapper = keys.unwrapper()
-        self._known: dict[LedgerId, tuple[object, KnownEpochs]] = {}
+        self._known: dict[LedgerId, tuple[Members, bytes | None, KnownEpochs]] = {}
         self._unwrapped: dict[tuple[object, ...], Epoch | None] = {}
 
     def of(self, store: Store) -> KnownEpochs:
@@ -88,11 +88,12 @@ class Keychain:
         Raises:
             LedgerError: it cannot be read.
         """
-        mark = store.rows("SELECT data_version, total_changes() FROM pragma_data_version")
+        # Worked out anew with each change of the facts, and so are the epochs: not at every put.
+        of_facts, sealed = members(store), store.meta(NETWORK_KEY)
         known = self._known.get(store.ledger_id)
-        if known is None or known[0] != mark:
-            known = self._known[store.ledger_id] = mark, self._read(store)
-        return known[1]
+        if known is None or known[0] is not of_facts or known[1] != sealed:
+            known = self._known[store.ledger_id] = of_facts, sealed, self._read(store)
+        return known[2]
 
     def group_keys(self, store: Store) -> list[GroupKey]:
         """Return what opens bundles for all members of the ledger in *store*, newest first.

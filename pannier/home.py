@@ -2,13 +2,14 @@
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.algorithm import label_of
 from ledger.card import Card, check_name
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, WrongPassphraseError
 from ledger.keys import (
     Entropy,
     NodeKeys,
@@ -75,6 +76,29 @@ def default_home() -> Path:
     return Path(base) / "pannier"
 
 
+def check_is_new(home: Home) -> None:
+    """Refuse a folder in which a node is, or was.
+
+    Raises:
+        UsageError: there is one already, or ledgers are there that only lost keys open.
+    """
+    if home.keys.exists():
+        raise UsageError(f"{home.path} is a node already: use it, or name another with --home")
+    if _has_ledgers(home):
+        raise UsageError(_keys_gone(home))
+
+
+def _has_ledgers(home: Home) -> bool:
+    return any(home.ledgers.glob("*.db"))
+
+
+def _keys_gone(home: Home) -> str:
+    return (
+        f"{home.keys} is gone: put a copy of it back, nothing else opens the ledgers there; "
+        "or name another folder with --home"
+    )
+
+
 def create_home(
     home: Home,
     name: str,
@@ -98,8 +122,7 @@ def create_home(
         UsageError: there is a node already, or *name* is not a name.
         PannierError: the disk said no.
     """
-    if home.keys.exists():
-        raise UsageError(f"{home.path} is a node already: use it, or name another with --home")
+    check_is_new(home)
     try:
         check_name(name)
     except LedgerError as error:
@@ -127,14 +150,22 @@ def read_key_file(home: Home) -> bytes:
     try:
         return home.keys.read_bytes()
     except FileNotFoundError as error:
+        if _has_ledgers(home):
+            raise UsageError(_keys_gone(home)) from error
         raise UsageError(f"{home.path} is not a node yet: run `pannier init`") from error
     except OSError as error:
         raise PannierError(f"cannot read {home.keys}: {error.strerror}") from error
 
 
 def wants_passphrase(home: Home) -> bool:
-    """Return whether the keys are under a passphrase."""
-    return needs_passphrase(read_key_file(home))
+    """Return whether the keys are under a passphrase.
+
+    Raises:
+        UsageError: there is no node here.
+        PannierError: the key file cannot be read, or is damaged.
+    """
+    with _naming_the_file(home):
+        return needs_passphrase(read_key_file(home))
 
 
 def open_keys(home: Home, passphrase: str | None) -> NodeKeys:
@@ -142,9 +173,21 @@ def open_keys(home: Home, passphrase: str | None) -> NodeKeys:
 
     Raises:
         UsageError: there is no node here.
-        LedgerError: the passphrase is wrong, or the file is damaged.
+        WrongPassphraseError: the passphrase is wrong.
+        PannierError: the key file cannot be read, or is damaged.
     """
-    return keys_from_file(read_key_file(home), passphrase)
+    with _naming_the_file(home):
+        return keys_from_file(read_key_file(home), passphrase)
+
+
+@contextmanager
+def _naming_the_file(home: Home) -> Iterator[None]:
+    try:
+        yield
+    except WrongPassphraseError:
+        raise
+    except LedgerError as error:
+        raise PannierError(f"{home.keys} is damaged ({error}): put a copy of it back") from error
 
 
 def change_passphrase(home: Home, old: str | None, new: str | None, entropy: Entropy) -> None:
@@ -152,8 +195,8 @@ def change_passphrase(home: Home, old: str | None, new: str | None, entropy: Ent
 
     Raises:
         UsageError: there is no node here.
-        LedgerError: *old* is wrong, or the file is damaged.
-        PannierError: the disk said no; the old file is there still.
+        WrongPassphraseError: *old* is wrong.
+        PannierError: the file is damaged, or the disk said no; the old file is there still.
     """
     keys = open_keys(home, old)
     try:

@@ -4,9 +4,12 @@ Holds what is open (keys, peers, ledgers, spool, bookkeeping), knows the clock a
 decides nothing: `pannier.sending`, `pannier.importing` and `pannier.exchange` do.
 """
 
+import re
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import NamedTuple, Self
 
 from cryptography.exceptions import InvalidTag
@@ -45,11 +48,18 @@ _INCARNATION_RANDOM_BITS = 24
 _LAST_INCARNATION = (1 << 8 * _INCARNATION_BYTES) - 1
 _EPOCH_2020_DAYS = 18_262
 _MAX_DAYS = 65_535
+_LEDGER_FILE = re.compile("[0-9a-f]{32}[.]db")
 
 
 def day_of(time_us: int) -> int:
     """Return the day number (since 2020-01-01 UTC) of a time, within what a header can say."""
     return min(max(time_us // _DAY_US - _EPOCH_2020_DAYS, 0), _MAX_DAYS)
+
+
+def _ledger_id(path: Path) -> LedgerId:
+    if not _LEDGER_FILE.fullmatch(path.name):
+        raise PannierError(f"{path} has not the name of a ledger file: move it out of that folder")
+    return LedgerId(bytes.fromhex(path.stem))
 
 
 class WayKeys(NamedTuple):
@@ -170,13 +180,23 @@ class Node:
         return Moment(clock_us, clock_us if witnessed is None else witnessed, running_us)
 
     def _witnessed_us(self, peer: str | None) -> int | None:
-        return witnessed_us(self._heard(), peer, speakers=self._speakers())
+        met = self.db.met()
+        voices = self._speakers(met)
+        # Who has a passphrase can make up any number of members that agree: such tell the time only
+        # where there is nobody whom a person knows.
+        heard = {
+            one: time_us
+            for one, time_us in self._heard().items()
+            if not voices or one not in met or one == peer
+        }
+        return witnessed_us(heard, peer, speakers=voices or self._speakers())
 
     def _heard(self) -> dict[str, int]:
         return {peer: heard for peer, heard in self.db.heard().items() if peer in self.peers}
 
-    def _speakers(self) -> int:
-        return sum(not self.settings(peer).oneway for peer in self.peers.values())
+    def _speakers(self, without: AbstractSet[str] = frozenset()) -> int:
+        known = (peer for peer in self.peers.values() if peer.node_id not in without)
+        return sum(not self.settings(peer).oneway for peer in known)
 
     def meet(self, peer: Peer) -> None:
         """Know one peer more from now on; its card is kept already."""
@@ -230,9 +250,14 @@ class Node:
     # -- ledgers ------------------------------------------------------------------------------
 
     def ledgers(self) -> Iterator[Store]:
-        """Yield every ledger of this node."""
+        """Yield every ledger of this node.
+
+        Raises:
+            PannierError: a file with another name lies among them.
+            LedgerError: one cannot be opened.
+        """
         for path in sorted(self.home.ledgers.glob("*.db")):
-            yield self._opened(LedgerId(bytes.fromhex(path.stem)))
+            yield self._opened(_ledger_id(path))
 
     def ledger(self, ledger_id: LedgerId) -> Store | None:
         """Return one ledger, or None if this node does not have it."""

@@ -18,6 +18,7 @@ UNTOLD = b""
 
 _ARRIVED = ("confirmed", "sent")
 _MAX_RECEIPTS = 3000
+_MET = "met "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +106,19 @@ class NodeDb(NodeDbFile):
         found = self.rows("SELECT id, heard FROM peer WHERE heard NOT NULL")
         return {str(peer): as_int(time_us) for peer, time_us in found}
 
+    def note_met(self, peer: str) -> None:
+        """Remember that *peer* is known through a passphrase alone: it may be made up."""
+        self.set_meta(f"{_MET}{peer}", b"")
+
+    def met(self) -> frozenset[str]:
+        """Return the node ids of the peers of which `note_met` holds."""
+        found = self.rows("SELECT key FROM meta WHERE substr(key, 1, ?) = ?", len(_MET), _MET)
+        return frozenset(str(key).removeprefix(_MET) for (key,) in found)
+
+    def vouch_for(self, peer: str) -> None:
+        """Forget that *peer* was met only: a person knows it."""
+        self.run("DELETE FROM meta WHERE key = ?", f"{_MET}{peer}")
+
     def set_have(self, peer: str, have: bytes) -> None:
         """Keep the have section that *peer* sent last."""
         self.run("UPDATE peer SET have = ? WHERE id = ?", have, peer)
@@ -141,6 +155,7 @@ class NodeDb(NodeDbFile):
     def forget_peer(self, peer: str) -> None:
         """Drop all bookkeeping about *peer*."""
         with self.transaction():
+            self.vouch_for(peer)
             self.run(
                 "DELETE FROM span WHERE bundle IN (SELECT id FROM bundle WHERE peer = ?)", peer
             )

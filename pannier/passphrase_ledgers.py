@@ -27,7 +27,7 @@ from ledger.members import Role, members
 from ledger.passphrase import PassphraseLedger
 from ledger.signing import Signer
 from ledger.store import Store
-from pannier.epochs import keep_network_key
+from pannier.epochs import keep_network_key, network_key
 from pannier.errors import UsageError
 from pannier.group_sending import seal_for_group
 from pannier.home import add_peer, is_file_name
@@ -99,13 +99,21 @@ def meet_members(node: Node, notes: list[str]) -> None:
         LedgerError: a ledger cannot be read.
     """
     for store in _passphrase_ledgers(node):
+        if network_key(store) is None:
+            continue  # a peer made it up, or shared it: nobody here said its passphrase
         admins = {card.author for card in store.genesis.admins}
-        for author, member in list(members(store).items())[:_MOST_MEMBERS]:
-            known = author == node.card.author or author in admins
-            if not known and node.peer_by_author(author) is None and _is_usable(node, member.card):
-                name = _free_name(node, member.card)
-                node.meet(add_peer(node.home, name, member.card, own=node.card.author))
-                notes.append(f"met {name} through the ledger {store.genesis.name}")
+        others = [
+            member
+            for author, member in members(store).items()
+            if author != node.card.author and author not in admins
+        ]
+        new = [one for one in others if node.peer_by_author(one.card.author) is None]
+        room = max(_MOST_MEMBERS - (len(others) - len(new)), 0)
+        for member in [one for one in new if _is_usable(node, one.card)][:room]:
+            name = _free_name(node, member.card)
+            node.meet(add_peer(node.home, name, member.card, own=node.card.author))
+            node.db.note_met(member.card.node_id)
+            notes.append(f"met {name} through the ledger {store.genesis.name}")
 
 
 def hellos(node: Node) -> list[OutBundle]:
@@ -183,8 +191,10 @@ def _free_name(node: Node, card: Card) -> str:
     """Return what a new peer is called here: as its card says, or numbered where that is taken."""
     if not is_file_name(card.name):
         return card.node_id
-    # Without regard to letter case, as some file systems look at names.
-    taken = {peer.name.casefold() for peer in node.peers.values()}
+    # Without regard to letter case, as some file systems look at names. What the configuration
+    # says of a name was said of somebody whom a person knows.
+    names_taken = {*(peer.name for peer in node.peers.values()), *node.config.peers}
+    taken = {name.casefold() for name in names_taken}
     names = (card.name, *(f"{card.name}-{number}" for number in range(2, _MOST_MEMBERS)))
     free = (one for one in names if one.casefold() not in taken and is_file_name(one))
     return next(free, card.node_id)

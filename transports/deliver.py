@@ -122,9 +122,21 @@ class _Pass:
             self._staged_bytes += size
 
     def _is_there(self, path: str, candidate: _Candidate) -> bool:
-        """Say whether all of it is on the medium: its symbols are as long as the bundle itself."""
+        """Say whether all of it is on the medium, and for what is ours that nothing has spoiled it.
+
+        Its recipient throws a spoiled one away each time, and would never get it from this medium.
+        """
         facts = self._medium.files.inspect(path)
-        return facts is not None and facts.size_bytes >= candidate.size_bytes
+        if facts is None or facts.size_bytes < candidate.size_bytes:
+            return False  # the symbols alone are as long as the bundle
+        return isinstance(candidate, Carry) or self._is_sound(path, candidate, facts.size_bytes)
+
+    def _is_sound(self, path: str, candidate: _Queued, size_bytes: int) -> bool:
+        try:
+            written = self._medium.files.read(path, limit_bytes=size_bytes)
+        except MediumFaultError:
+            return False
+        return written == b"".join(self._chunks(candidate))
 
     def _note_there(self, candidate: _Candidate) -> None:
         self._there.append(candidate)

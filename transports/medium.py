@@ -102,7 +102,8 @@ class Medium:
         try:
             fs = OsFileSystem(path)
         except OSError as error:
-            raise NotAMediumError(f"{path} cannot be used as a medium: {error}") from error
+            why = error.strerror or error
+            raise NotAMediumError(f"{path} cannot be used as a medium: {why}") from error
         return cls.attach(fs, entropy=entropy, label=label)
 
     @classmethod

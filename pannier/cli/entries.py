@@ -111,7 +111,9 @@ def log(
             name = "" if thing else f"{one.placed.entry.thing}  "
             click.echo(f"{one.time}  {one.speaker}: {name}{one.what}")
     if not shown:
-        click.echo(f"No entry{f' about {thing}' if thing else ''} in that time.", err=True)
+        about = f" about {thing}" if thing else ""
+        when = "" if since is None and until is None else " in that time"
+        click.echo(f"No entry{about}{when}.", err=True)
     elif len(found) > limit:
         click.echo(
             f"There are more: go on with --since {found[limit].entry.time_us}, or raise --limit.",

@@ -23,7 +23,14 @@ from pannier.cli.session import (
 )
 from pannier.config import turn_on_for_peer
 from pannier.errors import UsageError
-from pannier.home import add_peer, create_home, read_key_file, read_peers, remove_peer
+from pannier.home import (
+    add_peer,
+    check_is_new,
+    create_home,
+    read_key_file,
+    read_peers,
+    remove_peer,
+)
 from pannier.trust import trust
 
 _MAX_CARD_TEXT_BYTES = 1 << 16
@@ -54,8 +61,7 @@ def init(
     Example:  pannier init --name farm
     """
     where = home_of(home)
-    if where.keys.exists():
-        raise UsageError(f"{where.path} is a node already: use it, or name another with --home")
+    check_is_new(where)
     passphrase = None if no_passphrase else new_passphrase(PASSPHRASE)
     if keyring:
         keep_new(where, passphrase)
@@ -141,12 +147,19 @@ def peer_add(name: str, card_source: str, clear: bool, home: str | None) -> None
     """
     with open_node(home) as node:
         added = add_peer(node.home, name, read_card(card_source), own=node.card.author)
+        node.db.vouch_for(added.node_id)
         if clear:
             turn_on_for_peer(node.home.config, name, "clear")
+        stays_clear = not clear and node.settings(added).clear
     click.echo(f"{added.name} is known: {added.card.name}, node {added.node_id}")
     click.echo(f"Fingerprint: {added.card.fingerprint}  (compare it with theirs, by voice)")
     if clear:
         click.echo(f"Nothing to {name} is encrypted, and so must they have it for this node.")
+    elif stays_clear:
+        click.echo(
+            f"Nothing to {name} is encrypted, as config.toml says: take `clear = true` out there "
+            "to end that."
+        )
 
 
 @peer.command("list")

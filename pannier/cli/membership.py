@@ -47,7 +47,9 @@ def ledger_share(peer: str, role: str | None, ledger: str | None, home: str | No
             click.echo(f"{peer} is {_a(wanted)} of {store.genesis.name} from the next exchange on.")
         else:
             now = members(store)[one.card.author].role
-            click.echo(f"{peer} is {_a(now)} of {store.genesis.name} already; nothing to do.")
+            less = f"; for less, `pannier ledger revoke {peer}` first"
+            hint = less if role and now is not wanted else ""
+            click.echo(f"{peer} is {_a(now)} of {store.genesis.name} already; nothing to do{hint}.")
 
 
 @click.command("revoke")

@@ -8,6 +8,7 @@ import click
 
 from ledger import views
 from ledger.entry import leaf_bytes
+from ledger.errors import LedgerError
 from ledger.genesis import Term
 from ledger.members import members
 from ledger.merkle import leaf_hash
@@ -38,7 +39,13 @@ from pannier.times import time_text
     metavar="N",
     help="Line N of `pannier log THING`; otherwise what it is now.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Where to.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where to; otherwise ID.proof, in this folder.",
+)
 @ledger_option
 @home_option
 def prove(
@@ -82,7 +89,11 @@ def check_proof(file: str, card: str | None, as_json: bool) -> None:
     docs/proofs.md says how to check a proof without pannier.
     """
     known = None if card is None else read_card(card)
-    proof = Proof.from_bytes(_content(file))
+    try:
+        proof = Proof.from_bytes(_content(file))
+    except LedgerError as error:
+        what = "standard input" if file == "-" else file
+        raise PannierError(f"{what} is no proof, or was altered: {error}") from error
     proof.verify(known)
     said = said_by(proof.genesis, proof.card.author, proof.entry, None)
     if as_json:

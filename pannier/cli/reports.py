@@ -58,7 +58,7 @@ def report_lines(report: Report) -> list[str]:
     merged = report.count(Outcome.MERGED)
     if merged and not report.entries:
         lines.append(f"Took in {plural(merged, 'bundle')}; no entry in it was new.")
-    lines += [note[0].upper() + note[1:] + "." for note in report.notes]
+    lines += [_sentence(note) for note in report.notes]
     for outcome, text in (
         (Outcome.HELD, "waiting for an earlier part, or for the right to write"),
         (Outcome.REVIEW, "waiting for your review: see `pannier review list`"),
@@ -68,6 +68,16 @@ def report_lines(report: Report) -> list[str]:
         if count:
             lines.append(f"{plural(count, 'bundle')} {text}.")
     return lines
+
+
+def _sentence(note: str) -> str:
+    """Return a note as a line; names of ledgers and peers, that it may begin with, stay as is."""
+    first = note.split(" ", 1)[0]
+    return (note[0].upper() + note[1:] if first in _FIRST_WORDS else note) + "."
+
+
+# Those of the notes that begin with no name.
+_FIRST_WORDS = {"bundle", "joined", "met", "this"}
 
 
 def others_line(count: int) -> str:

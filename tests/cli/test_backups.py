@@ -177,7 +177,7 @@ def test_what_is_no_backup_is_refused(farm: Computer, tmp_path: Path, content: b
     (tmp_path / "b").write_bytes(content)
     farm.types("ledger", "restore", str(tmp_path / "b"), status=1)
     assert farm.asks("ledger", "list") == []
-    assert "is not there" in farm.types("ledger", "restore", "/nix/b", status=2).err
+    assert "there is no file" in farm.types("ledger", "restore", "/nix/b", status=2).err
     assert not list((farm.home / "ledgers").iterdir())
 
 

@@ -42,8 +42,24 @@ def written(farm: Computer) -> Computer:
 def test_a_key_file_that_was_cut_off(written: Computer, size: int) -> None:
     path = key_file(written)
     path.write_bytes(path.read_bytes()[:size])
-    check_refused(written, path)
+    check_refused(written, path, f"{path} is damaged")
     assert type_command("--home", str(written.home), "init").status == 2
+
+
+def test_a_key_file_that_is_gone_while_its_ledgers_are_there(written: Computer) -> None:
+    path = key_file(written)
+    path.unlink()
+    for words in (*COMMANDS, ["init"]):
+        done = type_command("--home", str(written.home), *words)
+        assert (done.status, done.out) == (2, "")
+        assert done.err.startswith(f"pannier: {path} is gone: put a copy of it back")
+    assert not path.exists()
+
+
+def test_a_file_among_the_ledgers_that_is_none(written: Computer) -> None:
+    path = written.home / "ledgers" / "copy.db"
+    path.write_text("a letter")
+    check_refused(written, path, f"{path} has not the name of a ledger file")
 
 
 @pytest.mark.parametrize("place", range(0, 140, 9))

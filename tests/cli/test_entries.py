@@ -135,8 +135,9 @@ class TestLog:
     def test_nothing_is_said(self, farm: Computer) -> None:
         farm.types("ledger", "new", "weather")
         for words, said in (
-            ([], "No entry in that time.\n"),
-            (["y"], "No entry about y in that time.\n"),
+            ([], "No entry.\n"),
+            (["y"], "No entry about y.\n"),
+            (["y", "--since", "2026-01-01"], "No entry about y in that time.\n"),
         ):
             done = farm.types("log", *words)
             assert (done.out, done.err) == ("", said)

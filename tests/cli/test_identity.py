@@ -278,7 +278,8 @@ class TestPeerAdd:
         assert (config.ledger, config.peer(name).clear) == ("farm", True)
         assert 'ledger = "farm"  # mine\n' in (farm.home / "config.toml").read_text()
         assert "Encryption: none" in farm.types("peer", "show", name).out
-        farm.types("peer", "add", name, home.types("card").out)
+        again = farm.types("peer", "add", name, home.types("card").out)
+        assert "take `clear = true` out there" in again.lines[-1]
         assert read_config(farm.home / "config.toml").peer(name).clear, "only its owner undoes it"
 
 

@@ -60,9 +60,10 @@ class TestShare:
         farm.types("ledger", "new", "weather")
         farm.types("ledger", "share", "home", "--role", "reader")
         farm.types("ledger", "share", "home", "--role", "writer")
-        for role in ("writer", "reader"):
-            done = farm.types("ledger", "share", "home", "--role", role)
-            assert done.out == "home is a writer of weather already; nothing to do.\n"
+        hint = "; for less, `pannier ledger revoke home` first"
+        for words, said in (([], ""), (["--role", "writer"], ""), (["--role", "reader"], hint)):
+            done = farm.types("ledger", "share", "home", *words)
+            assert done.out == f"home is a writer of weather already; nothing to do{said}.\n"
         assert len(farm.types("ledger", "members").lines) == 2
 
     def test_with_nobody(self, farm: Computer) -> None:

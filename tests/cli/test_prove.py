@@ -145,7 +145,9 @@ class TestCheckProof:
 
     @pytest.mark.parametrize("data", [b"", b"\x8a", bytes(100), b"\xff" * 100, b"\0" * (3 << 20)])
     def test_any_file_is_one_line(self, data: bytes) -> None:
-        assert check("-", stdin=data, status=1).err.count("\n") == 1
+        done = check("-", stdin=data, status=1)
+        assert done.err.startswith("pannier: standard input is no proof, or was altered: ")
+        assert done.err.count("\n") == 1
 
     def test_what_is_not_there(self, tmp_path: Path) -> None:
         assert "No such file" in check(str(tmp_path / "nix"), status=1).err

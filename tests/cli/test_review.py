@@ -65,10 +65,10 @@ def test_refuse_and_say_why(asking: Pair, tmp_path: Path) -> None:
     told = home.types("review", "refuse", number, "--why", "wrong field").out
     assert told == "Refused 1 bundle; the sender hears of it.\n"
     (line,) = home.types("review", "list", "--decided").lines
-    assert line.endswith("(refused at review: wrong field)")
+    assert line.endswith("(at review: wrong field)")
     home.types("exchange", str(tmp_path / "stick"))
     out = farm.types("exchange", str(tmp_path / "stick")).out
-    assert f"Home refused bundle {number}: refused at review: wrong field." in out
+    assert f"home refused bundle {number}: at review: wrong field." in out
     assert home.asks("ledger", "list") == []
 
 

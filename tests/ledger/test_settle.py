@@ -13,7 +13,7 @@ from ledger.entry import INCARNATIONS_THING, Action
 from ledger.errors import RefusedError
 from ledger.facts import Role
 from ledger.fork import Fork
-from ledger.log import Close, LogName, LogStatus
+from ledger.log import Close, LogName, LogStatus, log_origin, root_at
 from ledger.members import members
 from ledger.merge import Forked, Gap, Merged, NotGranted, Void, take_fork
 from ledger.store import Store
@@ -35,6 +35,7 @@ from tests.ledger.world import (
     counted,
     draft,
     faults,
+    genesis_of,
     keys_of,
     picture,
     revocation_draft,
@@ -273,6 +274,32 @@ def test_a_close_by_a_removed_author_is_void_wherever_it_came_first(world: World
         state = site.store.log(old)
         assert (state.status, state.close, state.size) == (LogStatus.OPEN, None, 3)
         assert shown(site.store, "t")["history"] == [0, 1, 2]
+        assert faults(site.store) == []
+
+
+def test_who_is_no_admin_any_more_unsays_nothing(tmp_path: Path) -> None:
+    """Bob, an admin, removed dee; as a writer he ends his log before that."""
+    genesis = genesis_of("ada")
+    ada, bob = (Site.make(tmp_path / name, name, genesis) for name in ("ada", "bob"))
+    ada.grant("bob", Role.ADMIN)
+    ada.grant("dee")
+    settle(ada, bob)
+    old = bob.put("well", 1).name
+    bob.revoke("dee")
+    settle(ada, bob)
+    ada.revoke("bob")
+    ada.grant("bob")
+    settle(ada, bob)
+    open_incarnation(bob.store, bob.author)
+    state = bob.store.log(old)
+    root = root_at(state, 1, bob.store.nodes(state))
+    last = bob.author.sign_checkpoint(log_origin(bob.store.ledger_id, old), 1, root)
+    closing = close_payload(old, last)
+    bob.write(Draft(thing=INCARNATIONS_THING, payload=closing, time_us=NOW, action=Action.CLOSE))
+    settle(ada, bob)
+    for site in (ada, bob):
+        assert site.store.log(old).size == 2
+        assert keys_of("dee").author not in members(site.store)
         assert faults(site.store) == []
 
 

@@ -13,6 +13,7 @@ from ledger.entry import MEMBERS_THING, Action
 from ledger.epochs import Epoch, EpochEntry
 from ledger.members import Role
 from ledger.views import heads, things
+from pannier import rotation
 from pannier.importing import keyring
 from pannier.ledgers import put
 from pannier.membership import revoke, share
@@ -234,6 +235,25 @@ def test_nonsense_of_an_admin_stops_nobody(world: World) -> None:
     put(world["bea"], world.store("bea"), [draft])
     world.rounds(NAMES, 2)
     assert sealing(world, "cyd") is not None
+
+
+def test_epochs_are_read_anew_only_when_facts_change(world: World) -> None:
+    ada, store = world["ada"], world.store("ada")
+    before = ada.epochs.of(store)
+    world.put("ada", "well", 1)
+    assert ada.epochs.of(store) is before
+    remove(world, "ada", "eve")
+    assert ada.epochs.of(store).standing > before.standing
+
+
+def test_more_revocations_than_an_entry_holds_stop_nobody(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = entries(world, "ada")
+    monkeypatch.setattr(rotation, "MAX_PAYLOAD_BYTES", 100)
+    remove(world, "ada", "eve")
+    tend_all_epochs(world["ada"])
+    assert (entries(world, "ada"), sealing(world, "ada")) == (before, None)
 
 
 def test_an_admin_who_cannot_open_its_own_epoch_does_not_try_for_ever(world: World) -> None:

@@ -9,9 +9,12 @@ import pytest
 from ledger.algorithm import Algorithm
 from ledger.append import Author, Draft, append
 from ledger.card import Card
+from ledger.close import close_payload
 from ledger.entry import MEMBERS_THING, Action
-from ledger.facts import Grant
+from ledger.facts import Grant, Revocation
+from ledger.genesis import Genesis, Term
 from ledger.keys import KeyStretch
+from ledger.log import log_origin
 from ledger.members import Role, members
 from ledger.passphrase import PassphraseLedger
 from ledger.signing import Signer
@@ -21,9 +24,10 @@ from pannier.backup import backup, restore
 from pannier.errors import UsageError
 from pannier.home import remove_peer
 from pannier.importing import Outcome
+from pannier.ledgers import put
 from pannier.passphrase_ledgers import hellos, join, meet_members
 from tests.ledger.world import keys_of
-from tests.sim.world import World, assert_equal, fragments, tree
+from tests.sim.world import DAY_US, World, assert_equal, fragments, tree
 
 CHEAP = KeyStretch(passes=1, lanes=1, memory_kib=8)
 NAME, WORDS = "harbour", "dune acorn pilot velvet"
@@ -220,6 +224,81 @@ def test_made_up_members_do_not_fill_the_house(
     assert len(world["bea"].peers) <= 5
 
 
+def test_made_up_members_who_come_in_waves_do_not_either(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(passphrase_ledgers, "_MOST_MEMBERS", 5)
+    for wave in range(4):
+        admit(world, "ada", *made_up(*(f"nobody {wave} {number}" for number in range(4))))
+        meet_members(world["ada"], [])
+        assert len(world["ada"].peers) <= 5
+
+
+def test_a_peer_who_makes_up_such_a_ledger_presents_nobody(tmp_path: Path) -> None:
+    """Only who said the passphrase of a ledger takes its members for peers."""
+    with World(tmp_path) as world:
+        ada, bea = world["ada"], world["bea"].card
+        terms = frozenset({Term.PASSPHRASE})
+        genesis = Genesis(name=NAME, admins=(ada.card,), time_us=0, nonce=bytes(16), terms=terms)
+        store = ada.make_ledger(genesis)
+        put(ada, store, [granting(world, card) for card in (bea, *made_up("pat", "quin"))])
+        world.rounds(("ada", "bea"), 2)
+        assert bea.author in members(world.store("bea", NAME))
+        assert names_of_peers(world, "bea") == ["ada"]
+
+
+def test_a_met_peer_gets_no_name_of_which_the_configuration_says_something(world: World) -> None:
+    world.configure("cyd", "[peer.Ada]\nclear = true\n")
+    world.rounds(THREE, 2)
+    assert names_of_peers(world, "cyd") == ["ada-2", "bea"]
+
+
+def test_nobody_who_knows_the_passphrase_removes_another(world: World) -> None:
+    world.rounds(THREE, 2)
+    before = dict(members(world.store("cyd", NAME)))
+    found = PassphraseLedger.derive(NAME, WORDS, CHEAP)
+    for author in (world["bea"].card.author, found.genesis.admins[0].author):
+        revocation = Revocation(author=author, sizes={}).to_payload()
+        write_as_admin(world, "ada", [saying(world, Action.REVOKE, revocation)])
+    world.put("bea", "well", 1, ledger=NAME)
+    world.rounds(THREE, 2)
+    assert dict(members(world.store("cyd", NAME))) == before
+    assert_equal(world, THREE, NAME)
+
+
+def test_nobody_who_knows_the_passphrase_ends_the_log_of_another(world: World) -> None:
+    world.rounds(THREE, 2)
+    store, found = world.store("ada", NAME), PassphraseLedger.derive(NAME, WORDS, CHEAP)
+    signer, before = Signer(found.admin), dict(members(store))
+    logs = [one.name for one in store.logs() if one.name.author == signer.verifier.author]
+    admin = Author(signer=signer, entropy=world["ada"].entropy)
+    for log in logs:
+        other = admin.sign_checkpoint(log_origin(store.ledger_id, log), 1, bytes(32))
+        write_as_admin(world, "ada", [saying(world, Action.CLOSE, close_payload(log, other))])
+    world.rounds(THREE, 2)
+    assert dict(members(world.store("cyd", NAME))) == before
+    assert all(one.close is None for one in world.store("cyd", NAME).logs())
+
+
+def test_made_up_members_tell_no_time_where_somebody_is_known(world: World) -> None:
+    world.acquaint(("bea", "cyd"))
+    cyd = world["cyd"]
+    admit(world, "cyd", *made_up("pat", "quin", "rob"))
+    meet_members(cyd, [])
+    world.rounds(("bea", "cyd"), 1)
+    day = cyd.past_day()
+    liars = [one.node_id for one in cyd.peers.values() if one.name != "bea"]
+    assert len(liars) >= 3
+    for peer in liars:
+        cyd.db.hear(peer, world.clock() + 9999 * DAY_US)
+    world.skew_us["cyd"] = 9999 * DAY_US
+    assert cyd.past_day() == day
+    assert cyd.past_day(liars[0]) > day, "of what it sent itself it may say so"
+    for peer in liars:
+        cyd.db.vouch_for(peer)
+    assert cyd.past_day() > day
+
+
 def test_a_made_up_card_without_a_usable_key_stops_nobody(world: World) -> None:
     keys = ((int(Algorithm.X25519), bytes(32)),)
     admit(world, "ada", Card.sign(keys_of("mallory").signing, name="mallory", keys=keys))
@@ -241,17 +320,20 @@ def test_a_peer_that_was_removed_is_met_again(world: World) -> None:
 
 def admit(world: World, by: str, *cards: Card) -> None:
     """Somebody who knows the passphrase grants cards that it made up."""
+    write_as_admin(world, by, [granting(world, card) for card in cards])
+
+
+def granting(world: World, card: Card) -> Draft:
+    return saying(world, Action.GRANT, Grant(card=card, role=Role.WRITER).to_payload())
+
+
+def saying(world: World, action: Action, payload: bytes) -> Draft:
+    return Draft(thing=MEMBERS_THING, payload=payload, time_us=world.clock(), action=action)
+
+
+def write_as_admin(world: World, by: str, drafts: list[Draft]) -> None:
     found = PassphraseLedger.derive(NAME, WORDS, CHEAP)
     admin = Author(signer=Signer(found.admin), entropy=world[by].entropy)
-    drafts = [
-        Draft(
-            thing=MEMBERS_THING,
-            payload=Grant(card=card, role=Role.WRITER).to_payload(),
-            time_us=world.clock(),
-            action=Action.GRANT,
-        )
-        for card in cards
-    ]
     for _ in append(world.store(by, NAME), admin, drafts):
         pass
 

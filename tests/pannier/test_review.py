@@ -226,11 +226,11 @@ def test_what_is_refused_goes_to_quarantine_and_its_sender_hears_why(world: Worl
     assert report.outcomes[number] is Outcome.REFUSED
     (bad,) = world["bea"].spool.quarantine.list()
     assert bad.bundle_id == number
-    assert "refused at review: wrong field" in bad.reason
+    assert "at review: wrong field" in bad.reason
     assert (world.has("bea"), world["bea"].spool.held.names(), asked(world)) == (False, [], [])
     world.exchange("bea")
     notes = world.exchange("ada").report.notes
-    assert f"bea refused bundle {number}: refused at review: wrong field" in notes
+    assert f"bea refused bundle {number}: at review: wrong field" in notes
 
 
 def test_the_same_content_in_another_bundle_is_refused_quietly(world: World) -> None:
@@ -273,7 +273,7 @@ def test_decisions_are_kept(world: World) -> None:
         (first, "ada", "refused"),
         (second, "ada", "accepted"),
     ]
-    assert found[0].reason == "refused at review: why not"
+    assert found[0].reason == "at review: why not"
     assert "log (new): " in found[0].summary
     assert ", 2 grants" in found[0].summary
 

@@ -105,6 +105,20 @@ def test_a_bundle_on_the_way_is_neither_repeated_nor_made_anew(world: World) -> 
     assert len(data_queue(world["ada"])) == 2
 
 
+def test_what_was_spoiled_on_the_medium_is_written_again_at_the_next_visit(world: World) -> None:
+    world.put("ada", "well", 12)
+    world.exchange("ada")
+    sound = tree(world.stick())
+    (path,) = fragments(world.stick())
+    data = path.read_bytes()
+    path.write_bytes(data[:-20] + bytes([data[-20] ^ 1]) + data[-19:])
+    assert not world.exchange("bea").report.entries
+    world.exchange("ada")
+    assert tree(world.stick())[str(path.relative_to(world.stick()))] == data
+    assert sound.keys() <= tree(world.stick()).keys()
+    assert sum(world.exchange("bea").report.entries.values()) == 2
+
+
 def test_the_same_bytes_go_onto_every_medium(world: World) -> None:
     world.put("ada", "well", 12)
     world.exchange("ada", "one")

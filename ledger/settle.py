@@ -6,6 +6,7 @@ removal turns out to be void, and so does a close that its author had no right t
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from ledger import cbor
 from ledger.close import close_from_payload
@@ -18,8 +19,10 @@ from ledger.members import EVERYTHING, Members, members
 from ledger.merkle import frontier_at
 from ledger.note import Checkpoint
 from ledger.records import read_back
+from ledger.signing import Verifier
 from ledger.store import Batch, Store
 
+_KNOWN_CLOSES = 8192
 _SETTLING = frozenset({Action.GRANT, Action.REVOKE, Action.CLOSE})
 
 
@@ -100,13 +103,24 @@ def _closes(store: Store, known: Members) -> Iterator[tuple[LogName, Checkpoint]
             continue
         try:
             name, last = close_from_payload(writing.author, entry.payload or b"")
-            last.verify(log_origin(store.ledger_id, name), known.verifier(name.author))
         except LedgerError:
             continue  # an author's nonsense about its own log says nothing
+        if not _is_signed(log_origin(store.ledger_id, name), last, known.verifier(name.author)):
+            continue
         # Who is no admin any more takes back nothing that it said as one.
         is_below = known.decides(name, 0) and not known.decides(writing, number)
         if name != writing and not is_below:
             yield name, last
+
+
+@lru_cache(maxsize=_KNOWN_CLOSES)
+def _is_signed(origin: str, last: Checkpoint, verifier: Verifier) -> bool:
+    """Whether an author signed an end; all ends are looked at whenever one comes."""
+    try:
+        last.verify(origin, verifier)
+    except LedgerError:
+        return False
+    return True
 
 
 def _close(store: Store, state: LogState, ends: list[Checkpoint]) -> bool:

@@ -182,10 +182,10 @@ def passed_on(store: Store, state: LogState) -> int:
         DamagedError: the file cannot be read.
     """
     taken = members(store).taken(state.name)
-    return signed_after(store, state, taken) if 0 < taken < state.size else min(taken, state.size)
+    return _signed_after(store, state, taken) if 0 < taken < state.size else min(taken, state.size)
 
 
-def signed_after(store: Store, state: LogState, count: int) -> int:
+def _signed_after(store: Store, state: LogState, count: int) -> int:
     """Return the size of the first checkpoint over the first *count* entries of a log, at least 1.
 
     Raises:
@@ -196,5 +196,5 @@ def signed_after(store: Store, state: LogState, count: int) -> int:
 
 __all__ = [
     "EVERYTHING", "Member", "Members", "Role",
-    "may_write", "members", "passed_on", "signed_after", "sizes_to_keep",
+    "may_write", "members", "passed_on", "sizes_to_keep",
 ]  # fmt: skip

@@ -2,8 +2,9 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+from benchmarks.rows import Row, to_json
 from bundler.fragment import fits, mac_check
 from bundler.sealed import bundle_id
 from bundler.sequence import sift
@@ -11,15 +12,20 @@ from bundler.split import Cut, split
 
 MTUS = (222, 1400)
 _ROUNDS, _LOOKS = 7, 2000
+_BAUD, _BITS_A_BYTE = 115_200, 10
 
 
-def table() -> list[str]:
-    """Return the figures as lines of text."""
-    lines = [f"{'':34}{MTUS[0]:>12,}{MTUS[1]:>12,}  bytes a fragment"]
-    measured = [_measure(mtu) for mtu in MTUS]
-    for row, label in enumerate(("forged, thrown away, us", "genuine, us")):
-        lines.append(f"{label:34}{measured[0][row]:>12.1f}{measured[1][row]:>12.1f}")
-    return lines
+def rows() -> Iterator[Row]:
+    """Show what a fragment costs beside the time that it takes on a serial line."""
+    for mtu in MTUS:
+        for what, took_us in zip(("forged", "genuine"), _measure(mtu), strict=True):
+            yield Row(
+                label=f"a {what} fragment of {mtu:,} bytes, looked at",
+                ours=took_us,
+                theirs=mtu * _BITS_A_BYTE / _BAUD * 1e6,
+                rival=f"its time on a line of {_BAUD:,} baud",
+                unit="us",
+            )
 
 
 def _measure(mtu: int) -> tuple[float, float]:
@@ -43,3 +49,7 @@ def _best_us(look: Callable[[bytes], None], fragments: Sequence[bytes]) -> float
             look(fragments[index % len(fragments)])
         seconds.append(time.perf_counter() - started)
     return min(seconds) / _LOOKS * 1e6
+
+
+if __name__ == "__main__":
+    print(to_json(rows()))

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.rows import Row, to_json
 from benchmarks.weather import weather_ndjson
 from ledger.append import Draft
 from ledger.data import payload_from_value
@@ -25,6 +26,7 @@ from pannier.node import Node
 BATCHES = (1, 100, 10_000)
 _REPEATS = 200
 _TEXT = bytes(250)
+_WITHOUT = "Ed25519 and X25519 alone"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,23 +130,17 @@ def _us(operation: Callable[[], object]) -> float:
     return (time.perf_counter() - started) / _REPEATS * 1e6
 
 
-def table() -> list[str]:
-    """Return the figures as lines of text."""
+def rows() -> Iterator[Row]:
+    """Show what keys against quantum computers cost, beside keys without."""
     plain, strong = (sizes(post_quantum=post_quantum) for post_quantum in (False, True))
-    lines = [f"{'':34}{'Ed25519, X25519':>20}{'and ML-DSA, ML-KEM':>20}"]
     for one, other in zip(plain, strong, strict=True):
-        what = f"a batch of {one.entries:,}"
-        lines.append(f"{what + ', sealed, B an entry':34}{one.sealed:>20.1f}{other.sealed:>20.1f}")
-        lines.append(f"{what + ', stored':34}{one.stored:>20.1f}{other.stored:>20.1f}")
+        for what in ("sealed", "stored"):
+            ours, theirs = getattr(other, what), getattr(one, what)
+            label = f"a batch of {one.entries:,}, {what}"
+            yield Row(label=label, ours=ours, theirs=theirs, rival=_WITHOUT, unit="B/entry")
     for name, (without, with_) in costs_us().items():
-        lines.append(f"{name + ', us':34}{without:>20.0f}{with_:>20.0f}")
-    return lines
-
-
-def main() -> None:
-    """Measure and print."""
-    print("\n".join(table()))
+        yield Row(label=name, ours=with_, theirs=without, rival=_WITHOUT, unit="us")
 
 
 if __name__ == "__main__":
-    main()
+    print(to_json(rows()))

@@ -1,138 +1,146 @@
-"""``make bench``: the main job on real weather records, beside bare tools; prints a table.
+"""``make bench``: what pannier takes beside what others take for the same; prints a table.
 
-Every row is a ratio or has what it is compared with beside it. JSON with all figures goes to
-``build/bench.json``.
+Every row has a rival or a limit from the same run beside it. ``--full`` (``make bench-full``) adds
+the sizes that take an hour, ``--small`` shows in a minute that every row works. The
+table goes to ``build/bench.txt``, too, and JSON with all figures to ``build/bench.json``.
 """
 
 import json
+import os
 import platform
-import sqlite3
-import subprocess
 import sys
-import tempfile
-import time
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import zstandard
+from benchmarks import bulk, files, small_batches, small_files, start_up
+from benchmarks.processes import FailedError, python, spend
+from benchmarks.rows import Row, from_json, group_json, group_lines, header
 
-from benchmarks import fragments, post_quantum
-from benchmarks.step import make_nodes
-from benchmarks.weather import weather_ndjson
-
-SMALL, LARGE = 26_115, 200_000
 RESULT = Path("build/bench.json")
-_BLOCK_BYTES = 512
+_WEATHER = 26_115
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
-    """What one run over so many entries took; seconds and bytes."""
+class Scale:
+    """How much is measured.
 
-    entries: int
-    put_seconds: float
-    pack_seconds: float
-    unpack_seconds: float
-    verify_seconds: float
-    put_rss: int
-    pack_rss: int
-    unpack_rss: int
-    verify_rss: int
-    medium_bytes: int
-    allocated_bytes: int
-    ndjson_bytes: int
-    zstd_bytes: int
-    sqlite_seconds: float
+    Attributes:
+        entries: Of the main job; the first is all that there is of weather records.
+        others: Of the other workloads.
+        growth: To compare the cost of an entry.
+        lacking: Entries of ledgers of which a peer lacks 100, to compare.
+        batches: To compare bytes.
+        runs: Of records for one frame.
+        mebibytes: Of a large file.
+        small_files: How many.
+    """
 
-
-def measure(count: int) -> Figures:
-    """Run the main job over *count* entries and its baselines, one after another."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        text = weather_ndjson(count)
-        (folder / "weather.ndjson").write_text(text)
-        make_nodes(folder)
-        steps = {step: _step(step, folder) for step in ("put", "pack", "unpack", "verify")}
-        files = [path.stat() for path in (folder / "medium").iterdir()]
-        return Figures(
-            entries=count,
-            put_seconds=steps["put"]["seconds"],
-            pack_seconds=steps["pack"]["seconds"],
-            unpack_seconds=steps["unpack"]["seconds"],
-            verify_seconds=steps["verify"]["seconds"],
-            put_rss=int(steps["put"]["rss_bytes"]),
-            pack_rss=int(steps["pack"]["rss_bytes"]),
-            unpack_rss=int(steps["unpack"]["rss_bytes"]),
-            verify_rss=int(steps["verify"]["rss_bytes"]),
-            medium_bytes=sum(file.st_size for file in files),
-            allocated_bytes=sum(file.st_blocks * _BLOCK_BYTES for file in files),
-            ndjson_bytes=len(text),
-            zstd_bytes=len(zstandard.ZstdCompressor(level=19).compress(text.encode())),
-            sqlite_seconds=_sqlite(folder, text),
-        )
+    entries: tuple[int, ...]
+    others: int
+    growth: tuple[tuple[int, int], ...]
+    lacking: tuple[int, int]
+    batches: tuple[int, ...]
+    runs: int
+    mebibytes: int
+    small_files: int
 
 
-def _step(step: str, folder: Path) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.step", step, str(folder)]
-    result = subprocess.run(command, check=True, capture_output=True, text=True)
-    figures: dict[str, float] = json.loads(result.stdout)
-    return figures
+SMALL = Scale(
+    entries=(2_000,),
+    others=2_000,
+    growth=((1_000, 2_000),),
+    lacking=(1_000, 2_000),
+    batches=(1, 20),
+    runs=3,
+    mebibytes=4,
+    small_files=50,
+)
+USUAL = Scale(
+    entries=(_WEATHER, 100_000),
+    others=100_000,
+    growth=(),
+    lacking=(10_000, 200_000),
+    batches=(1, 20, 1_000),
+    runs=12,
+    mebibytes=256,
+    small_files=2_000,
+)
+FULL = Scale(
+    entries=(_WEATHER, 100_000),
+    others=1_000_000,
+    growth=((100_000, 1_000_000), (100_000, 5_000_000)),
+    lacking=(10_000, 1_000_000),
+    batches=(1, 20, 1_000, 100_000),
+    runs=200,
+    mebibytes=256,
+    small_files=2_000,
+)
+_SCALES = {"": USUAL, "--full": FULL, "--small": SMALL}
 
 
-def _sqlite(folder: Path, text: str) -> float:
-    """Return how long bare SQLite takes to make the same rows durable, parsing included."""
-    started = time.perf_counter()
-    db = sqlite3.connect(folder / "bare.db", isolation_level=None)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
-    db.execute("CREATE TABLE row (id INTEGER PRIMARY KEY, thing TEXT, time INTEGER, data TEXT)")
-    db.execute("BEGIN")
-    rows = map(json.loads, text.splitlines())
-    db.executemany(
-        "INSERT INTO row (thing, time, data) VALUES (?, ?, ?)",
-        ((row["thing"], row["time"], json.dumps(row["data"])) for row in rows),
-    )
-    db.execute("COMMIT")
-    db.close()
-    return time.perf_counter() - started
-
-
-def table(small: Figures, large: Figures) -> list[str]:
-    """Return the figures as lines of text."""
-    lines = [
-        f"Python {platform.python_version()}, {platform.machine()}, {platform.system()}",
-        f"{'':34}{small.entries:>12,}{large.entries:>12,}  entries",
-    ]
-    for step in ("put", "pack", "unpack", "verify"):
-        rates = [one.entries / getattr(one, f"{step}_seconds") for one in (small, large)]
-        lines.append(f"{step + ', entries a second':34}{rates[0]:>12,.0f}{rates[1]:>12,.0f}")
-    bare = [one.put_seconds / one.sqlite_seconds for one in (small, large)]
-    lines.append(f"{'put, times the bare SQLite insert':34}{bare[0]:>12.2f}{bare[1]:>12.2f}")
-    for step in ("put", "pack", "unpack", "verify"):
-        memory = [getattr(one, f"{step}_rss") / 1e6 for one in (small, large)]
-        lines.append(f"{step + ', MB of memory at most':34}{memory[0]:>12,.0f}{memory[1]:>12,.0f}")
-    for label, of in (
-        ("on the medium, bytes an entry", "medium_bytes"),
-        ("allocated there (a file a frame)", "allocated_bytes"),
-        ("the NDJSON", "ndjson_bytes"),
-        ("zstd -19 of the NDJSON", "zstd_bytes"),
+def groups(scale: Scale) -> Iterator[tuple[str, Callable[[], Iterable[Row]]]]:
+    """Yield the title of each group of rows and what measures it."""
+    yield "Start-up", start_up.rows
+    for entries in scale.entries:
+        title = f"{entries:,} weather records, 13 values each, 3 things"
+        yield title, partial(bulk.rows, "weather", entries, both=True)
+    yield f"{scale.others:,} of them, 500 things", partial(bulk.rows, "shuffled", scale.others)
+    yield f"{scale.others:,} lines of a log", partial(bulk.rows, "log lines", scale.others)
+    for counts in scale.growth:
+        yield f"Growth, {counts[1]:,} entries", partial(bulk.growth_rows, counts)
+    words = map(str, scale.lacking)
+    yield "A little of much, and what is said of it", partial(_rows_of, "growth", *words)
+    yield "Few weather records to a known peer", partial(small_batches.rows, scale.batches)
+    yield "One frame, to a known peer", partial(small_batches.frame_rows, scale.runs)
+    yield "A large file", partial(files.rows, scale.mebibytes)
+    yield "Small things", partial(small_files.rows, scale.small_files)
+    for title, module in (
+        ("Keys against quantum computers", "post_quantum"),
+        ("Fragments", "fragments"),
     ):
-        sizes = [getattr(one, of) / one.entries for one in (small, large)]
-        lines.append(f"{label:34}{sizes[0]:>12.2f}{sizes[1]:>12.2f}")
-    for step in ("put", "pack", "unpack", "verify"):
-        grown = getattr(large, f"{step}_seconds") / getattr(small, f"{step}_seconds")
-        share = grown / (large.entries / small.entries)
-        lines.append(f"{step + ', time an entry, large / small':34}{'':12}{share:>12.2f}")
-    return lines
+        yield title, partial(_rows_of, module)
 
 
-def main() -> None:
-    """Measure, print, and keep the figures."""
-    figures = [measure(SMALL), measure(LARGE)]
-    print("\n".join([*table(*figures), *post_quantum.table(), *fragments.table()]))
+def _rows_of(module: str, *words: str) -> list[Row]:
+    """Return the rows of a module that imports pannier, from a process of its own.
+
+    What this process has of memory is counted as that of the steps, too.
+    """
+    return from_json(spend(python("-m", f"benchmarks.{module}", *words)).output)
+
+
+def _machine() -> str:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    where = f"{platform.machine()}, {platform.system()}, {cores} cores"
+    return f"Python {platform.python_version()}, {where}"
+
+
+def main() -> int:
+    """Measure, print each group when it is done, and keep the figures; 1 if one could not be."""
+    scale = _SCALES[sys.argv[1] if len(sys.argv) > 1 else ""]
+    said = [_machine(), header()]
+    kept: list[Mapping[str, object]] = []
+    status = 0
+    print(*said, sep="\n")
+    for title, measure in groups(scale):
+        rows: list[Row] = []
+        try:
+            for row in measure():
+                rows.append(row)  # noqa: PERF402 -- those before a failure stay
+        except FailedError as error:
+            status = 1
+            print(f"{title}: {error}", file=sys.stderr)
+        lines = group_lines(title, rows)
+        print(*lines, sep="\n", flush=True)
+        said += lines
+        kept.append(group_json(title, rows))
     RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps([asdict(one) for one in figures], indent=1) + "\n")
+    RESULT.write_text(json.dumps({"machine": _machine(), "groups": kept}, indent=1) + "\n")
+    RESULT.with_suffix(".txt").write_text("".join(f"{line}\n" for line in said))
+    return status
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

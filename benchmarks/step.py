@@ -1,85 +1,147 @@
-"""One step of the main job in a process of its own, so that its memory is its own.
+"""One step of the main job in a process of its own, without what starting Python costs.
 
-``python -m benchmarks.step STEP FOLDER``: prints a line of JSON.
+``python -m benchmarks.step STEP FOLDER``: prints a line of JSON. The steps of pannier are its
+commands as people type them; those of SQLite do the least that could stand for the same.
 """
 
 import json
 import os
+import sqlite3
 import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stdout
+from hashlib import sha256
+from io import StringIO
 from pathlib import Path
 
-from ledger.members import Role
-from ledger.verify import verify
+from benchmarks.bulk import LIBRARY, MEDIUM, MTU
 from pannier import ledgers
+from pannier.cli import carry, put, verify
+from pannier.cli import ledgers as cli_ledgers
+from pannier.cli.root import run
+from pannier.cli.session import clock
 from pannier.home import Home, add_peer, create_home, open_keys
-from pannier.membership import share
 from pannier.node import Node
-from pannier.oneway import pack, unpack
 from pannier.payloads import Payloads
 
-MTU = 1400
+_BARE = "bare.db"
+_IMPORTED = (carry, cli_ledgers, put, verify)  # before the clock runs
 
 
 def make_nodes(folder: Path) -> None:
-    """Make the homes of two nodes that know each other."""
+    """Make the homes of two nodes that know each other, ``farm`` and ``home``."""
     homes = {name: Home(folder / name) for name in ("farm", "home")}
     keys = {name: create_home(home, name, None, os.urandom) for name, home in homes.items()}
     add_peer(homes["farm"], "home", keys["home"].card, own=keys["farm"].author)
     add_peer(homes["home"], "farm", keys["farm"].card, own=keys["home"].author)
 
 
-def put(folder: Path) -> None:
-    """Write the NDJSON into the farm's ledger."""
-    with _node(folder, "farm") as node, (folder / "weather.ndjson").open("rb") as lines:
-        store = ledgers.new_ledger(node, "weather")
-        payloads = Payloads(node, lambda: store)
-        ledgers.put(node, store, ledgers.drafts_from_ndjson(lines, payloads, now_us=0))
+def _put(folder: Path) -> None:
+    """Write the lines into the farm's first ledger."""
+    _type(folder, "farm", "put", "--ndjson", str(_lines(folder)))
 
 
-def pack_all(folder: Path) -> None:
+def _put_values(folder: Path) -> Callable[[Path], None]:
+    """Do the same as a program does that has the values already."""
+    records = map(json.loads, _lines(folder).read_text().splitlines())
+    values = [(one["thing"], one["data"], one["time"]) for one in records]
+
+    def write(folder: Path) -> None:
+        home = Home(folder / LIBRARY)
+        with Node.open(home, open_keys(home, None), clock=clock, entropy=os.urandom) as node:
+            store = ledgers.new_ledger(node, "farm")
+            payloads = Payloads(node, lambda: store)
+            ledgers.put(node, store, ledgers.drafts_from_values(values, payloads))
+
+    return write
+
+
+def _pack(folder: Path) -> None:
     """Share the ledger and pack all of it for home."""
-    with _node(folder, "farm") as node:
-        (store,) = node.ledgers()
-        home = node.peer_named("home")
-        share(node, store, home, Role.WRITER)
-        pack(node, home, folder / "medium", mtu=MTU, repair_percent=0)
+    _type(folder, "farm", "ledger", "share", "home")
+    words = ("--into", str(folder / MEDIUM), "--mtu", str(MTU))
+    _type(folder, "farm", "pack", "home", *words)
 
 
-def unpack_all(folder: Path) -> None:
+def _unpack(folder: Path) -> None:
     """Import what was packed."""
-    with _node(folder, "home") as node:
-        unpack(node, [folder / "medium"])
+    _type(folder, "home", "unpack", str(folder / MEDIUM))
 
 
-def verify_all(folder: Path) -> None:
+def _verify(folder: Path) -> None:
     """Recompute everything at home."""
-    with _node(folder, "home") as node:
-        for store in node.ledgers():
-            faults = [fault for report in verify(store) for fault in report.faults]
-            if faults:
-                raise SystemExit(str(faults[0]))
+    _type(folder, "home", "verify")
+
+
+def _sqlite_put(folder: Path) -> None:
+    """Make the same rows durable in a bare table, the parsing of the lines included."""
+    db = sqlite3.connect(folder / _BARE, isolation_level=None)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("CREATE TABLE row (id INTEGER PRIMARY KEY, thing TEXT, time INTEGER, data TEXT)")
+    db.execute("BEGIN")
+    with _lines(folder).open() as lines:
+        rows = map(json.loads, lines)
+        db.executemany(
+            "INSERT INTO row (thing, time, data) VALUES (?, ?, ?)",
+            ((row["thing"], row["time"], json.dumps(row["data"])) for row in rows),
+        )
+    db.execute("COMMIT")
+    db.close()
+
+
+def _sqlite_copy(folder: Path) -> None:
+    """Copy the bare table into another file, durably: what an import cannot do without."""
+    db = sqlite3.connect(folder / "copy.db", isolation_level=None)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("CREATE TABLE row (id INTEGER PRIMARY KEY, thing TEXT, time INTEGER, data TEXT)")
+    source = sqlite3.connect(folder / _BARE)
+    db.execute("BEGIN")
+    db.executemany("INSERT INTO row VALUES (?, ?, ?, ?)", source.execute("SELECT * FROM row"))
+    db.execute("COMMIT")
+    db.close()
+
+
+def _sqlite_hash(folder: Path) -> None:
+    """Read the bare table and hash each row once: what a check cannot do without."""
+    db = sqlite3.connect(folder / _BARE)
+    for (data,) in db.execute("SELECT data FROM row"):
+        sha256(data.encode()).digest()
+    db.close()
 
 
 STEPS: dict[str, Callable[[Path], None]] = {
-    "put": put,
-    "pack": pack_all,
-    "unpack": unpack_all,
-    "verify": verify_all,
+    "put": _put,
+    "pack": _pack,
+    "unpack": _unpack,
+    "verify": _verify,
+    "sqlite put": _sqlite_put,
+    "sqlite copy": _sqlite_copy,
+    "sqlite hash": _sqlite_hash,
 }
+PREPARED_STEPS: dict[str, Callable[[Path], Callable[[Path], None]]] = {"put values": _put_values}
+"""Steps of which a part comes before the clock runs."""
 
 
-def _node(folder: Path, name: str) -> Node:
-    home = Home(folder / name)
-    return Node.open(
-        home, open_keys(home, None), clock=lambda: time.time_ns() // 1000, entropy=os.urandom
-    )
+def _lines(folder: Path) -> Path:
+    """Return the one NDJSON file in the folder of a benchmark."""
+    (path,) = folder.glob("*.ndjson")
+    return path
+
+
+def _type(folder: Path, name: str, *words: str) -> None:
+    with redirect_stdout(StringIO()):
+        status = run(["--home", str(folder / name), *words])
+    if status != 0:
+        raise SystemExit(status)
 
 
 def main() -> None:
     """Run one step and print what it took."""
-    step, folder = STEPS[sys.argv[1]], Path(sys.argv[2])
+    name, folder = sys.argv[1], Path(sys.argv[2])
+    step = PREPARED_STEPS[name](folder) if name in PREPARED_STEPS else STEPS[name]
     started, cpu = time.perf_counter(), time.process_time()
     step(folder)
     seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu

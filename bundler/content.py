@@ -22,9 +22,11 @@ from bundler.errors import (
 from bundler.head import (
     Stamp,
     check_payload,
+    compact_head,
     group_head,
     pairwise_head,
     signed_payload,
+    take_compact_head,
     take_group_head,
     take_pairwise_head,
 )
@@ -33,20 +35,33 @@ from bundler.limits import DEFAULT_LIMITS, Limits
 from bundler.log_section import LogSection
 from bundler.notices import ForkSection, GenesisSection, KeySection
 from bundler.padding import PAD, padding
+from bundler.plain_sections import decode_plain, encode_plain
 from bundler.seal import (
     Sealer,
     bounded,
+    compact_bytes,
+    compact_key,
     directed_key,
     full_bytes,
     group_sealing_key,
+    open_compact,
     open_full,
     open_shared,
+    seal_compact,
     seal_full,
     seal_shared,
     shared_bytes,
 )
-from bundler.sealed import Header, SealedClear, SealedFull, SealedShared, parse_sealed
-from bundler.sections import Section, Skipped, decode_sections, section_type
+from bundler.sealed import (
+    Header,
+    SealedClear,
+    SealedCompact,
+    SealedFull,
+    SealedShared,
+    parse_sealed,
+)
+from bundler.sections import BodySection, Section, Skipped, decode_sections, section_type
+from bundler.tail_section import TailSection
 from ledger.algorithm import HpkeKey
 from ledger.card import node_id
 
@@ -54,6 +69,7 @@ from ledger.card import node_id
 _MAX_PAYLOAD_BYTES = 4096
 # What needs no sender: everything in it is signed by whoever it is about.
 _SELF_PROVING = (LogSection, GenesisSection, ForkSection, Skipped)
+_NO_KEY = "no key shared with a peer or a group opens this bundle; it may be for others"
 _SELF_PROVING_TYPES = {PAD, LogSection.TYPE, GenesisSection.TYPE, ForkSection.TYPE}
 
 
@@ -79,6 +95,7 @@ class Opened:
         sender: Author of the node that made it, 32 bytes, proven; None of a group bundle.
         stamp: Which of its messages; of a group bundle as unproven as its sender.
         is_pairwise: Whether it came under a key that only the sender and this node have.
+        is_compact: Whether it is a compact one of these.
         is_clear: Whether anybody could read it.
         group: Under which group's key it came, 8 bytes; None of any other bundle.
         claimed_sender: The node id in a group bundle, 8 bytes: any member can write any.
@@ -89,6 +106,7 @@ class Opened:
     sender: bytes | None
     stamp: Stamp
     is_pairwise: bool = False
+    is_compact: bool = False
     is_clear: bool = False
     group: bytes | None = None
     claimed_sender: bytes | None = None
@@ -102,7 +120,8 @@ class Opened:
                 this kind: whoever relies on its sender must know that, and a secret must stay one.
             LimitError: it is too big, or there are too many.
         """
-        for section in decode_sections(self.encoded_sections, limits=limits):
+        decode = decode_plain if self.is_compact else decode_sections
+        for section in decode(self.encoded_sections, limits=limits):
             _check_place(section, self)
             yield section
 
@@ -110,6 +129,8 @@ class Opened:
 def _check_place(section: Section | Skipped, opened: Opened) -> None:
     if opened.group is not None and not isinstance(section, _SELF_PROVING):
         raise MalformedError("a group bundle in which its sender speaks of itself")
+    if isinstance(section, TailSection) and not opened.is_compact:
+        raise MalformedError("a tail in a bundle that is not compact")
     if opened.is_clear and isinstance(section, KeySection):
         raise MalformedError("a key in a bundle that anybody can read")
 
@@ -200,6 +221,29 @@ def pack_pairwise(
     return _pack_shared(pairwise_head(stamp) + _joined(sections), header, key, sealer)
 
 
+def pack_compact(
+    sections: Sequence[BodySection], *, header: Header, stamp: Stamp, key: bytes, is_padded: bool
+) -> bytes:
+    """Return a small bundle for a peer that knows the key and under which incarnation we count.
+
+    Args:
+        sections: At most 4,095.
+        header: Priority and expiry.
+        stamp: Not used before.
+        key: From `bundler.seal.compact_key`, for the incarnation in *stamp*.
+        is_padded: Whether to pad.
+
+    Raises:
+        MalformedError: a section holds what no reader would take.
+        LimitError: too many sections, or the bundle becomes too big.
+    """
+    _check_count(len(sections))
+    content = compact_head(stamp) + encode_plain(sections)
+    if is_padded:
+        content += padding(len(content), lambda size: compact_bytes(header, size), is_plain=True)
+    return seal_compact(header, key, content)
+
+
 def pack_group(
     sections: Sequence[bytes],
     *,
@@ -249,6 +293,8 @@ def open_bundle(data: bytes, keyring: Keyring, *, limits: Limits = DEFAULT_LIMIT
             if opened.sender not in keyring.clear_senders:
                 raise UnencryptedError
             return replace(opened, is_clear=True)
+        case SealedCompact() as sealed:
+            return _open_compact(sealed, keyring)
         case sealed:
             return _open_pairwise(sealed, keyring) or _open_group(sealed, keyring)
 
@@ -289,6 +335,30 @@ def _open_pairwise(sealed: SealedShared, keyring: Keyring) -> Opened | None:
     return None
 
 
+def _open_compact(sealed: SealedCompact, keyring: Keyring) -> Opened:
+    for peer in keyring.peer_keys:
+        if peer.incarnation is None:
+            continue
+        key = compact_key(
+            peer.key,
+            sender=peer.sender,
+            recipient=keyring.author,
+            incarnation=peer.incarnation,
+        )
+        with suppress(UnopenableError):
+            reader = items.Reader(content := memoryview(open_compact(sealed, key)))
+            stamp = take_compact_head(reader, peer.incarnation)
+            return Opened(
+                header=sealed.header,
+                sender=peer.sender,
+                stamp=stamp,
+                is_pairwise=True,
+                is_compact=True,
+                encoded_sections=content[reader.at :],
+            )
+    raise UnopenableError(_NO_KEY)
+
+
 def _open_group(sealed: SealedShared, keyring: Keyring) -> Opened:
     for group in keyring.group_keys:
         with suppress(UnopenableError):
@@ -303,9 +373,7 @@ def _open_group(sealed: SealedShared, keyring: Keyring) -> Opened:
                 claimed_sender=claimed,
                 encoded_sections=content[reader.at :],
             )
-    raise UnopenableError(
-        "no key shared with a peer or a group opens this bundle; it may be for others"
-    )
+    raise UnopenableError(_NO_KEY)
 
 
 def _pack_shared(content: bytes, header: Header, key: bytes, sealer: Sealer) -> bytes:
@@ -328,11 +396,15 @@ def _signed_head(
 
 
 def _joined(sections: Sequence[bytes]) -> bytes:
+    _check_count(len(sections))
+    return b"".join(sections)
+
+
+def _check_count(count: int) -> None:
     # One less than a reader takes: padding may come to it.
     most = DEFAULT_LIMITS.sections - 1
-    if len(sections) > most:
-        raise LimitError(f"{len(sections)} sections in a bundle, at most {most} are allowed")
-    return b"".join(sections)
+    if count > most:
+        raise LimitError(f"{count} sections in a bundle, at most {most} are allowed")
 
 
 def _id(author: bytes) -> bytes:

@@ -10,7 +10,7 @@ import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Self
+from typing import Protocol, Self
 
 from crc32c import crc32c
 
@@ -27,21 +27,39 @@ SYMBOL_STEP_BYTES = 8
 START = b"\x87\x01\x48"
 _MAX_PAYLOAD_ID = 2**32 - 1
 
-Check = Callable[[bytes | memoryview], bytes]
-"""From the bytes of a fragment before its check to the check: 4 bytes of CRC or 8 of MAC."""
+
+class Check(Protocol):
+    """From the bytes of a fragment before its check to the check: 4 bytes of CRC or 8 of MAC."""
+
+    def __call__(self, *parts: bytes | memoryview) -> bytes:
+        """Return the check of *parts*, joined."""
+        ...
+
 
 Verify = Callable[[memoryview, bytes], bool]
 """(bytes of a fragment before its check, its check) -> whether they fit."""
 
 
-def crc_check(body: bytes | memoryview) -> bytes:
-    """Return the CRC-32C of *body*, 4 bytes: proves the absence of damage, not of malice."""
-    return crc32c(body).to_bytes(CRC_BYTES, "big")
+def crc_check(*parts: bytes | memoryview) -> bytes:
+    """Return the CRC-32C of *parts*, 4 bytes: proves the absence of damage, not of malice."""
+    value = 0
+    for part in parts:
+        value = crc32c(part, value)
+    return value.to_bytes(CRC_BYTES, "big")
 
 
 def mac_check(key: bytes) -> Check:
     """Return the check of fragments between two peers who share *key*; 8 bytes."""
-    return lambda body: hmac.digest(key, body, sha256)[:MAC_BYTES]
+
+    def check(*parts: bytes | memoryview) -> bytes:
+        if len(parts) == 1:
+            return hmac.digest(key, parts[0], sha256)[:MAC_BYTES]
+        mac = hmac.new(key, digestmod=sha256)
+        for part in parts:
+            mac.update(part)
+        return mac.digest()[:MAC_BYTES]
+
+    return check
 
 
 def fits(*checks: Check) -> Verify:
@@ -153,4 +171,9 @@ def fragment_head(bundle_id: bytes, transfer_bytes: int, symbol_bytes: int) -> b
 
 def fragment_body(head: bytes, payload_id: int, symbols: bytes | memoryview) -> bytes:
     """Return a fragment without its check, which is made of just these bytes."""
-    return b"".join((head, items.uint(payload_id), items.bytes_head(len(symbols)), symbols))
+    return b"".join((fragment_start(head, payload_id, len(symbols)), symbols))
+
+
+def fragment_start(head: bytes, payload_id: int, symbols_bytes: int) -> bytes:
+    """Return what stands before the symbols of a fragment."""
+    return b"".join((head, items.uint(payload_id), items.bytes_head(symbols_bytes)))

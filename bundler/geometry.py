@@ -12,7 +12,7 @@ from bundler.limits import DEFAULT_LIMITS, Limits
 
 MIN_MTU_BYTES = 48
 # Most that stands around the symbols of a fragment that is no longer than 65,535 bytes.
-_OVERHEAD_BYTES = 36
+OVERHEAD_BYTES = 36
 _MAX_BLOCK_SYMBOLS = 8192
 # The library divides larger blocks into sub-blocks, which our format does not have.
 _MAX_BLOCK_BYTES = 8_000_000
@@ -28,7 +28,7 @@ def symbol_bytes_for(mtu_bytes: int) -> int:
     """
     if mtu_bytes < MIN_MTU_BYTES:
         raise LimitError(f"an MTU of {mtu_bytes} bytes; at least {MIN_MTU_BYTES} are needed")
-    room = (mtu_bytes - _OVERHEAD_BYTES) // SYMBOL_STEP_BYTES * SYMBOL_STEP_BYTES
+    room = (mtu_bytes - OVERHEAD_BYTES) // SYMBOL_STEP_BYTES * SYMBOL_STEP_BYTES
     return min(room, MAX_SYMBOL_BYTES)
 
 
@@ -99,6 +99,10 @@ class Geometry:
         """Return where *block* begins in the bundle, in bytes."""
         before = block * (self.symbols // self.blocks) + min(block, self.symbols % self.blocks)
         return before * self.symbol_bytes
+
+    def run_offset(self, run: Run) -> int:
+        """Return where the source symbols of *run* begin in the bundle, in bytes."""
+        return self.block_offset(run.block) + run.first * self.symbol_bytes
 
     def run(self, payload_id: int, length: int) -> Run:
         """Return which symbols *length* bytes that begin with *payload_id* are.

@@ -17,6 +17,9 @@ _VERSION = 1
 _INCARNATION_BYTES = 8
 _DIGEST_BYTES = 32
 _SHARED_ITEMS, _GROUP_ITEMS, _PAYLOAD_ITEMS = 4, 5, 7
+_DAY_US = 86_400_000_000
+_FIRST_DAY = 18_262
+_MAX_DAY = 65_535
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +77,24 @@ def take_pairwise_head(reader: items.Reader) -> Stamp:
     return Stamp.take(reader)
 
 
+def compact_head(stamp: Stamp) -> bytes:
+    """Return the head of a compact bundle: its incarnation is in the key, of its time the day."""
+    day = min(max(stamp.time_us // _DAY_US - _FIRST_DAY, 0), _MAX_DAY)
+    return items.uint(stamp.counter) + items.uint(day)
+
+
+def take_compact_head(reader: items.Reader, incarnation: bytes) -> Stamp:
+    """Take the head of a compact bundle whose sender counts under *incarnation*.
+
+    Raises:
+        MalformedError: something else comes next.
+        LimitError: its day is none.
+    """
+    counter, day = reader.uint(), reader.uint(_MAX_DAY)
+    time_us = (day + _FIRST_DAY) * _DAY_US
+    return Stamp(incarnation=incarnation, counter=counter, time_us=time_us)
+
+
 def group_head(stamp: Stamp, sender: bytes) -> bytes:
     """Return the head of a group bundle by the node with the id *sender*, 8 bytes."""
     head = items.array_head(_GROUP_ITEMS) + items.uint(_VERSION) + stamp.fields()
@@ -94,7 +115,7 @@ def take_group_head(reader: items.Reader) -> tuple[Stamp, bytes]:
 def signed_payload(
     outside: bytes, stamp: Stamp, recipients: Sequence[bytes], sections: bytes
 ) -> bytes:
-    """Return what the sender of a full or clear bundle signs.
+    """Return what the sender of a full or clear bundle signs; see `payload_over`.
 
     Args:
         outside: The bundle without what the signature is in.
@@ -102,6 +123,13 @@ def signed_payload(
         recipients: Node ids, 8 bytes each.
         sections: All that follows the head.
     """
+    return payload_over(outside, stamp, recipients, sha256(sections).digest())
+
+
+def payload_over(
+    outside: bytes, stamp: Stamp, recipients: Sequence[bytes], sections_digest: bytes
+) -> bytes:
+    """Return what is signed where all that follows the head has the SHA-256 *sections_digest*."""
     return b"".join(
         (
             items.array_head(_PAYLOAD_ITEMS),
@@ -110,7 +138,7 @@ def signed_payload(
             items.byte_string(sha256(outside).digest()),
             items.array_head(len(recipients)),
             *map(items.byte_string, recipients),
-            items.byte_string(sha256(sections).digest()),
+            items.byte_string(sections_digest),
         )
     )
 

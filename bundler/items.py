@@ -25,6 +25,11 @@ def uint(value: int, major: int = _UINT) -> bytes:
     return bytes((major << 5 | 23 + width.bit_length(),)) + value.to_bytes(width, "big")
 
 
+def int64(value: int) -> bytes:
+    """Return a signed integer of 64 bits as one item."""
+    return uint(value) if value >= 0 else uint(-1 - value, _NEGATIVE)
+
+
 def bytes_head(length: int) -> bytes:
     """Return the head of a byte string of *length* bytes."""
     return uint(length, _BYTES)

@@ -13,10 +13,12 @@ class PeerKey:
     Attributes:
         sender: The peer's author, 32 bytes.
         key: The pairwise key, 32 bytes.
+        incarnation: Under which that node counts its bundles now, 8 bytes; None if it never spoke.
     """
 
     sender: bytes
     key: bytes
+    incarnation: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ class Limits:
         entries: Rows of a log section, as between two checkpoints (section 3.3).
         payload_bytes: Payload of one entry (section 3.1).
         payloads_bytes: Payloads of one log section with their keys put back.
+        cells: Of one log section in columns: each takes up to 60 bytes of memory.
         shapes_bytes: Shapes of one log section: their keys become Python objects, all at once.
         pools: Sets of (transfer length, symbol size) that a joiner follows for one bundle id. The
             genuine one is one; the others are what forgers may have at a bundle of memory each.
@@ -47,6 +48,7 @@ class Limits:
     entries: int = 65_536
     payload_bytes: int = 1 * MIB
     payloads_bytes: int = 32 * MIB
+    cells: int = 1 << 20
     shapes_bytes: int = 1 * MIB
     pools: int = 4
     repair_symbols: int = 65_536

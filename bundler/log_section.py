@@ -1,12 +1,11 @@
 """The log section: entries of one log and the checkpoint over them (docs/format.md section 5.1)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
 from bundler import items
-from bundler.errors import LimitError, MalformedError, ledger_errors_converted
+from bundler.errors import LimitError, ledger_errors_converted
 from bundler.limits import Limits
-from bundler.rows import COLUMNS
 from ledger import cbor
 from ledger.genesis import LedgerId
 from ledger.note import Checkpoint
@@ -19,14 +18,14 @@ _INCARNATION_BYTES = 8
 _SEED_BYTES = 16
 _ROOT_BYTES = 32
 _SIGNATURE_BYTES = 64
-_ROWS = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogSection:
-    """The entries from *first* up to the size of the checkpoint, still as columns.
+    """The entries from *first* up to the size of the checkpoint, still encoded.
 
-    Nothing in it has been verified. `bundler.rows.decode_rows` makes entries of the columns.
+    Nothing in it has been verified, nor need the encoding be known: `bundler.entry_encodings` makes
+    entries of it where it is.
 
     Attributes:
         ledger: Which ledger.
@@ -35,7 +34,9 @@ class LogSection:
         first: Number of the first entry.
         cover: Seeds of the payloads carried; empty if the recipient has them.
         checkpoint: Signed by the author; its size is past *first*.
-        columns: 17 byte strings.
+        encoding: Which one the entries are in.
+        entries: Their bytes.
+        cuts: Offsets in them at which what they hold changes; only for the compressor.
     """
 
     TYPE: ClassVar[int] = 1
@@ -46,29 +47,39 @@ class LogSection:
     first: int
     cover: Cover
     checkpoint: Checkpoint
-    columns: tuple[bytes, ...]
+    encoding: int
+    entries: bytes
+    cuts: tuple[int, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def count(self) -> int:
         """Number of entries."""
         return self.checkpoint.size - self.first
 
+    @property
+    def body_cuts(self) -> tuple[int, ...]:
+        """`cuts` as offsets in the body."""
+        begin = len(self._head()) if self.cuts else 0
+        return tuple(begin + cut for cut in self.cuts)
+
     def to_body(self) -> bytes:
-        """Return the section's CBOR."""
+        """Return the section's body: CBOR, and the entries as their encoding has them."""
+        return self._head() + self.entries
+
+    def _head(self) -> bytes:
         log = [self.ledger, self.author, self.incarnation]
         checkpoint = self.checkpoint.to_cbor()
-        fields = cbor.encode([*log, self.first, cover_to_cbor(self.cover), checkpoint, _ROWS])
-        columns = map(items.byte_string, self.columns)
-        return b"".join(
-            (items.array_head(8), fields[1:], items.array_head(len(self.columns)), *columns)
+        fields = cbor.encode(
+            [*log, self.first, cover_to_cbor(self.cover), checkpoint, self.encoding]
         )
+        return items.array_head(8) + fields[1:]
 
     @classmethod
     def from_body(cls, data: bytes, *, limits: Limits) -> Self:
         """Read a section.
 
         Raises:
-            MalformedError: *data* is not a log section in an encoding that is known.
+            MalformedError: *data* is not a log section; what the entries are is not looked at.
             LimitError: it has too many entries or seeds.
         """
         reader = items.Reader(data)
@@ -79,13 +90,9 @@ class LogSection:
         first = reader.uint(MAX_ENTRIES)
         cover = _take_cover(reader)
         checkpoint = _take_checkpoint(reader)
-        if reader.uint() != _ROWS:
-            raise MalformedError("entries in an encoding that is not known here")
+        encoding = reader.uint()
         if not first < checkpoint.size <= first + limits.entries:
             raise LimitError(f"entries {first} to {checkpoint.size} in one section")
-        reader.array_of(COLUMNS)
-        columns = tuple(bytes(reader.view(limits.section_bytes)) for _ in range(COLUMNS))
-        reader.end()
         return cls(
             ledger=ledger,
             author=author,
@@ -93,7 +100,8 @@ class LogSection:
             first=first,
             cover=cover,
             checkpoint=checkpoint,
-            columns=columns,
+            encoding=encoding,
+            entries=data[reader.at :],
         )
 
 

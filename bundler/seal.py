@@ -22,6 +22,7 @@ from bundler.sealed import (
     COMMITMENT_BYTES,
     NONCE_BYTES,
     Header,
+    SealedCompact,
     SealedFull,
     SealedShared,
     sealed_bytes,
@@ -30,6 +31,7 @@ from ledger.algorithm import HpkeKey
 from ledger.hpke import STANZA_BYTES, Unwrapper, Wrapper
 from ledger.kdf import KEY_BYTES, derive
 
+_NO_NONCE = bytes(NONCE_BYTES)
 Entropy = Callable[[int], bytes]
 """Returns that many unpredictable bytes."""
 
@@ -73,18 +75,34 @@ def seal_full(
     if not 1 <= len(recipients) <= limits.recipients:
         raise LimitError(f"a bundle for {len(recipients)}; 1 to {limits.recipients} may be")
     key = sealer.entropy(KEY_BYTES)
-    info = _stanza_info(header)
-    sealed = SealedFull(
-        header=header,
-        stanzas=_wrapped(sealer.wrapper, key, recipients, info),
-        commitment=_commitment(key, header),
-    )
+    sealed = around_full(header, recipients, key, sealer.wrapper)
     content = content_for(sealed.outside())
-    ciphertext = stream.encrypt(_stream_key(key, header), content)
+    ciphertext = stream.encrypt(stream_key(key, header), content)
     return bounded(replace(sealed, ciphertext=ciphertext).to_bytes(), limits)
 
 
-def open_full(sealed: SealedFull, unwrapper: Unwrapper) -> bytes:
+def around_full(
+    header: Header, recipients: Sequence[HpkeKey], key: bytes, wrapper: Wrapper
+) -> SealedFull:
+    """Return a full bundle without its ciphertext.
+
+    Args:
+        header: Priority and expiry.
+        recipients: Their HPKE public keys; of each the strongest.
+        key: The content key, 32 bytes: of one content, ever.
+        wrapper: For stanzas.
+
+    Raises:
+        MalformedError: one of *recipients* is not a key.
+    """
+    return SealedFull(
+        header=header,
+        stanzas=_wrapped(wrapper, key, recipients, _stanza_info(header)),
+        commitment=_commitment(key, header),
+    )
+
+
+def open_full(sealed: SealedFull, unwrapper: Unwrapper) -> memoryview:
     """Return the content of *sealed*.
 
     Raises:
@@ -106,7 +124,7 @@ def open_full(sealed: SealedFull, unwrapper: Unwrapper) -> bytes:
         raise UnopenableError("none of our keys opens this bundle; it is for somebody else")
     if not hmac.compare_digest(_commitment(key, sealed.header), sealed.commitment):
         raise ForgedError("the key in a bundle is not the one that the bundle commits to")
-    return stream.decrypt(_stream_key(key, sealed.header), sealed.ciphertext)
+    return stream.decrypt(stream_key(key, sealed.header), sealed.ciphertext)
 
 
 def directed_key(pairwise_key: bytes, *, sender: bytes, recipient: bytes) -> bytes:
@@ -115,6 +133,21 @@ def directed_key(pairwise_key: bytes, *, sender: bytes, recipient: bytes) -> byt
     One for each direction: a bundle cannot be sent back to the one who made it.
     """
     return derive(pairwise_key, b"pannier pairwise 1\0" + sender + recipient)
+
+
+def compact_key(
+    pairwise_key: bytes, *, sender: bytes, recipient: bytes, incarnation: bytes
+) -> bytes:
+    """Return the key of compact bundles from *sender* to *recipient* (authors), 32 bytes.
+
+    Args:
+        pairwise_key: 32 bytes.
+        sender: 32 bytes.
+        recipient: 32 bytes.
+        incarnation: Of the sending node, 8 bytes: its counters begin anew with each.
+    """
+    info = b"pannier compact 1\0" + sender + recipient + incarnation
+    return derive(pairwise_key, info)
 
 
 def group_sealing_key(epoch_key: bytes) -> bytes:
@@ -159,6 +192,39 @@ def open_shared(sealed: SealedShared, key: bytes) -> bytes:
         raise UnopenableError("no key shared with a peer or group opens this bundle") from error
 
 
+def seal_compact(
+    header: Header, key: bytes, content: bytes, *, limits: Limits = DEFAULT_LIMITS
+) -> bytes:
+    """Seal *content*, which begins with the sender's counter, under a `compact_key`.
+
+    The nonce is always the same: no content comes twice, and should a restored backup make one
+    again, AES-GCM-SIV shows that the two are the same, or else nothing.
+
+    Raises:
+        LimitError: the bundle becomes too big.
+    """
+    sealed = SealedCompact(header=header)
+    ciphertext = AESGCMSIV(key).encrypt(_NO_NONCE, content, sealed.bound())
+    return bounded(replace(sealed, ciphertext=ciphertext).to_bytes(), limits)
+
+
+def open_compact(sealed: SealedCompact, key: bytes) -> bytes:
+    """Return the content of *sealed*; that it opens proves that its sender has *key*.
+
+    Raises:
+        UnopenableError: it is not under *key*, or was altered: nobody can tell which.
+    """
+    try:
+        return AESGCMSIV(key).decrypt(_NO_NONCE, sealed.ciphertext, sealed.bound())
+    except (InvalidTag, ValueError) as error:
+        raise UnopenableError("no key shared with a peer opens this compact bundle") from error
+
+
+def compact_bytes(header: Header, content_bytes: int) -> int:
+    """Return the length of a compact bundle around a content of that length."""
+    return sealed_bytes(SealedCompact(header=header).outside(), content_bytes + stream.TAG_BYTES)
+
+
 def full_bytes(outside: bytes, content_bytes: int) -> int:
     """Return the length of the full bundle with *outside* around a content of that length."""
     return sealed_bytes(outside, stream.encrypted_bytes(content_bytes))
@@ -195,7 +261,8 @@ def _stanza_info(header: Header) -> bytes:
     return b"pannier bundle 1\0" + header.to_bytes()
 
 
-def _stream_key(content_key: bytes, header: Header) -> bytes:
+def stream_key(content_key: bytes, header: Header) -> bytes:
+    """Return the key of the STREAM (`bundler.stream`) of a full bundle, 32 bytes."""
     return derive(content_key, b"pannier stream 1\0" + header.to_bytes())
 
 

@@ -16,11 +16,11 @@ COMMITMENT_BYTES = 16
 NONCE_BYTES = 12
 MAX_PRIORITY = 7
 MAX_EXPIRY_DAYS = 65_535
-_VERSION = 1
-_FULL_ITEMS, _SHARED_ITEMS, _CLEAR_ITEMS = 6, 5, 4
+_VERSION, _COMPACT_VERSION = 1, 2
+_FULL_ITEMS, _SHARED_ITEMS, _CLEAR_ITEMS, _COMPACT_ITEMS = 6, 5, 4, 4
 
 
-def bundle_id(sealed: bytes) -> bytes:
+def bundle_id(sealed: bytes | bytearray) -> bytes:
     """Return the id of a sealed bundle, 8 bytes."""
     return sha256(sealed).digest()[:BUNDLE_ID_BYTES]
 
@@ -50,9 +50,9 @@ class Header:
         """Return what the keys of the bundle are bound to."""
         return items.array_head(3) + self.fields()
 
-    def fields(self) -> bytes:
+    def fields(self, version: int = _VERSION) -> bytes:
         """Return the items that a bundle and its header begin with, without the array's head."""
-        return b"".join(map(items.uint, (_VERSION, self.priority, self.expiry_days)))
+        return b"".join(map(items.uint, (version, self.priority, self.expiry_days)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +133,32 @@ class SealedClear:
         return _with_ciphertext(self.outside(), self.content)
 
 
-Sealed: TypeAlias = SealedFull | SealedShared | SealedClear
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedCompact:
+    """A bundle under a key that two nodes share, of which the nonce and the sender are part.
+
+    Attributes:
+        header: See `Header`.
+        ciphertext: Of the whole content.
+    """
+
+    header: Header
+    ciphertext: bytes | memoryview = b""
+
+    def outside(self) -> bytes:
+        """Return the bytes before the ciphertext."""
+        return items.array_head(_COMPACT_ITEMS) + self.header.fields(_COMPACT_VERSION)
+
+    def bound(self) -> bytes:
+        """Return what the ciphertext is bound to."""
+        return items.array_head(3) + self.header.fields(_COMPACT_VERSION)
+
+    def to_bytes(self) -> bytes:
+        """Return the sealed bundle."""
+        return _with_ciphertext(self.outside(), self.ciphertext)
+
+
+Sealed: TypeAlias = SealedFull | SealedShared | SealedClear | SealedCompact
 
 
 def parse_sealed(data: bytes | memoryview, *, limits: Limits = DEFAULT_LIMITS) -> Sealed:
@@ -147,8 +172,9 @@ def parse_sealed(data: bytes | memoryview, *, limits: Limits = DEFAULT_LIMITS) -
         raise LimitError(f"a bundle of {len(data)} bytes, at most {limits.bundle_bytes} may come")
     reader = items.Reader(data)
     count = reader.array_of(_FULL_ITEMS, _SHARED_ITEMS, _CLEAR_ITEMS)
-    if reader.uint() != _VERSION:
-        raise MalformedError("not a bundle of version 1; a newer pannier may read it")
+    version = reader.uint()
+    if version != _VERSION and (version, count) != (_COMPACT_VERSION, _COMPACT_ITEMS):
+        raise MalformedError("not a bundle of version 1 or 2; a newer pannier may read it")
     header = Header(reader.uint(MAX_PRIORITY), reader.uint(MAX_EXPIRY_DAYS))
     sealed: Sealed
     if count == _FULL_ITEMS:
@@ -164,6 +190,8 @@ def parse_sealed(data: bytes | memoryview, *, limits: Limits = DEFAULT_LIMITS) -
             nonce=reader.bytes_of(NONCE_BYTES),
             ciphertext=reader.view(limits.bundle_bytes),
         )
+    elif version == _COMPACT_VERSION:
+        sealed = SealedCompact(header=header, ciphertext=reader.view(limits.bundle_bytes))
     else:
         sealed = SealedClear(header=header, content=reader.view(limits.bundle_bytes))
     reader.end()

@@ -6,15 +6,12 @@ was; and the row was deterministic too if the lengths add up.
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
-from typing import NoReturn
-
-import cbor2
+from collections.abc import Iterable, Sequence
 
 from bundler import items
 from bundler.errors import MalformedError, ledger_errors_converted
 from bundler.limits import Limits
+from bundler.quick_cbor import CBOR_ERRORS, dumps, loads
 from ledger import cbor
 from ledger.entry import NULL_PAYLOAD
 from ledger.on_behalf import DEVICE, VALUE
@@ -26,7 +23,6 @@ _MAP = 5
 _SCALARS = frozenset({int, float, str, bytes, bool, type(None)})
 # May be NaN or an infinity, or just bytes of something else.
 _SUSPICIOUS = re.compile(rb"\xf9[\x7c-\x7f\xfc-\xff]")
-_CBOR_ERRORS = (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError)
 
 
 class Shape:
@@ -49,7 +45,7 @@ class Shape:
         Raises:
             MalformedError: they are not in the order of a map, or one is there twice.
         """
-        encoded = [_dumps(key) for key in keys]
+        encoded = [dumps(key) for key in keys]
         if encoded != sorted(set(encoded)):
             raise MalformedError("the keys of a shape are not in ascending order")
         self.keys = tuple(keys)
@@ -76,11 +72,11 @@ class Shape:
 
     def to_bytes(self) -> bytes:
         """Return the shape as a string of its list."""
-        return _dumps(self.keys)
+        return dumps(self.keys)
 
     def row(self, values: Iterable[object]) -> bytes:
         """Return the row with *values*, one for each key."""
-        return _dumps(list(values))[len(self._row_head) :]
+        return dumps(list(values))[len(self._row_head) :]
 
     def payload(self, row: bytes) -> bytes:
         """Return the payload with these keys and the values of *row*.
@@ -89,9 +85,9 @@ class Shape:
             MalformedError: *row* does not hold one value for each key, deterministically encoded.
         """
         try:
-            values: list[object] = _loads(self._row_head + row)
+            values: list[object] = loads(self._row_head + row)
             payload = self._joined(values)
-        except _CBOR_ERRORS as error:
+        except CBOR_ERRORS as error:
             raise MalformedError(f"a row is not the values of its shape: {error}") from error
         if len(payload) != len(row) + self.grown_bytes:
             raise MalformedError("a row is longer than the values that it holds")
@@ -101,7 +97,7 @@ class Shape:
 
     def _joined(self, values: list[object]) -> bytes:
         self._flat[1::2] = values
-        return self._map_head + _dumps(self._flat)[self._skip :]
+        return self._map_head + dumps(self._flat)[self._skip :]
 
     def _check_with_care(self, row: bytes, values: list[object], payload: bytes) -> None:
         """Check what the quick checks cannot: order in inner maps, depth, NaN, odd types."""
@@ -131,10 +127,10 @@ class DeviceShape(Shape):
 
     def to_bytes(self) -> bytes:
         """Return the shape as a string of its list."""
-        return _dumps([DEVICE, VALUE, self.keys[2:]])
+        return dumps([DEVICE, VALUE, self.keys[2:]])
 
     def _joined(self, values: list[object]) -> bytes:
-        device = _dumps(values[0])
+        device = dumps(values[0])
         return b"%c%c%b%c%b" % (0xA2, DEVICE, device, VALUE, super()._joined(values[1:]))
 
 
@@ -156,7 +152,7 @@ class ShapeList:
         if payload and payload[0] >> 5 == _MAP:
             try:
                 packed = self._pack_map(payload)
-            except (MalformedError, *_CBOR_ERRORS):
+            except (MalformedError, *CBOR_ERRORS):
                 packed = None
             if packed is not None:
                 return packed
@@ -168,7 +164,7 @@ class ShapeList:
         return [shape.to_bytes() for shape in self._shapes]
 
     def _pack_map(self, payload: bytes) -> tuple[int, bytes] | None:
-        value: dict[object, object] = _loads(payload)
+        value: dict[object, object] = loads(payload)
         keys, values = tuple(value), tuple(value.values())
         if keys == (DEVICE, VALUE) and type(values[1]) is dict:
             keys, values = (*keys, *values[1]), (values[0], *values[1].values())
@@ -213,27 +209,3 @@ def _device_keys(shape: Sequence[object]) -> list[str]:
     if (cbor.as_uint(device), cbor.as_uint(value)) != (DEVICE, VALUE):
         raise MalformedError("a shape with other numbers than those of a device")
     return [cbor.as_text(key) for key in cbor.as_list(keys)]
-
-
-def _refuse_tag(_decoder: object, *_tag: object) -> NoReturn:
-    raise ValueError("a tag, which is not allowed here")
-
-
-class _NoTags(dict[int, Callable[..., object]]):
-    """Gives every tag a meaning, that of being refused; a `dict`, for which `cbor2` is quick."""
-
-    def __missing__(self, _tag: int) -> Callable[..., object]:
-        return _refuse_tag
-
-
-_NO_TAGS = _NoTags()
-# One call of C for each row: a function of ours around it would take a tenth of the time of all.
-_dumps = partial(cbor2.dumps, canonical=True)
-_loads = partial(
-    cbor2.loads,
-    max_depth=cbor.MAX_DEPTH,
-    allow_duplicate_keys=False,
-    allow_indefinite=False,
-    semantic_decoders=_NO_TAGS,
-    tag_hook=_refuse_tag,
-)

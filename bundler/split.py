@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from bundler import raptor
 from bundler.errors import LimitError
-from bundler.fragment import Check, crc_check, fragment_body, fragment_head
+from bundler.fragment import Check, crc_check, fragment_body, fragment_head, fragment_start
 from bundler.geometry import Geometry, Run, symbol_bytes_for
 from bundler.items import byte_string
 from bundler.limits import DEFAULT_LIMITS, Limits
@@ -39,7 +39,7 @@ class Cut:
 
 
 def split(
-    sealed: bytes, cut: Cut, *, repair_percent: int = 0, limits: Limits = DEFAULT_LIMITS
+    sealed: bytes | bytearray, cut: Cut, *, repair_percent: int = 0, limits: Limits = DEFAULT_LIMITS
 ) -> Iterator[bytes]:
     """Return the fragments of a sealed bundle: all source symbols, then repair symbols.
 
@@ -58,6 +58,29 @@ def split(
         LimitError: *sealed* is too big for the symbol size, or the MTU too small for a symbol.
     """
     return _Press.of(sealed, cut, limits).both(repair_percent)
+
+
+def parts(
+    sealed: bytes | bytearray, cut: Cut, *, number: bytes, limits: Limits = DEFAULT_LIMITS
+) -> Iterator[bytes | memoryview]:
+    """Return what `split` returns without repair, joined, in parts: the symbols are not copied.
+
+    Args:
+        sealed: 1 byte to 16 MiB.
+        cut: How large the fragments are.
+        number: The id of the bundle, 8 bytes: it is not computed again.
+        limits: Bounds on *sealed*.
+
+    Raises:
+        MalformedError: *sealed* is empty, or there is no such symbol size.
+        LimitError: *sealed* is too big for the symbol size, or the MTU too small for a symbol.
+    """
+    press = _Press.of(sealed, cut, limits, number)
+    for run, symbols in press.runs():
+        around = fragment_start(press.head, run.payload_id, len(symbols))
+        yield around
+        yield symbols
+        yield byte_string(cut.check(around, symbols))
 
 
 def repair(
@@ -105,10 +128,12 @@ class _Press:
     check: Check
 
     @classmethod
-    def of(cls, sealed: bytes, cut: Cut, limits: Limits) -> "_Press":
+    def of(
+        cls, sealed: bytes | bytearray, cut: Cut, limits: Limits, number: bytes | None = None
+    ) -> "_Press":
         symbol_bytes = cut.symbol_bytes or symbol_bytes_for(cut.mtu_bytes)
         geometry = Geometry.of(len(sealed), symbol_bytes, limits=limits)
-        head = fragment_head(bundle_id(sealed), len(sealed), symbol_bytes)
+        head = fragment_head(number or bundle_id(sealed), len(sealed), symbol_bytes)
         around = len(head) + _PAYLOAD_ID_BYTES + len(byte_string(cut.check(b"")))
         room = cut.mtu_bytes - around
         run_symbols = max(min(room - size, most) // symbol_bytes for size, most in _HEADS)
@@ -127,12 +152,17 @@ class _Press:
         yield from self.repair(0, counts)
 
     def source(self) -> Iterator[bytes]:
+        for run, symbols in self.runs():
+            yield self._fragment(run, symbols)
+
+    def runs(self) -> Iterator[tuple[Run, memoryview]]:
+        """Yield the source symbols of each fragment."""
         geometry = self.geometry
         for block in range(geometry.blocks):
             offset = geometry.block_offset(block)
             for run in self._runs(block, 0, geometry.block_symbols(block), is_source=True):
                 start = offset + run.first * geometry.symbol_bytes
-                yield self._fragment(run, self.sealed[start : start + geometry.run_bytes(run)])
+                yield run, self.sealed[start : start + geometry.run_bytes(run)]
 
     def repair(self, first: int, counts: Iterable[int]) -> Iterator[bytes]:
         geometry = self.geometry

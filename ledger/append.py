@@ -3,22 +3,22 @@
 Each batch gets one signature, whatever its size.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
+from operator import add
 from typing import NamedTuple
 
 from ledger.close import close_payload
+from ledger.entries import Entries, payload_digests
 from ledger.entry import (
     INCARNATIONS_THING,
     MAX_FOLLOWS,
     NULL_PAYLOAD,
     Action,
-    Entry,
     Follow,
-    check_entry,
-    leaf_bytes,
-    payload_digest,
     sort_follows,
 )
 from ledger.errors import RefusedError, StaleError
@@ -32,7 +32,7 @@ from ledger.log import (
     log_origin,
 )
 from ledger.members import may_write, members
-from ledger.merkle import extend, leaf_hash
+from ledger.merkle import extend, leaf_hashes
 from ledger.note import Checkpoint, sign_checkpoint
 from ledger.seeds import root_cover, salts
 from ledger.settle import settle_batch
@@ -42,7 +42,8 @@ from ledger.views import heads
 
 _OWN_LOG = "own incarnation"
 _ATTEMPTS = 100
-_NO_DIGEST = bytes(32)
+# About what a leaf counts in a batch: the closer, the fewer drafts are looked at twice.
+_LEAF_BYTES = 64
 
 
 class Draft(NamedTuple):
@@ -63,7 +64,7 @@ class Draft(NamedTuple):
     payload: bytes
     time_us: int
     kind: str = ""
-    action: int = Action.PUT
+    action: int = Action.PUT.value
     follows: tuple[Follow, ...] | None = None
 
 
@@ -104,14 +105,13 @@ def append(store: Store, author: Author, drafts: Iterable[Draft]) -> Iterator[Lo
     waiting: list[Draft] = []
     waiting_bytes = 0
     for draft in drafts:
-        check_entry(_entry(draft, draft.follows or (), _NO_DIGEST))
         waiting.append(draft)
-        waiting_bytes += len(draft.payload)
+        waiting_bytes += len(draft.payload) + _LEAF_BYTES
         if len(waiting) == MAX_BATCH_ENTRIES or waiting_bytes >= MAX_BATCH_BYTES:
             state, count = _append_batch(store, author, waiting)
             yield state
             del waiting[:count]
-            waiting_bytes = sum(len(one.payload) for one in waiting)
+            waiting_bytes = sum(len(one.payload) + _LEAF_BYTES for one in waiting)
     while waiting:
         state, count = _append_batch(store, author, waiting)
         yield state
@@ -196,7 +196,7 @@ def _append_batch(store: Store, author: Author, drafts: Sequence[Draft]) -> tupl
         batch = _make_batch(store, author, own_log(store, author), drafts)
         try:
             state = store.commit(batch, after=partial(_settle, store, batch))
-            return state, len(batch.entries)
+            return state, batch.entries.count
         except StaleError:
             continue
     raise StaleError(f"another process kept writing to {store.path.name}; try again")
@@ -223,10 +223,10 @@ def _refusal(store: Store) -> RefusedError:
 
 def _make_batch(store: Store, author: Author, state: LogState, drafts: Sequence[Draft]) -> Batch:
     cover = state.cover or root_cover(author.entropy(16))
-    entries, leaves = _fitting(
-        drafts, _follows(store, state, drafts), salts(cover, state.size, len(drafts))
-    )
-    extension = extend(state.frontier, leaves)
+    salted = salts(cover, state.size, len(drafts))
+    made = _entries(drafts, _follows(store, state, drafts), salted)
+    entries, leaves = _fitting(made, (draft.payload for draft in drafts))
+    extension = extend(state.frontier, leaf_hashes(leaves))
     frontier = extension.frontier
     origin = log_origin(store.ledger_id, state.name)
     return Batch(
@@ -238,25 +238,32 @@ def _make_batch(store: Store, author: Author, state: LogState, drafts: Sequence[
     )
 
 
-def _fitting(
+def _entries(
     drafts: Sequence[Draft], follows: dict[str, tuple[Follow, ...]], salts: Iterable[bytes]
-) -> tuple[list[Entry], list[bytes]]:
-    """Return the first entries, and their leaves, that one checkpoint may cover."""
-    entries: list[Entry] = []
-    leaves: list[bytes] = []
-    room = MAX_BATCH_BYTES
-    for draft, salt in zip(drafts, salts, strict=True):
-        followed = draft.follows
-        if followed is None:
-            followed = follows.pop(draft.thing, ()) if draft.action <= Action.DELETE else ()
-        entry = _entry(draft, followed, payload_digest(salt, draft.payload))
-        leaf = leaf_bytes(entry)
-        room -= len(leaf) + len(draft.payload)
-        if room < 0:
-            break
-        entries.append(entry)
-        leaves.append(leaf_hash(leaf))
-    return entries, leaves
+) -> Entries:
+    """Return the entries that *drafts* become; each is within bounds."""
+    things, payloads, times_us, kinds, actions, said = zip(*drafts, strict=True)
+    followed: Sequence[tuple[Follow, ...]] = [()] * len(drafts)
+    if follows or said.count(None) != len(said):
+        followed = [_followed(draft, follows) for draft in drafts]
+    digests = payload_digests(salts, payloads)
+    entries = Entries(things, kinds, actions, times_us, followed, digests, payloads)
+    entries.check()
+    return entries
+
+
+def _followed(draft: Draft, follows: dict[str, tuple[Follow, ...]]) -> tuple[Follow, ...]:
+    if draft.follows is not None:
+        return draft.follows
+    return follows.pop(draft.thing, ()) if draft.action <= Action.DELETE else ()
+
+
+def _fitting(entries: Entries, payloads: Iterable[bytes]) -> tuple[Entries, list[bytes]]:
+    """Return the first entries, and their leaf bytes, that one checkpoint may cover."""
+    leaves = entries.leaves()
+    sizes = accumulate(map(add, map(len, leaves), map(len, payloads)))
+    count = bisect_right(list(sizes), MAX_BATCH_BYTES)
+    return entries.between(0, count), leaves[:count]
 
 
 def _follows(
@@ -266,7 +273,7 @@ def _follows(
     if not store.rows("SELECT 1 FROM log WHERE id != ? AND size > 0 LIMIT 1", state.row or 0):
         return {}
     found = {}
-    for thing in _unsaid(drafts):
+    for thing in store.names.of_others(_unsaid(drafts), state.row or 0):
         others = [one.as_follow() for one in heads(store, thing) if one.log != state.name]
         if others:
             found[thing] = tuple(sort_follows(others)[:MAX_FOLLOWS])
@@ -276,9 +283,3 @@ def _follows(
 def _unsaid(drafts: Iterable[Draft]) -> set[str]:
     """Return the things of the drafts that do not say what they follow."""
     return {one.thing for one in drafts if one.follows is None and one.action <= Action.DELETE}
-
-
-def _entry(draft: Draft, follows: tuple[Follow, ...], digest: bytes) -> Entry:
-    return Entry(
-        draft.thing, draft.kind, draft.action, draft.time_us, follows, digest, draft.payload
-    )

@@ -41,6 +41,11 @@ def encode(value: object) -> bytes:
     return data
 
 
+def encode_scalar(value: float | str) -> bytes:
+    """Return `encode` of a finite float, an integer of 64 bits or ASCII, without looking at it."""
+    return cbor2.dumps(value, canonical=True)
+
+
 def decode(data: bytes, *, limit_bytes: int) -> object:
     """Return the value of one CBOR item that is all of *data*.
 

@@ -15,6 +15,8 @@ MAX_THING_BYTES = 255
 MAX_KIND_BYTES = 63
 MAX_FOLLOWS = 64
 MAX_PAYLOAD_BYTES = 1 << 20
+MAX_ACTION = 2**32 - 1
+MIN_TIME_US, MAX_TIME_US = -(2**63), 2**63 - 1
 NULL_PAYLOAD = b"\xf6"
 FOLLOW_LEAF_BYTES = 16
 
@@ -85,22 +87,23 @@ def payload_digest(salt: bytes, payload: bytes) -> bytes:
 def leaf_bytes(entry: Entry) -> bytes:
     """Return what the leaf hash covers; `entry_from_bytes` is its inverse but for the payload.
 
-    The same bytes as `cbor.encode` of the list, put together by hand: this runs once an entry in
-    put, pack, import and verify.
+    The same bytes as `cbor.encode` of the list, put together by hand.
     """
     thing, kind, action, time_us, follows, digest, _ = entry
     return b"".join(
         (
-            b"\x86",
-            _text(thing),
-            _text(kind),
-            _integer(action),
+            leaf_head(thing, kind, action),
             _integer(time_us),
             cbor.encode(follows) if follows else b"\x80",
             b"\x58\x20",
             digest,
         )
     )
+
+
+def leaf_head(thing: str, kind: str, action: int) -> bytes:
+    """Return what `leaf_bytes` begins with."""
+    return b"".join((b"\x86", _text(thing), _text(kind), _integer(action)))
 
 
 def check_entry(entry: Entry) -> None:
@@ -111,7 +114,7 @@ def check_entry(entry: Entry) -> None:
     """
     check_thing(entry.thing)
     check_kind(entry.kind)
-    cbor.as_uint(entry.action, maximum=2**32 - 1)
+    cbor.as_uint(entry.action, maximum=MAX_ACTION)
     cbor.as_int64(entry.time_us)
     cbor.as_bytes(entry.digest, 32)
     if entry.follows:

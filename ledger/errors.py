@@ -39,3 +39,7 @@ class StaleError(LedgerError):
 
 class BusyError(LedgerError):
     """Another process held the ledger file for too long."""
+
+
+class MissingError(LedgerError):
+    """The content of a file that is not here; others may have it."""

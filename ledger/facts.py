@@ -26,7 +26,7 @@ _MAX_GRANT_BYTES = 1 << 14
 _MAX_REVOCATION_BYTES = 1 << 14
 _MAX_SIZE = 2**32
 # Verifying the card in a grant costs 100 us, and members are asked for at every merge.
-_KNOWN_GRANTS = 4096
+_KNOWN_GRANTS = 32_768
 
 
 class Role(IntEnum):

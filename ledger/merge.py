@@ -7,9 +7,11 @@ what came continues what is here. Merging is idempotent, and ranges may come in 
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 from ledger.close import has_gone_astray
-from ledger.entry import ALWAYS_CARRIED, check_entry, leaf_bytes
+from ledger.entries import Entries
+from ledger.entry import ALWAYS_CARRIED, Entry
 from ledger.errors import MalformedError, StaleError, UnverifiedError
 from ledger.fork import Branch, Fork
 from ledger.log import (
@@ -31,7 +33,7 @@ from ledger.merkle import (
     extend,
     frontier_at,
     inclusion_proof,
-    leaf_hash,
+    leaf_hashes,
     node_hash,
 )
 from ledger.note import Checkpoint
@@ -102,7 +104,8 @@ def merge(store: Store, received: Range) -> Outcome:
         BusyError: another process held the file for too long.
         DamagedError: the disk said no.
     """
-    _check_bounds(received)
+    entries = Entries.of(received.entries)
+    _check_bounds(received, entries)
     known = members(store)
     if (refused := unwanted(known, received.log, received.first)) is not None:
         return refused
@@ -110,10 +113,38 @@ def merge(store: Store, received: Range) -> Outcome:
     received.checkpoint.verify(log_origin(store.ledger_id, received.log), verifier)
     for _ in range(_ATTEMPTS):
         try:
-            return _merge_once(store, received, store.log(received.log))
+            return _merge_once(store, received, entries, store.log(received.log))
         except StaleError:
             continue
     raise StaleError(f"another process kept writing to {store.path.name}; try again")
+
+
+def signed_after(
+    store: Store, log: LogName, first: int, entries: Sequence[Entry], signature: bytes
+) -> Checkpoint:
+    """Return the checkpoint over what is held of *log* up to *first*, and *entries*.
+
+    Its root did not come with them: it is computed here, and *signature* shows that it is the one
+    that the author meant. `merge` still looks at all else.
+
+    Args:
+        store: The ledger.
+        log: Which log of it; its author must be known (`unwanted`).
+        first: Number of the first entry, at most the size of the log.
+        entries: At least 1.
+        signature: Ed25519, 64 bytes.
+
+    Raises:
+        MalformedError: an entry is out of bounds.
+        UnverifiedError: the author did not sign that, or what is held is not what it had.
+        DamagedError: the file cannot be read.
+    """
+    state = store.log(log)
+    leaves = leaf_hashes(Entries.of(entries).leaves())
+    grown = extend(_at(state, first, store.nodes(state)), leaves).frontier
+    checkpoint = Checkpoint(grown.size, grown.root(), signature)
+    checkpoint.verify(log_origin(store.ledger_id, log), members(store).verifier(log.author))
+    return checkpoint
 
 
 def unwanted(known: Members, log: LogName, first: int) -> NotGranted | Void | None:
@@ -145,7 +176,7 @@ def take_fork(store: Store, log: LogName, fork: Fork) -> Forked | NotGranted | V
         return Forked(fork=fork, status=store.log(log).status)
 
 
-def _merge_once(store: Store, received: Range, state: LogState) -> Outcome:
+def _merge_once(store: Store, received: Range, entries: Entries, state: LogState) -> Outcome:
     checkpoint = received.checkpoint
     if state.close is not None and checkpoint.size > state.close.size:
         return Ended(close=state.close)
@@ -154,15 +185,17 @@ def _merge_once(store: Store, received: Range, state: LogState) -> Outcome:
     nodes = store.nodes(state)
     if checkpoint.size <= state.size and root_at(state, checkpoint.size, nodes) == checkpoint.root:
         return Merged(count=0)
-    return _merge_new(store, received, state, nodes)
+    return _merge_new(store, received, entries, state, nodes)
 
 
-def _merge_new(store: Store, received: Range, state: LogState, nodes: NodeReader) -> Outcome:
-    encoded = [leaf_bytes(entry) for entry in received.entries]
-    payloads = (entry.payload for entry in received.entries)
-    if sum(map(len, encoded)) + sum(map(len, filter(None, payloads))) > MAX_BATCH_BYTES:
+def _merge_new(
+    store: Store, received: Range, entries: Entries, state: LogState, nodes: NodeReader
+) -> Outcome:
+    encoded = entries.leaves()
+    payloads = filter(None, entries.payloads)
+    if sum(map(len, encoded)) + sum(map(len, payloads)) > MAX_BATCH_BYTES:
         raise MalformedError(f"a range of over {MAX_BATCH_BYTES} bytes")
-    leaves = [leaf_hash(data) for data in encoded]
+    leaves = leaf_hashes(encoded)
     extension = extend(_at(state, received.first, nodes), leaves)
     if extension.frontier.root() != received.checkpoint.root:
         if received.first == 0:
@@ -181,11 +214,13 @@ def _merge_new(store: Store, received: Range, state: LogState, nodes: NodeReader
         return Forked(fork=None, status=state.status)
     if received.first < state.size:
         extension = extend(state.frontier, leaves[state.size - received.first :])
-    return _take(store, state, received, extension)
+    return _take(store, received, entries, state, extension)
 
 
-def _take(store: Store, state: LogState, received: Range, extension: Extension) -> Outcome:
-    new = received.entries[state.size - received.first :]
+def _take(
+    store: Store, received: Range, entries: Entries, state: LogState, extension: Extension
+) -> Outcome:
+    new = entries.between(state.size - received.first, entries.count)
     batch = Batch(
         state=state,
         entries=new,
@@ -195,7 +230,7 @@ def _take(store: Store, state: LogState, received: Range, extension: Extension) 
     )
 
     store.commit(batch, after=lambda _: settle_batch(store, batch))
-    return Merged(count=len(new))
+    return Merged(count=new.count)
 
 
 def _cover(state: LogState, received: Range) -> Cover:
@@ -245,7 +280,8 @@ def take_branch(store: Store, received: Range, index: int) -> Outcome:
     """
     state = store.log(received.log)
     store.truncate(state, frontier_at(index, store.nodes(state)))
-    outcome = _merge_once(store, received, store.log(received.log))
+    entries = Entries.of(received.entries)
+    outcome = _merge_once(store, received, entries, store.log(received.log))
     settle(store)
     return outcome
 
@@ -309,16 +345,16 @@ class _Grown:
         return node_hash(self.node(level - 1, 2 * position), self.node(level - 1, 2 * position + 1))
 
 
-def _check_bounds(received: Range) -> None:
-    count = len(received.entries)
+def _check_bounds(received: Range, entries: Entries) -> None:
+    count = entries.count
     if not 1 <= count <= MAX_BATCH_ENTRIES or received.first + count != received.checkpoint.size:
         raise MalformedError(f"a range of {count} entries that its checkpoint does not end")
     if received.checkpoint.size > 2**32:
         raise MalformedError("a log has at most 2^32 entries")
-    for entry in received.entries:
-        check_entry(entry)
-        if entry.payload is None and entry.action in ALWAYS_CARRIED:
-            raise MalformedError("an entry about members or incarnations without its payload")
+    entries.check()
+    carried = compress(entries.payloads, map(ALWAYS_CARRIED.__contains__, entries.actions))
+    if None in carried:
+        raise MalformedError("an entry about members or incarnations without its payload")
 
 
 def _at(state: LogState, size: int, nodes: NodeReader) -> Frontier:

@@ -7,9 +7,10 @@ perfect subtrees. This module does not know where those are kept.
 The subtree at (level, position) has the leaves ``position << level`` up to the next position's.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from struct import Struct
 from typing import NamedTuple
 
 from ledger.errors import DamagedError, MalformedError, RefusedError, UnverifiedError
@@ -21,6 +22,7 @@ MAX_PROOF_HASHES = 64
 TILE_LEVEL = 8
 EMPTY_ROOT = sha256().digest()
 _SIZE_BYTES = 8
+_PAIR = Struct(f"{2 * HASH_BYTES}s")
 
 NodeReader = Callable[[int, int], bytes]
 """(level, position) -> root of that perfect subtree; level 0 gives the leaves."""
@@ -92,6 +94,12 @@ def leaf_hash(entry: bytes) -> bytes:
         RFC 6962 section 2.1.
     """
     return sha256(b"\x00" + entry).digest()
+
+
+def leaf_hashes(entries: Iterable[bytes]) -> list[bytes]:
+    """Return the leaf of each of *entries*."""
+    sha = sha256
+    return [sha(b"\x00" + entry).digest() for entry in entries]
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
@@ -297,10 +305,9 @@ def _tile(leaves: Sequence[bytes]) -> list[Sequence[bytes]]:
 def _pair(hashes: Sequence[bytes]) -> list[bytes]:
     """Return the next level up; an odd one at the end has no partner yet and is left out."""
     sha = sha256  # a local name: this loop is most of what an append costs
-    return [
-        sha(b"\x01" + left + right).digest()
-        for left, right in zip(hashes[::2], hashes[1::2], strict=False)
-    ]
+    whole = len(hashes) // 2 * 2
+    pairs = _PAIR.iter_unpack(b"".join(hashes if whole == len(hashes) else hashes[:whole]))
+    return [sha(b"\x01" + both).digest() for (both,) in pairs]
 
 
 def _left_size(count: int) -> int:

@@ -4,10 +4,13 @@ Whatever a row holds, what comes out of here is of the right type, or `DamagedEr
 in the file must not look like a mistake of the program, nor like one of a peer.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import NoneType
+from typing import Protocol
 
 from ledger import cbor
+from ledger.entries import Entries
 from ledger.entry import (
     MAX_PAYLOAD_BYTES,
     Entry,
@@ -32,6 +35,18 @@ COVER = b"cover\0"
 DROPPED = b"dropped entry\0"
 
 SqlValue = int | str | bytes | None
+Row = tuple[SqlValue, ...]
+
+
+class Query(Protocol):
+    """Asks a ledger file something (`StoreFile.rows`)."""
+
+    def __call__(self, sql: str, *values: SqlValue) -> list[Row]:
+        """Return all rows.
+
+        Raises:
+            DamagedError: the file cannot be read.
+        """
 
 
 @contextmanager
@@ -73,6 +88,43 @@ def entry_from_row(row: Sequence[SqlValue], rest: Rest) -> Entry:
         digest,
         None if payload is None else rest.open_payload(digest, payload),
     )
+
+
+def entries_from_rows(
+    rows: Sequence[Row], things: Mapping[SqlValue, str], kinds: Mapping[SqlValue, str], rest: Rest
+) -> Entries:
+    """Return the entries of many rows (thing, kind, action, time, follows, digest, payload).
+
+    Args:
+        rows: The thing and the kind of each as numbers.
+        things: Names by number; a row with another is passed over.
+        kinds: Names by number; a row with another is passed over.
+        rest: What the payloads open under.
+
+    Raises:
+        AlteredError: a payload does not open.
+        DamagedError: a value is not of the type that was written.
+    """
+    if not all(row[0] in things and row[1] in kinds for row in rows):
+        rows = [row for row in rows if row[0] in things and row[1] in kinds]
+    if not rows:
+        return Entries.of([])
+    thing, kind, action, time_us, follows, digest, payload = zip(*rows, strict=True)
+    followed: Sequence[tuple[Follow, ...]] = [()] * len(rows)
+    if follows.count(None) != len(follows):
+        followed = list(map(follows_from_row, follows))
+    _check_types((*action, *time_us), {int})
+    _check_types(digest, {bytes})
+    _check_types(payload, {bytes, NoneType})
+    opened = rest.open_payloads(digest, payload)
+    thing_names = list(map(things.__getitem__, thing))
+    kind_names = list(map(kinds.__getitem__, kind))
+    return Entries(thing_names, kind_names, action, time_us, followed, digest, opened)
+
+
+def _check_types(column: Sequence[SqlValue], types: set[type]) -> None:
+    if not types.issuperset(map(type, column)):
+        raise DamagedError("the ledger file is damaged: an entry of other types than were written")
 
 
 def follows_from_row(value: SqlValue) -> tuple[Follow, ...]:

@@ -7,6 +7,7 @@ says.
 from collections.abc import Iterator
 
 from ledger import cbor
+from ledger.blob_pack import BLOB_KEY, BLOB_KEY_LABEL
 from ledger.passphrase import NETWORK_KEY, NETWORK_KEY_LABEL
 from ledger.records import COVER, DROPPED, SqlValue, read_back
 from ledger.rest import Rest
@@ -36,6 +37,8 @@ def reseal(store: Store, key: bytes) -> None:
         if new.hides_names:
             _reseal_names(store, new)
         _reseal_network_key(store, new)
+        # Contents of files stay as they are, under the key that they were sealed under.
+        store.set_meta(BLOB_KEY, new.seal(BLOB_KEY_LABEL, store.blobs.key))
         store.set_meta("check", new.check)
 
 

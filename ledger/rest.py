@@ -10,7 +10,11 @@ sealed, as in RFC 5297.
 """
 
 import hmac
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
+from operator import itemgetter
+from typing import cast
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
@@ -28,6 +32,9 @@ CHECK_BYTES = 16
 # Hidden names that are remembered with what they say: at most some 100 MB.
 _MAX_KNOWN_NAMES = 200_000
 _NAME = b"name\0"
+_ALTERED = "the payload is not the one that was signed: its row in the ledger file was altered"
+_nonce = itemgetter(slice(0, NONCE_BYTES))
+"""What of a digest is the nonce of its payload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +89,19 @@ class Rest:
             digest: 32 bytes that commit to this payload and no other.
             payload: Any bytes.
         """
-        return self._payloads.encrypt(digest[:NONCE_BYTES], payload, None)
+        return self._payloads.encrypt(_nonce(digest), payload, None)
+
+    def seal_payloads(
+        self, digests: Sequence[bytes], payloads: Sequence[bytes | None]
+    ) -> Iterator[bytes | None]:
+        """Yield the `seal_payload` of each of *payloads*, None for None."""
+        seal = self._payloads.encrypt
+        if None not in payloads:
+            return map(seal, map(_nonce, digests), cast("Sequence[bytes]", payloads), repeat(None))
+        return (
+            None if payload is None else seal(_nonce(digest), payload, None)
+            for digest, payload in zip(digests, payloads, strict=True)
+        )
 
     def open_payload(self, digest: bytes, sealed: bytes) -> bytes:
         """Return the payload of which *sealed* is the `seal_payload`.
@@ -91,11 +110,28 @@ class Rest:
             AlteredError: it is not one, or *digest* is another.
         """
         try:
-            return self._payloads.decrypt(digest[:NONCE_BYTES], sealed, None)
+            return self._payloads.decrypt(_nonce(digest), sealed, None)
         except (InvalidTag, ValueError) as error:
-            raise AlteredError(
-                "the payload is not the one that was signed: its row in the ledger file was altered"
-            ) from error
+            raise AlteredError(_ALTERED) from error
+
+    def open_payloads(
+        self, digests: Sequence[bytes], sealed: Sequence[bytes | None]
+    ) -> list[bytes | None]:
+        """Return the `open_payload` of each of *sealed*, None for None.
+
+        Raises:
+            AlteredError: as `open_payload`.
+        """
+        if None in sealed:
+            pairs = zip(digests, sealed, strict=True)
+            return [
+                None if one is None else self.open_payload(digest, one) for digest, one in pairs
+            ]
+        whole, nonces = cast("Sequence[bytes]", sealed), map(_nonce, digests)
+        try:
+            return list(map(self._payloads.decrypt, nonces, whole, repeat(None)))
+        except (InvalidTag, ValueError) as error:
+            raise AlteredError(_ALTERED) from error
 
     def seal(self, what: bytes, data: bytes) -> bytes:
         """Return *data* sealed as *what*: 28 bytes longer; the same each time."""

@@ -51,7 +51,6 @@ CREATE TABLE entry (
     payload BLOB
 );
 CREATE INDEX entry_thing ON entry (thing);
-CREATE INDEX entry_time ON entry (time);
 CREATE INDEX entry_special ON entry (action) WHERE action > 1;
 CREATE TABLE latest (
     thing INTEGER NOT NULL,
@@ -74,4 +73,23 @@ CREATE TABLE evidence (
     data BLOB NOT NULL,
     UNIQUE (log, what, data)
 );
+CREATE TABLE file (entry INTEGER PRIMARY KEY);
+CREATE TABLE pack (id INTEGER PRIMARY KEY, name BLOB NOT NULL UNIQUE);
+CREATE TABLE blob (
+    name BLOB PRIMARY KEY,
+    pack INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
+    length INTEGER NOT NULL,
+    size INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX blob_pack ON blob (pack);
+CREATE TABLE lack (
+    name BLOB NOT NULL,
+    entry INTEGER NOT NULL,
+    PRIMARY KEY (name, entry)
+) WITHOUT ROWID;
+CREATE INDEX lack_entry ON lack (entry);
 """
+
+TIME_INDEX = "CREATE INDEX IF NOT EXISTS entry_time ON entry (time)"
+"""Made when somebody first asks for entries by time: it costs every put a twentieth."""

@@ -10,6 +10,8 @@ Source: O. Goldreich, S. Goldwasser, S. Micali, "How to construct random functio
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from hashlib import sha256
+from itertools import chain
+from struct import Struct
 from typing import NamedTuple
 
 from ledger import cbor
@@ -23,6 +25,7 @@ SEED_BYTES = 16
 MAX_COVER_SEEDS = 65_536
 # Subtrees of up to 256 salts are grown a level at a time: quick, and 16 KiB of memory.
 _BUSH_LEVEL = TREE_DEPTH - 8
+_HALVES = Struct("16s16s")
 
 
 class Seed(NamedTuple):
@@ -59,7 +62,7 @@ def covers(cover: Cover, first: int, count: int) -> bool:
 
 
 def salts(cover: Cover, first: int, count: int) -> Iterator[bytes]:
-    """Yield the salts of *count* entries from *first* on, 16 bytes each; two hashes a salt.
+    """Yield the salts of *count* entries from *first* on, 16 bytes each; one hash a salt.
 
     Raises:
         RefusedError: *cover* does not give one of them; before the first is yielded.
@@ -77,7 +80,7 @@ def salt(cover: Cover, index: int) -> bytes:
         raise _not_here(index, index + 1)
     level, _, value = _near(cover, index, index + 1)[-1]
     for depth in reversed(range(TREE_DEPTH - level)):
-        value = _derive(value, index >> depth & 1)
+        value = _children(value)[index >> depth & 1]
     return value
 
 
@@ -174,12 +177,15 @@ def _not_here(first: int, end: int) -> RefusedError:
     )
 
 
-def _derive(value: bytes, bit: int) -> bytes:
-    return sha256(bytes((bit,)) + value).digest()[:SEED_BYTES]
+def _children(value: bytes) -> tuple[bytes, bytes]:
+    both = sha256(value).digest()
+    return both[:SEED_BYTES], both[SEED_BYTES:]
 
 
-def _child(seed: Seed, bit: int) -> Seed:
-    return Seed(seed.level + 1, 2 * seed.position + bit, _derive(seed.seed, bit))
+def _halves(seed: Seed) -> tuple[Seed, Seed]:
+    level, position = seed.level + 1, 2 * seed.position
+    left, right = _children(seed.seed)
+    return Seed(level, position, left), Seed(level, position + 1, right)
 
 
 def _cut(cover: Cover, first: int, end: int) -> Iterator[Seed]:
@@ -189,7 +195,7 @@ def _cut(cover: Cover, first: int, end: int) -> Iterator[Seed]:
         if first <= start and stop <= end:
             yield seed
         elif start < end and first < stop:
-            yield from _cut((_child(seed, 0), _child(seed, 1)), first, end)
+            yield from _cut(_halves(seed), first, end)
 
 
 def _grow(cover: Cover) -> Iterator[bytes]:
@@ -198,7 +204,7 @@ def _grow(cover: Cover) -> Iterator[bytes]:
     while stack:
         seed = stack.pop()
         if seed.level < _BUSH_LEVEL:
-            stack += (_child(seed, 1), _child(seed, 0))
+            stack += reversed(_halves(seed))
         else:
             yield from _bush(seed)
 
@@ -208,9 +214,6 @@ def _bush(seed: Seed) -> list[bytes]:
     sha = sha256  # a local name: this loop is all of what salts cost
     values = [seed.seed]
     for _ in range(seed.level, TREE_DEPTH):
-        values = [
-            child
-            for value in values
-            for child in (sha(b"\x00" + value).digest()[:16], sha(b"\x01" + value).digest()[:16])
-        ]
+        pairs = _HALVES.iter_unpack(b"".join([sha(value).digest() for value in values]))
+        values = list(chain.from_iterable(pairs))
     return values

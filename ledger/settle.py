@@ -32,7 +32,7 @@ def settle_batch(store: Store, batch: Batch) -> None:
     Raises:
         DamagedError: the file cannot be read.
     """
-    if any(entry.action in _SETTLING for entry in batch.entries):
+    if not _SETTLING.isdisjoint(batch.entries.actions):
         settle(store)
     elif batch.state.size == 0:
         _limit(store, members(store), batch.state.name)

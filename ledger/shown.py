@@ -6,8 +6,10 @@ more. Part of the store: everything here runs inside its transaction.
 
 import sqlite3
 from collections.abc import Sequence
+from itertools import compress, count
 
-from ledger.entry import Action, Entry
+from ledger.entries import Entries
+from ledger.entry import Action
 from ledger.records import SqlValue, follows_from_row
 from ledger.schema import NUMBER_BITS
 
@@ -22,7 +24,7 @@ COUNTS = (
 
 
 def show(
-    db: sqlite3.Connection, row: int, first: int, things: Sequence[int], entries: Sequence[Entry]
+    db: sqlite3.Connection, row: int, first: int, things: Sequence[int], entries: Entries
 ) -> None:
     """Add new entries of one log, all of which count.
 
@@ -33,19 +35,15 @@ def show(
         things: Number of the thing of each entry.
         entries: What is new.
     """
-    shown = [
-        (thing, offset)
-        for offset, (thing, entry) in enumerate(zip(things, entries, strict=True))
-        if entry.action <= _LAST
-    ]
+    shown = [action <= _LAST for action in entries.actions]
+    latest = dict(zip(compress(things, shown), compress(count(first), shown), strict=True))
     db.executemany(
         "INSERT OR REPLACE INTO latest VALUES (?, ?, ?)",
-        [(thing, row, first + offset) for thing, offset in dict(shown).items()],
+        [(thing, row, number) for thing, number in latest.items()],
     )
-    db.executemany(
-        "INSERT OR IGNORE INTO follow VALUES (?, ?, ?, ?, ?)",
-        [(thing, *follow) for thing, offset in shown for follow in entries[offset].follows],
-    )
+    follows = zip(compress(things, shown), compress(entries.follows, shown), strict=True)
+    following = [(thing, *follow) for thing, several in follows for follow in several]
+    db.executemany("INSERT OR IGNORE INTO follow VALUES (?, ?, ?, ?, ?)", following)
 
 
 def show_anew(db: sqlite3.Connection, thing: SqlValue) -> None:

@@ -7,18 +7,23 @@ compares the log's size and inserts one batch in one short transaction.
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from ledger import cbor
-from ledger.entry import FOLLOW_LEAF_BYTES, Action, Entry, leaf_bytes
+from ledger.entries import Entries
+from ledger.entry import FOLLOW_LEAF_BYTES, Action, Entry
+from ledger.entry_table import EntryTable
 from ledger.errors import (
     AlteredError,
     StaleError,
 )
 from ledger.facts import Fact
+from ledger.file_payload import FilePayload
 from ledger.log import Close, LogName, LogState, LogStatus
-from ledger.merkle import EMPTY_FRONTIER, Extension, Frontier, NodeReader, leaf_hash, tiled_reader
+from ledger.merkle import EMPTY_FRONTIER, Extension, Frontier, NodeReader, leaf_hashes, tiled_reader
 from ledger.note import Checkpoint
 from ledger.records import (
+    SqlValue,
     checkpoint_from_row,
     cover_to_row,
     dropped_from_row,
@@ -31,7 +36,9 @@ from ledger.rest import NAME_EXTRA_BYTES, TAG_BYTES
 from ledger.schema import NUMBER_BITS
 from ledger.seeds import Seed
 from ledger.shown import show, show_anew, show_range_anew
+from ledger.store_blobs import Blobs
 from ledger.store_file import StoreFile
+from ledger.store_files import Files
 
 # Rows with payloads that are in memory at once while a log is cut back: at most 64 MiB.
 _STEP = 64
@@ -50,7 +57,7 @@ class Batch:
     """
 
     state: LogState
-    entries: Sequence[Entry]
+    entries: Entries
     extension: Extension
     checkpoint: Checkpoint
     cover: tuple[Seed, ...]
@@ -59,28 +66,57 @@ class Batch:
 class Store(StoreFile):
     """An open ledger."""
 
+    @cached_property
+    def _entries(self) -> EntryTable:
+        return EntryTable(self.rest, self.names, self.rows, self._db)
+
+    @cached_property
+    def _states(self) -> dict[SqlValue, tuple[Sequence[SqlValue], LogState]]:
+        """Logs as they were read last: there may be thousands, and few change."""
+        return {}
+
+    def _state(self, row: tuple[SqlValue, ...]) -> LogState:
+        known = self._states.get(row[0])
+        if known is None or known[0] != row:
+            known = self._states[row[0]] = row, log_from_row(row, self.rest)
+        return known[1]
+
     # -- queries ------------------------------------------------------------------------------
 
     def logs(self) -> list[LogState]:
         """Return every log of which at least one entry is, or was, here."""
-        return [log_from_row(row, self.rest) for row in self.rows(f"{_SELECT_LOG} ORDER BY id")]
+        return [self._state(row) for row in self.rows(f"{_SELECT_LOG} ORDER BY id")]
+
+    def log_names(self) -> list[LogName]:
+        """Return the name of each log of which at least one entry is, or was, here."""
+        found = self.rows("SELECT author, incarnation FROM log ORDER BY id")
+        with read_back():
+            return [LogName(cbor.as_bytes(one), cbor.as_bytes(other)) for one, other in found]
+
+    def newest_log(self) -> int:
+        """Return a number that grows with each log that comes; 0 before the first."""
+        with read_back():
+            return cbor.as_uint(self.rows("SELECT coalesce(max(id), 0) FROM log")[0][0])
 
     def log(self, name: LogName) -> LogState:
         """Return the state of one log; that of an empty one if it is not here."""
         found = self.rows(f"{_SELECT_LOG} WHERE author = ? AND incarnation = ?", *name)
         if found:
-            return log_from_row(found[0], self.rest)
+            return self._state(found[0])
         return LogState(row=None, name=name, frontier=EMPTY_FRONTIER, cover=())
 
     def entries(self, log: LogState, first: int, end: int) -> list[Entry]:
         """Return the entries *first* up to (not including) *end* of *log*, in order."""
-        found = self.rows(
-            f"SELECT {_LEAF}, payload {_FROM_ENTRY} "
-            "WHERE entry.id >= ? AND entry.id < ? ORDER BY entry.id",
-            _entry_id(log, first),
-            _entry_id(log, end),
-        )
-        return [entry_from_row(row, self.rest) for row in found]
+        return self.columns(log, first, end).one_by_one()
+
+    def columns(self, log: LogState, first: int, end: int) -> Entries:
+        """Return the entries *first* up to (not including) *end* of *log* as columns.
+
+        Raises:
+            AlteredError: a payload, or a hidden name, does not open.
+            DamagedError: the file cannot be read.
+        """
+        return self._entries.between(_entry_id(log, first), _entry_id(log, end))
 
     def facts(self, actions: Collection[int]) -> list[Fact]:
         """Return every entry with one of *actions*, which are above 1 and always carried.
@@ -131,13 +167,8 @@ class Store(StoreFile):
 
     def leaves(self, log: LogState, first: int, end: int) -> list[bytes]:
         """Return the leaf hashes of the entries *first* up to *end*; their payloads stay unread."""
-        found = self.rows(
-            f"SELECT {_LEAF}, NULL {_FROM_ENTRY} "
-            "WHERE entry.id >= ? AND entry.id < ? ORDER BY entry.id",
-            _entry_id(log, first),
-            _entry_id(log, end),
-        )
-        return [leaf_hash(leaf_bytes(entry_from_row(row, self.rest))) for row in found]
+        bounds = (_entry_id(log, first), _entry_id(log, end))
+        return leaf_hashes(self._entries.between(*bounds, with_payloads=False).leaves())
 
     def nodes(self, log: LogState) -> NodeReader:
         """Return a reader of the tree of *log*, for proofs."""
@@ -209,6 +240,34 @@ class Store(StoreFile):
                     after = cbor.as_uint(number)
                 yield log, *dropped_from_row(log, data, self.rest)
 
+    # -- files --------------------------------------------------------------------------------
+
+    @cached_property
+    def blobs(self) -> Blobs:
+        """The contents of the files that entries name."""
+        return Blobs(self)
+
+    @cached_property
+    def file_entries(self) -> Files:
+        """Which entries are files, and what of them is not here."""
+        return Files(self, self.blobs)
+
+    def files(self, log: LogState, first: int, end: int) -> Iterator[tuple[int, FilePayload]]:
+        """Yield (number, file) of each entry *first* up to *end* of *log* that is a file.
+
+        Raises:
+            DamagedError: the file cannot be read.
+        """
+        return self.file_entries.between(log.row, first, end)
+
+    def files_complete(self, log: LogState) -> int:
+        """Return of how many leading entries of *log* all contents of files are here.
+
+        Raises:
+            DamagedError: the file cannot be read.
+        """
+        return self.file_entries.complete(log.row, log.size)
+
     # -- changes ------------------------------------------------------------------------------
 
     def commit(self, batch: Batch, after: Callable[[LogState], None] | None = None) -> LogState:
@@ -228,13 +287,16 @@ class Store(StoreFile):
             was = batch.state
             if (now.frontier, now.status, now.close) != (was.frontier, was.status, was.close):
                 raise StaleError(f"log {now.name} grew meanwhile")
-            if any(entry.action > Action.DELETE for entry in batch.entries):
+            if max(batch.entries.actions, default=0) > Action.DELETE:
                 self.note_facts_changed()
             row = self._write_log(batch)
-            ids = self._write_entries(row, batch)
+            first = row << NUMBER_BITS | batch.state.size
+            ids = self._entries.insert(first, batch.entries)
+            self.file_entries.note(first, batch.entries)
             state = self.log(batch.state.name)
             counting = max(state.counted - batch.state.size, 0)
-            show(self._db, row, batch.state.size, ids[:counting], batch.entries[:counting])
+            counted = batch.entries.between(0, counting)
+            show(self._db, row, batch.state.size, ids[:counting], counted)
             if after is not None:
                 after(state)
         return state
@@ -266,6 +328,7 @@ class Store(StoreFile):
         bounds = (_entry_id(log, first), _entry_id(log, log.size))
         things = self.rows("SELECT DISTINCT thing FROM entry WHERE id >= ? AND id < ?", *bounds)
         self.run("DELETE FROM entry WHERE id >= ? AND id < ?", *bounds)
+        self.file_entries.forget(*bounds)
         self.run("DELETE FROM checkpoint WHERE log = ? AND size > ?", log.row, first)
         self.run("DELETE FROM node WHERE log = ? AND ((position + 1) << level) > ?", log.row, first)
         self.run(
@@ -349,44 +412,6 @@ class Store(StoreFile):
         )
         assert state.row is not None  # noqa: S101 -- ensure_log has made it
         return state.row
-
-    def _write_entries(self, row: int, batch: Batch) -> list[int]:
-        things = self._ids("thing", {entry.thing for entry in batch.entries})
-        kinds = self._ids("kind", {entry.kind for entry in batch.entries})
-        first = row << NUMBER_BITS | batch.state.size
-        thing_ids = [things[entry.thing] for entry in batch.entries]
-        seal = self.rest.seal_payload
-        self._db.executemany(
-            "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    first + offset,
-                    thing_ids[offset],
-                    kinds[entry.kind],
-                    entry.action,
-                    entry.time_us,
-                    cbor.encode(entry.follows) if entry.follows else None,
-                    entry.digest,
-                    None if entry.payload is None else seal(entry.digest, entry.payload),
-                )
-                for offset, entry in enumerate(batch.entries)
-            ],
-        )
-        return thing_ids
-
-    def _ids(self, table: str, names: set[str]) -> dict[str, int]:
-        known = self._numbers[table]
-        if len(known) > 200_000:
-            known.clear()
-        unknown = {name: self.rest.seal_name(name) for name in sorted(names - known.keys())}
-        self._db.executemany(
-            f"INSERT OR IGNORE INTO {table} (name) VALUES (?)",  # noqa: S608 -- our own names
-            [(sealed,) for sealed in unknown.values()],
-        )
-        for name, sealed in unknown.items():
-            found = self._db.execute(f"SELECT id FROM {table} WHERE name = ?", (sealed,))  # noqa: S608
-            known[name] = found.fetchone()[0]
-        return known
 
 
 _LEAF = "thing.name, kind.name, action, time, follows, digest"

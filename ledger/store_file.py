@@ -16,6 +16,7 @@ from typing import Self, TypeVar, cast
 from ledger import cbor
 from ledger.errors import BusyError, DamagedError, MalformedError, RefusedError
 from ledger.genesis import Genesis, LedgerId
+from ledger.names import Names
 from ledger.records import SqlValue, read_back
 from ledger.rest import FileKey, Rest, RestKey
 from ledger.schema import APPLICATION_ID, TABLES, VERSION
@@ -36,8 +37,7 @@ class StoreFile:
         self.ledger_id: LedgerId = genesis.ledger_id
         self.rest = rest
         self._db = connection
-        # Numbers of names, by table: what a rollback makes untrue.
-        self._numbers: dict[str, dict[str, int]] = {"thing": {}, "kind": {}}
+        self.names = Names(rest, self.rows, connection)
         # What was worked out from facts, as of which change of this connection or another.
         self._derived: dict[object, tuple[object, object]] = {}
         self._change_count = 0
@@ -148,22 +148,25 @@ class StoreFile:
                 yield
                 self._db.execute("COMMIT")
             except BaseException:
-                for known in self._numbers.values():
-                    known.clear()
+                self.names.forget()
                 self.note_facts_changed()
                 self._db.rollback()
                 raise
 
-    def derived(self, make: Callable[[Self], _T]) -> _T:
+    def derived(self, make: Callable[[Self], _T], also: int = 0) -> _T:
         """Return what *make* works out from the facts of the ledger, once until they change.
 
         Facts are the entries with an action above 1. Any transaction of another process may have
         changed them; of our own one those that said so (`note_facts_changed`).
 
+        Args:
+            make: Looks at nothing else, or at what shows in *also*.
+            also: It is worked out anew when this changes, too.
+
         Raises:
             DamagedError: the file cannot be read.
         """
-        version = (self.rows("PRAGMA data_version")[0][0], self._change_count)
+        version = (self.rows("PRAGMA data_version")[0][0], self._change_count, also)
         found = self._derived.get(make)
         if found is None or found[0] != version:
             found = version, make(self)

@@ -1,19 +1,21 @@
 """Recomputing everything that a ledger file claims (what `pannier verify` runs)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 from ledger import cbor
 from ledger.contradiction import proof_from_bytes
-from ledger.data import value_from_payload
-from ledger.entry import Entry, check_entry, leaf_bytes, payload_digest
+from ledger.entries import Entries, payload_digests
+from ledger.entry import check_entry, payload_digest
 from ledger.errors import AlteredError, LedgerError
 from ledger.log import LogName, LogState, LogStatus, log_origin
 from ledger.members import members
-from ledger.merkle import EMPTY_FRONTIER, extend, leaf_hash
+from ledger.merkle import EMPTY_FRONTIER, Node, extend, leaf_hashes
 from ledger.note import Checkpoint
-from ledger.on_behalf import statement_from_value
+from ledger.payload_check import PayloadCheck
 from ledger.schema import NUMBER_BITS
 from ledger.seeds import covers, salt, salts
 from ledger.settle import contains, counts_of
@@ -151,13 +153,16 @@ class _FaultError(Exception):
 def _verify_log(store: Store, state: LogState, verifier: Verifier) -> Iterator[_Checked]:
     """Yield what is verified so far; raise at the first fault."""
     frontier = EMPTY_FRONTIER
+    check, wrong = PayloadCheck(), None
     checkpoints = store.checkpoints(state, 0, 2**NUMBER_BITS)
     passed = on_behalf = 0
     while frontier.size < state.size:
         due = [one.size for one in checkpoints[passed : passed + 1]]
         end = min([frontier.size + _STEP, state.size, *due])
-        leaves, spoken = _leaves(store, state, frontier.size, end)
-        frontier = extend(frontier, leaves).frontier
+        leaves, spoken = _leaves(store, state, frontier.size, end, check)
+        extension = extend(frontier, leaves)
+        frontier = extension.frontier
+        wrong = wrong or _wrong_tile(store, state, extension.nodes)
         on_behalf += spoken
         while passed < len(checkpoints) and checkpoints[passed].size == frontier.size:
             _verify_checkpoint(store, state, checkpoints[passed], frontier.root(), verifier)
@@ -168,7 +173,8 @@ def _verify_log(store: Store, state: LogState, verifier: Verifier) -> Iterator[_
     covered = checkpoints[-1].size if checkpoints else 0
     if covered != state.size:
         raise _FaultError(None, f"no checkpoint covers all of its {state.size} entries")
-    _verify_tiles(store, state)
+    if wrong:
+        raise _FaultError(None, wrong)
     _verify_close(store, state)
 
 
@@ -195,44 +201,61 @@ def _verify_checkpoint(
         raise _FaultError(None, f"checkpoint {checkpoint.size}: {error}") from error
 
 
-def _verify_tiles(store: Store, state: LogState) -> None:
-    """Check that the inner nodes kept for proofs are those of the tree."""
-    rebuilt = EMPTY_FRONTIER
-    for first in range(0, state.size, _STEP):
-        extension = extend(rebuilt, store.leaves(state, first, min(first + _STEP, state.size)))
-        for node in extension.nodes:
-            found = store.rows(
-                "SELECT hash FROM node WHERE log = ? AND level = ? AND position = ?",
-                state.row,
-                node.level,
-                node.position,
-            )
-            if [cbor.as_bytes(hashed) for (hashed,) in found] != [node.hash]:
-                raise _FaultError(None, f"tree node {node.level}/{node.position} is wrong")
-        rebuilt = extension.frontier
+def _wrong_tile(store: Store, state: LogState, nodes: Iterable[Node]) -> str | None:
+    """Return what is wrong with the inner nodes kept for proofs; *nodes* are those of the tree."""
+    for level, some in groupby(nodes, key=attrgetter("level")):
+        wanted = list(some)
+        found = store.rows(
+            "SELECT position, hash FROM node WHERE log = ? AND level = ? "
+            "AND position BETWEEN ? AND ?",
+            state.row,
+            level,
+            wanted[0].position,
+            wanted[-1].position,
+        )
+        kept = {cbor.as_uint(position): hashed for position, hashed in found}
+        for node in wanted:
+            if kept.get(node.position) != node.hash:
+                return f"tree node {level}/{node.position} is wrong"
+    return None
 
 
-def _leaves(store: Store, state: LogState, first: int, end: int) -> tuple[list[bytes], int]:
+def _leaves(
+    store: Store, state: LogState, first: int, end: int, check: PayloadCheck
+) -> tuple[list[bytes], int]:
     """Return the leaves of some entries, and how many of them speak for a device."""
-    on_behalf = 0
     try:
-        entries = store.entries(state, first, end)
+        entries = store.columns(state, first, end)
     except AlteredError as error:
         raise _FaultError(_first_altered(store, state, first), str(error)) from error
-    if len(entries) != end - first:
+    if entries.count != end - first:
         there = set(store.numbers(state, first, end))
         missing = (number for number in range(first, end) if number not in there)
         raise _FaultError(next(missing, None), "the entry is missing")
-    for number, entry in enumerate(entries, first):
-        try:
-            check_entry(entry)
-            if entry.payload is not None:
-                value = value_from_payload(entry.payload)
-                on_behalf += statement_from_value(value) is not None
-        except LedgerError as error:
-            raise _FaultError(number, str(error)) from error
+    _check_fields(first, entries)
+    payloads = enumerate(entries.payloads, first)
+    on_behalf = sum(_is_on_behalf(check, number, payload) for number, payload in payloads)
     _verify_digests(state, first, entries)
-    return [leaf_hash(leaf_bytes(entry)) for entry in entries], on_behalf
+    return leaf_hashes(entries.leaves()), on_behalf
+
+
+def _is_on_behalf(check: PayloadCheck, number: int, payload: bytes | None) -> bool:
+    try:
+        return payload is not None and check.is_on_behalf(payload)
+    except LedgerError as error:
+        raise _FaultError(number, str(error)) from error
+
+
+def _check_fields(first: int, entries: Entries) -> None:
+    try:
+        entries.check()
+    except LedgerError:
+        for number, entry in enumerate(entries.one_by_one(), first):
+            try:
+                check_entry(entry)
+            except LedgerError as error:
+                raise _FaultError(number, str(error)) from error
+        raise
 
 
 def _first_altered(store: Store, state: LogState, first: int) -> int:
@@ -245,19 +268,25 @@ def _first_altered(store: Store, state: LogState, first: int) -> int:
     return state.size
 
 
-def _verify_digests(state: LogState, first: int, entries: Sequence[Entry]) -> None:
-    if all(entry.payload is None for entry in entries):
+def _verify_digests(state: LogState, first: int, entries: Entries) -> None:
+    payloads = [payload for payload in entries.payloads if payload is not None]
+    if not payloads:
         return
-    if covers(state.cover, first, len(entries)):
-        known: Iterator[bytes | None] = salts(state.cover, first, len(entries))
+    known: Sequence[bytes | None]
+    if covers(state.cover, first, entries.count):
+        known = given = list(salts(state.cover, first, entries.count))
+        is_whole = len(payloads) == entries.count
+        if is_whole and payload_digests(given, payloads) == list(entries.digests):
+            return
     else:
-        known = (_salt(state, number) for number in range(first, first + len(entries)))
-    for number, (entry, one) in enumerate(zip(entries, known, strict=True), first):
-        if entry.payload is None:
+        known = [_salt(state, number) for number in range(first, first + entries.count)]
+    rows = zip(entries.payloads, entries.digests, known, strict=True)
+    for number, (payload, digest, one) in enumerate(rows, first):
+        if payload is None:
             continue
         if one is None:
             raise _FaultError(number, "the seed of its payload is missing")
-        if payload_digest(one, entry.payload) != entry.digest:
+        if payload_digest(one, payload) != digest:
             raise _FaultError(number, "the payload is not the one that was signed")
 
 

@@ -6,16 +6,18 @@ which the next put resolves by following all of them.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from heapq import merge
 
 from ledger import cbor
 from ledger.entry import Action, Entry, Follow, follows_from, leaf_bytes
+from ledger.errors import BusyError, DamagedError
 from ledger.log import LogName
 from ledger.members import members
 from ledger.merkle import leaf_hash
 from ledger.records import SqlValue, entry_from_row, read_back
-from ledger.schema import NUMBER_BITS
+from ledger.schema import NUMBER_BITS, TIME_INDEX
 from ledger.shown import COUNTS
 from ledger.store import Store, short_leaf
 
@@ -200,6 +202,7 @@ def between(store: Store, since_us: int, until_us: int, *, limit: int = 1000) ->
         MalformedError: a name that is not valid Unicode, or a number beyond 64 bits.
         DamagedError: the file cannot be read.
     """
+    _index_times(store)
     rows = store.rows(
         f"SELECT {_COLUMNS} {_FROM} WHERE time >= ? AND time <= ? AND {_SHOWN} "
         "ORDER BY time, log.author, log.incarnation, entry.id LIMIT ?",
@@ -208,6 +211,13 @@ def between(store: Store, since_us: int, until_us: int, *, limit: int = 1000) ->
         limit,
     )
     return [_placed(store, row) for row in rows]
+
+
+def _index_times(store: Store) -> None:
+    """Make the index by time unless it is there; where that fails, all entries are looked at."""
+    if not store.rows("SELECT 1 FROM sqlite_master WHERE name = 'entry_time'"):
+        with suppress(BusyError, DamagedError), store.transaction():
+            store.run(TIME_INDEX)
 
 
 def conflicts(store: Store) -> list[str]:

@@ -1,17 +1,18 @@
 """What a node answers to a transport's three questions."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from bundler.errors import BundleError
 from bundler.fragment import fits, is_plausible, mac_check
+from bundler.geometry import OVERHEAD_BYTES
 from bundler.sealed import bundle_id
 from bundler.sequence import sift as sift_sequence
-from bundler.split import Cut, split
+from bundler.split import Cut, parts
 from bundler.whole import START as WHOLE_START
-from bundler.whole import Whole
+from bundler.whole import Whole, frame_bytes
 from pannier.node import Node
-from spool.errors import StorageError
+from pannier.queued import Sealed, begin_sealed_bundle
 from spool.name import BundleName, FragmentName
 from transports.questions import Mine, Other, Ours, Questions, Seen, Sifted, Verdict
 
@@ -88,29 +89,38 @@ def _sift_whole(number: bytes, data: bytes) -> Sifted:
     return Sifted(b"", 1)
 
 
-def fragments(node: Node, peer: str, name: BundleName) -> Iterator[bytes]:
-    """Return a queued bundle as fragments for a medium, made one by one.
+def fragments(
+    node: Node, peer: str, name: BundleName
+) -> Iterator[bytes | memoryview]:
+    """Return a queued bundle as fragments for a medium, joined, in parts.
 
     Raises:
-        SpoolError: it is not queued any more, or not as it was sealed.
+        SpoolError: it is not queued any more; with the first fragment: it is not as it was sealed.
+        LedgerError: the ledger that its contents are in cannot be read.
     """
+    return _fragments(node, peer, name, begin_sealed_bundle(node, peer, name))
+
+
+def _fragments(
+    node: Node, peer: str, name: BundleName, bundle: Callable[[], Sealed]
+) -> Iterator[bytes | memoryview]:
+    yield from sealed_fragments(node, peer, name, bundle())
+
+
+def sealed_fragments(
+    node: Node, peer: str, name: BundleName, sealed: Sealed
+) -> Iterator[bytes | memoryview]:
+    """Return a bundle as fragments for a medium, joined, in parts.
+
+    Raises:
+        PannierError: *peer* is no peer, and no group that this node is in.
+    """
+    if frame_bytes(len(sealed)) <= OVERHEAD_BYTES + name.symbol_bytes:
+        yield Whole(hint=bytes.fromhex(name.hint), sealed=bytes(sealed)).to_bytes()
+        return
     cut = Cut(
         mtu_bytes=MEDIUM_FRAGMENT_BYTES,
         symbol_bytes=name.symbol_bytes,
         check=mac_check(node.fragment_key_to(peer)),
     )
-    return split(sealed_bundle(node, peer, name), cut)
-
-
-def sealed_bundle(node: Node, peer: str, name: BundleName) -> bytes:
-    """Return a queued bundle; one that the disk spoiled is forgotten, and so planned again.
-
-    Raises:
-        SpoolError: it is not queued any more, or not as it was sealed.
-    """
-    sealed = node.spool.outbox.read(peer, name)
-    if bundle_id(sealed).hex() != name.bundle_id:
-        node.db.forget_bundle(name.bundle_id)
-        node.spool.outbox.withdraw(peer, name)
-        raise StorageError(f"bundle {name.bundle_id} was spoiled on this disk; it is made anew")
-    return sealed
+    yield from parts(sealed, cut, number=bytes.fromhex(name.bundle_id))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ledger.adopt import adopt
 from ledger.append import open_incarnation
 from ledger.keys import KeyStretch
 from ledger.reseal import reseal
@@ -80,7 +81,8 @@ def wants_passphrase(path: Path) -> bool:
 def restore(node: Node, path: Path, passphrase: str | None) -> Store:
     """Take a ledger back from a backup, and write in a new incarnation from now on.
 
-    A backup of a node that had other keys is put under those of this one.
+    A backup of a node that had other keys is put under those of this one. Contents of files are not
+    in it; those that lie in the ledger's folder of packs are taken in.
 
     Args:
         node: Where it goes.
@@ -114,6 +116,7 @@ def restore(node: Node, path: Path, passphrase: str | None) -> Store:
     store = node.ledger(ledger_id)
     if store is None:
         raise PannierError(f"{genesis.name} could not be restored")
+    adopt(store)
     return store
 
 

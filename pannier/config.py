@@ -33,7 +33,6 @@ peer_bytes = 1073741824         # room for what one peer may leave unfinished he
 """
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -126,6 +125,8 @@ def parse_config(text: bytes, where: str) -> Config:
     Raises:
         UsageError: it is not TOML, or has a key or value that means nothing.
     """
+    import tomllib  # noqa: PLC0415 -- many a node has no such file
+
     try:
         data = tomllib.loads(text.decode())
     except (ValueError, RecursionError) as error:  # also of integers beyond all bounds

@@ -4,14 +4,16 @@ The order is what makes it safe: what came is durable and merged before it leave
 is made before anything is written, and bundles are made last, when it is known what came.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bundler.errors import BundleError
-from pannier.answers import questions
+from pannier import content_rows
+from pannier.answers import questions, sealed_fragments
 from pannier.clear import refusal, refusing
+from pannier.files_sending import Room, bytes_around, make_files
 from pannier.group_sending import prepare_groups
 from pannier.home import Peer
 from pannier.housekeeping import keep_house
@@ -20,6 +22,7 @@ from pannier.node import Node
 from pannier.out_bundle import OutBundle
 from pannier.passphrase_ledgers import hellos
 from pannier.sending import prepare
+from pannier.taking import Taking
 from pannier.times import time_text
 from spool.name import BundleName
 from transports.directory import Directory
@@ -30,6 +33,7 @@ from transports.errors import (
     TransportError,
 )
 from transports.medium import Medium
+from transports.questions import Fresh
 from transports.report import Collected, Delivered
 from transports.terms import Terms
 
@@ -89,12 +93,14 @@ def exchange_medium(
     keep_house(node)
     medium = Medium.open(folder, entropy=node.entropy, label=label)
     node.db.note_medium(medium.id, medium.label, str(folder.resolve()), node.clock())
-    directory = Directory(medium, node.spool, questions(node))
+    taking = Taking(node, Report())
+    directory = Directory(medium, node.spool, questions(node)._replace(take=taking.take))
     terms = Terms(today_days=node.past_day(), now_ns=node.clock() * 1000)
     problems: list[str] = []
     collected, is_gone = _collect(directory, terms, problems)
     node.db.count_forged(collected.forged)
-    report = import_arrived(node)
+    report = taking.report
+    report.add(import_arrived(node))
     done = Exchanged(
         medium_id=medium.id,
         label=medium.label,
@@ -146,9 +152,7 @@ def _leave(
     with suppress(MediumReadOnlyError, MediumFaultError):
         done.removed += medium.clear(spent)
         done.removed += medium.expire(terms.today_days)
-    due = _due(node, medium, done, peers)
-    chosen = replace(terms, bundles=frozenset(one.bundle_id for one in due))
-    delivered = directory.deliver(sorted({one.peer for one in due}), chosen)
+    delivered = _deliver(node, directory, terms, done, peers)
     _note_delivered(node, medium, delivered, done)
     if not (delivered.written or delivered.carried_written or done.removed):
         return
@@ -178,6 +182,61 @@ def _due(node: Node, medium: Medium, done: Exchanged, peers: Sequence[Peer]) -> 
         except BundleError as error:
             done.problems.append(f"nothing was made for {peer.name}: {error}")
     return due
+
+
+def _deliver(
+    node: Node, directory: Directory, terms: Terms, done: Exchanged, peers: Sequence[Peer]
+) -> Delivered:
+    """Write what is due, then contents of files while there is room: first what no medium has."""
+    medium = directory.medium
+    due = _due(node, medium, done, peers)
+    carried = {one for peer in peers for one in content_rows.queued(node.db, peer.node_id)}
+    elsewhere = carried - node.db.bundles_on(medium.id)
+    first = [one for one in due if one.bundle_id not in elsewhere]
+    delivered = directory.deliver(
+        sorted({one.peer for one in first}),
+        replace(terms, bundles=frozenset(one.bundle_id for one in first)),
+        _contents(node, medium, done, peers),
+    )
+    again = _fitting(medium, [one for one in due if one.bundle_id in elsewhere])
+    if not again:
+        return delivered
+    queues = sorted({one.peer for one in again})
+    chosen = replace(terms, bundles=frozenset(one.bundle_id for one in again))
+    return delivered + directory.deliver(queues, chosen)
+
+
+def _contents(
+    node: Node, medium: Medium, done: Exchanged, peers: Sequence[Peer]
+) -> Iterator[Fresh]:
+    """Make bundles with contents of files, one after another as they are written."""
+    free_bytes = medium.free_bytes()
+    room = Room() if free_bytes is None else Room(free_bytes)
+    for peer in peers:
+        room.is_cut = False
+        try:
+            for made in make_files(node, peer, room):
+                bundle, name = made.bundle, BundleName.from_text(made.bundle.name)
+                chunks = sealed_fragments(node, bundle.peer, name, made.sealed)
+                yield Fresh(bundle.peer, name, bundle.size_bytes, chunks)
+        except BundleError as error:
+            done.problems.append(f"no contents of files were made for {peer.name}: {error}")
+        if room.is_cut:
+            done.problems.append(
+                f"contents of files for {peer.name} found no room: they go onto the next medium"
+            )
+
+
+def _fitting(medium: Medium, bundles: Sequence[OutBundle]) -> list[OutBundle]:
+    """Return the first of *bundles*, as many as there is room for."""
+    free_bytes = medium.free_bytes()
+    room = Room() if free_bytes is None else Room(free_bytes)
+    chosen: list[OutBundle] = []
+    for one in bundles:
+        if bytes_around(one.size_bytes) <= room.left_bytes:
+            room.take(one.size_bytes)
+            chosen.append(one)
+    return chosen
 
 
 def _ended(node: Node, medium: Medium) -> list[str]:

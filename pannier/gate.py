@@ -11,6 +11,7 @@ from hashlib import sha256
 from bundler.content import Opened
 from bundler.log_section import LogSection
 from bundler.notices import ForkSection, GenesisSection
+from bundler.tail_section import TailSection
 from pannier.config import ANY_MEDIUM, REVIEW
 from pannier.node import Node
 from pannier.origin import Origin, possible_senders
@@ -18,7 +19,7 @@ from pannier.origin import Origin, possible_senders
 REVIEW_HINT = "f" * 8
 """In place of a hint in the name of a held bundle: it says what ``node.db`` may forget."""
 
-_CHANGES = (LogSection, GenesisSection, ForkSection)
+_CHANGES = (LogSection, TailSection, GenesisSection, ForkSection)
 
 
 def must_ask(node: Node, origin: Origin, sources: Iterable[str]) -> bool:

@@ -26,10 +26,12 @@ from ledger.store import Store
 from pannier.epochs import KnownEpochs, PlacedEpoch
 from pannier.home import Peer
 from pannier.lacks import Piece, in_order, parts, spans_lacked
+from pannier.load import Load
 from pannier.lock import exclusive
 from pannier.node import Node
 from pannier.out_bundle import OutBundle
-from pannier.sending import Load, expiry_day, reconcile, take_back
+from pannier.sealing import expiry_day
+from pannier.sending import reconcile, take_back
 from pannier.statements import withdraw
 from pannier.way import Way
 from spool.name import BundleName
@@ -127,12 +129,15 @@ def _make(node: Node, store: Store, ways: Sequence[Way]) -> None:
     if epoch is None:
         return
     holders = [way for way in ways if _holds(way, store, epochs, epoch)]
-    load, audience = Load([]), dict[str, Way]()
+    if not holders:
+        return
+    symbol_bytes = holders[0].symbol_bytes
+    target = plan.bundle_bytes_for(symbol_bytes, DEFAULT_LIMITS)
+    load, audience = Load([], symbol_bytes=symbol_bytes), dict[str, Way]()
     for shared in _shared(store, holders):
-        target = plan.bundle_bytes_for(shared.ways[0].symbol_bytes, DEFAULT_LIMITS)
         if not load.add(shared.piece, target):
             _seal(node, epoch, load, list(audience.values()))
-            load, audience = Load([]), {}
+            load, audience = Load([], symbol_bytes=symbol_bytes), {}
             load.add(shared.piece, target)
         audience |= {way.peer.node_id: way for way in shared.ways}
     if load.spans:

@@ -5,6 +5,7 @@ A bundle is late when its last day has passed by this node's clock *and* by the 
 counted running time.
 """
 
+from ledger.adopt import adopt
 from pannier.node import Node
 from pannier.trusted_time import MAX_LIFETIME_DAYS, count_running, has_lain
 from spool.expiry import Waiting
@@ -14,7 +15,7 @@ _GRACE_DAYS = 30
 
 
 def keep_house(node: Node) -> None:
-    """Drop what has expired from the queues and from ``node.db``.
+    """Drop what has expired from the queues and from ``node.db``; look what packs there are.
 
     Only bundles expire, never entries: what they carried is planned again. Forgetting too early,
     by a wrong clock, costs a bundle that is merged again, which changes nothing.
@@ -22,7 +23,10 @@ def keep_house(node: Node) -> None:
     Raises:
         PannierError: ``node.db`` cannot be written.
         SpoolError: the spool cannot be written.
+        LedgerError: a ledger cannot be read or written.
     """
+    for store in node.ledgers():
+        adopt(store)
     judge = _Judge(node)
     for bundle in node.db.queued_bundles():
         if judge.is_late(Waiting(bundle.bundle_id, bundle.expiry_days, bundle.peer)):
@@ -100,7 +104,7 @@ def _forget(node: Node, *, before: int) -> None:
     node.db.run("DELETE FROM seen WHERE expiry < ?", before)
     # What went to a peer that cannot answer is all that is known of what it holds.
     over = "expiry < ? AND state NOT IN ('queued', 'sent')"
-    for table in ("span", "on_medium", "audience"):
+    for table in ("span", "content", "on_medium", "audience", "compact"):
         node.db.run(
             f"DELETE FROM {table} WHERE bundle IN (SELECT id FROM bundle WHERE {over})",  # noqa: S608 -- our words
             before,

@@ -26,12 +26,12 @@ from pannier.node import Node
 from pannier.origin import Origin, origin_of
 from pannier.passphrase_ledgers import meet_members
 from pannier.rotation import tend_all_epochs
-from pannier.statements import believe
+from pannier.statements import UNFOUNDED, believe, note_sender_holds
 from spool.errors import FullError
 from spool.name import BundleName
 
 # What an integer of SQLite holds; counting that far takes for ever.
-_MAX_COUNTER = 2**63 - 1
+MAX_COUNTER = 2**63 - 1
 # A held bundle is found by its id and by what it waits for. Only that a person must look at it
 # first stands in its name, too: losing ``node.db`` must not let it in.
 _NO_HINT, _NO_SYMBOLS = "0" * 8, 0
@@ -44,6 +44,7 @@ class Outcome(Enum):
     HELD = "held"
     REVIEW = "review"
     REFUSED = "refused"
+    UNFOUNDED = "unfounded"
     INCOMPLETE = "incomplete"
     SEEN = "seen"
 
@@ -55,6 +56,7 @@ class Report:
     Attributes:
         outcomes: By bundle id.
         entries: New entries, by (ledger name, author's name).
+        content_bytes: New contents of files.
         notes: Lines that a person should read: joined ledgers, forks, incarnations.
         reasons: Why bundles were refused, by bundle id.
         senders: Names of the peers whose bundles were merged.
@@ -62,9 +64,20 @@ class Report:
 
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     entries: dict[tuple[str, str], int] = field(default_factory=dict)
+    content_bytes: int = 0
     notes: list[str] = field(default_factory=list)
     reasons: dict[str, str] = field(default_factory=dict)
     senders: set[str] = field(default_factory=set)
+
+    def add(self, other: "Report") -> None:
+        """Add what another import did."""
+        self.outcomes |= other.outcomes
+        for key, count in other.entries.items():
+            self.entries[key] = self.entries.get(key, 0) + count
+        self.content_bytes += other.content_bytes
+        self.notes += other.notes
+        self.reasons |= other.reasons
+        self.senders |= other.senders
 
     def count(self, outcome: Outcome) -> int:
         """Return how many bundles ended so."""
@@ -115,34 +128,56 @@ def _import(node: Node, number: str, sealed: bytes, report: Report) -> Outcome:
     try:
         opened = open_bundle(sealed, keyring(node))
     except BundleError as error:
-        for sender in {arrival.peer for arrival in node.spool.inbox.read(number)}:
-            if isinstance(error, UnopenableError):
-                _refuse_unopenable(node, number, sender, parse_sealed(sealed).header)
-            if isinstance(error, UnencryptedError) and sender in node.peers:
-                header = parse_sealed(sealed).header
-                _refuse(node, number, sender, header, reason=str(error))
+        _refuse_unopened(node, number, sealed, error)
         return _quarantine(node, number, str(error), report)
     peer = origin_of(node, opened)
-    if peer is None or opened.stamp.counter > _MAX_COUNTER:
+    if peer is None or opened.stamp.counter > MAX_COUNTER:
         return _quarantine(node, number, "its sender is no peer, or counts too far", report)
     sources = node.spool.inbox.sources(number)
     must_ask = gate.is_asked(node, number) or gate.must_ask(node, peer, sources)
-    answer = _judge(node, peer, opened, report, must_ask=must_ask)
+    merging = Merging(node=node, peer=peer)
+    answer = _judge(merging, opened, report, must_ask=must_ask)
+    return _conclude(merging, number, sealed, (opened, answer), report)
+
+
+def _conclude(
+    merging: Merging,
+    number: str,
+    sealed: bytes,
+    found: tuple[Opened, list[Wait] | str | None],
+    report: Report,
+) -> Outcome:
+    """Do with a bundle of the inbox what was found to be right (`_judge`)."""
+    node, peer, (opened, answer) = merging.node, merging.peer, found
     if answer is None:
         _refuse_again(node, number, peer, opened)
         node.spool.inbox.discard(number)
         return Outcome.SEEN
+    if merging.is_unfounded and not isinstance(answer, str):
+        _send_back(merging, number, opened, report)
+        node.spool.inbox.discard(number)
+        return Outcome.UNFOUNDED
     if isinstance(answer, str):
         counter = opened.stamp.counter
         _refuse(node, number, peer.node_id, opened.header, reason=answer, counter=counter)
         return _quarantine(node, number, f"from {peer.name}: {answer}", report)
     if answer:
-        return _hold(node, number, sealed, (peer, opened, answer), report)
+        return _hold(merging, number, sealed, (opened, answer), report)
     with node.db.transaction():
         has_data = isinstance(peer, Peer) and believe(node, peer, opened, report.notes)
-        _finish(node, number, peer, opened, has_data=has_data)
+        _finish(merging, number, opened, has_data=has_data)
     node.spool.inbox.discard(number)
     return Outcome.MERGED
+
+
+def _refuse_unopened(node: Node, number: str, sealed: bytes, error: BundleError) -> None:
+    """Tell whoever a bundle is from, by its hint, why it was not opened."""
+    for sender in {arrival.peer for arrival in node.spool.inbox.read(number)}:
+        if isinstance(error, UnopenableError):
+            _refuse_unopenable(node, number, sender, parse_sealed(sealed).header)
+        if isinstance(error, UnencryptedError) and sender in node.peers:
+            header = parse_sealed(sealed).header
+            _refuse(node, number, sender, header, reason=str(error))
 
 
 def _refuse_unopenable(node: Node, number: str, sender: str, header: Header) -> None:
@@ -162,8 +197,21 @@ def _refuse_again(node: Node, number: str, peer: Origin, opened: Opened) -> None
     _refuse(node, number, peer.node_id, opened.header, reason=reason, counter=counter)
 
 
+def _send_back(merging: Merging, number: str, opened: Opened, report: Report) -> None:
+    """Have a bundle made anew whose tails build on what is not here; no harm is in it.
+
+    It is a peer's: whatever else it says is believed.
+    """
+    node, peer = merging.node, merging.peer
+    counter = opened.stamp.counter
+    with node.db.transaction():
+        if isinstance(peer, Peer):
+            believe(node, peer, opened, report.notes)
+        _refuse(node, number, peer.node_id, opened.header, reason=UNFOUNDED, counter=counter)
+
+
 def _judge(
-    node: Node, peer: Origin, opened: Opened, report: Report, *, must_ask: bool
+    merging: Merging, opened: Opened, report: Report, *, must_ask: bool
 ) -> list[Wait] | str | None:
     """Merge a bundle unless a person must look at it first; None: he refused its content before."""
     if must_ask:
@@ -172,17 +220,16 @@ def _judge(
         except BundleError as error:
             return _line(str(error))
         if content is not None:
-            verdict = decisions.verdict(node.db, content)
+            verdict = decisions.verdict(merging.node.db, content)
             if verdict is None:
                 return [Wait("review", b"", content)]
             if verdict == decisions.REFUSED:
                 return None
-    return _merge(node, peer, opened, report)
+    return _merge(merging, opened, report)
 
 
-def _merge(node: Node, peer: Origin, opened: Opened, report: Report) -> list[Wait] | str:
+def _merge(merging: Merging, opened: Opened, report: Report) -> list[Wait] | str:
     """Merge what a bundle says; return what it waits for, or why it is refused for good."""
-    merging = Merging(node=node, peer=peer)
     try:
         merging.run(opened)
     except (BundleError, LedgerError) as error:
@@ -193,14 +240,18 @@ def _merge(node: Node, peer: Origin, opened: Opened, report: Report) -> list[Wai
         merging.close()
         for key, count in merging.entries.items():
             report.entries[key] = report.entries.get(key, 0) + count
+        report.content_bytes += merging.content_bytes
         report.notes += merging.notes
-    report.senders.add(peer.name)
+    report.senders.add(merging.peer.name)
     return merging.waits
 
 
-def _finish(node: Node, number: str, peer: Origin, opened: Opened, *, has_data: bool) -> None:
+def _finish(merging: Merging, number: str, opened: Opened, *, has_data: bool) -> None:
     """Note that a bundle is merged for good; a notice alone, or a group, gets no receipt."""
+    node, peer = merging.node, merging.peer
     with node.db.transaction():
+        if isinstance(peer, Peer):
+            note_sender_holds(node, peer, opened, merging.taken)
         node.db.note_seen(number, peer.node_id, opened.header.expiry_days, "merged")
         if has_data and isinstance(peer, Peer):
             node.db.owe_receipt(peer.node_id, number, "", opened.stamp.counter)
@@ -214,22 +265,23 @@ def _refuse(
     with node.db.transaction():
         if sender in node.peers:
             node.db.owe_receipt(sender, number, reason, counter)
-        node.db.note_seen(number, sender, header.expiry_days, "refused")
+        outcome = "unfounded" if reason == UNFOUNDED else "refused"
+        node.db.note_seen(number, sender, header.expiry_days, outcome)
         node.db.run("DELETE FROM waiting WHERE bundle = ?", number)
 
 
 def _hold(
-    node: Node,
+    merging: Merging,
     number: str,
     sealed: bytes,
-    found: tuple[Origin, Opened, Sequence[Wait]],
+    found: tuple[Opened, Sequence[Wait]],
     report: Report,
 ) -> Outcome:
     """Put a whole bundle where what waits is; its fragments have done their work.
 
     What its sender says of itself is believed now: that waits for nothing.
     """
-    peer, opened, waits = found
+    node, peer, (opened, waits) = merging.node, merging.peer, found
     is_review = waits[0].kind == "review"
     name = BundleName(
         opened.header.priority,
@@ -246,6 +298,8 @@ def _hold(
     with node.db.transaction():
         if isinstance(peer, Peer):
             believe(node, peer, opened, report.notes)
+            if merging.is_behind:
+                node.db.tell_again(peer.node_id)
         _note_waits(node, number, peer, waits)
     node.spool.inbox.discard(number)
     return Outcome.REVIEW if is_review else Outcome.HELD
@@ -288,11 +342,15 @@ def _retry(node: Node, name: BundleName, report: Report) -> None:
         _drop(node, name)
         return
     must_ask = name.hint == gate.REVIEW_HINT or gate.must_ask(node, peer, ())
-    answer = _judge(node, peer, opened, report, must_ask=must_ask)
+    merging = Merging(node=node, peer=peer)
+    answer = _judge(merging, opened, report, must_ask=must_ask)
     if answer is None:
         answer = decisions.reason(node.db, number)
     if answer is None:
         _refuse_again(node, number, peer, opened)
+    elif merging.is_unfounded and not isinstance(answer, str):
+        _send_back(merging, number, opened, report)
+        report.outcomes[number] = Outcome.UNFOUNDED
     elif isinstance(answer, str):
         reason = f"from {peer.name}: {answer}"
         node.spool.quarantine.put(number, reason, {name.to_text(): sealed})
@@ -303,7 +361,7 @@ def _retry(node: Node, name: BundleName, report: Report) -> None:
         _note_waits(node, number, peer, answer)
         return
     else:
-        _finish(node, number, peer, opened, has_data=True)
+        _finish(merging, number, opened, has_data=True)
         report.outcomes[number] = Outcome.MERGED
     node.spool.held.release(name)
 
@@ -334,7 +392,7 @@ def keyring(node: Node) -> Keyring:
         unwrapper=node.keys.unwrapper(),
         author_of=authors.get,
         peer_keys=[
-            PeerKey(peer.card.author, key)
+            PeerKey(peer.card.author, key, node.db.peer(peer.node_id).incarnation)
             for peer in node.peers.values()
             for key in node.pairwise_keys(peer, recipient=node.card).values()
         ],

@@ -84,7 +84,7 @@ def spans_lacked(way: Way, store: Store, state: LogState) -> list[Span]:
 def _spans(way: Way, store: Store, state: LogState, end: int) -> list[Span]:
     held = way.known.log(store.ledger_id, state.name)
     confirmed = _confirmed(way.peer, held, store, state)
-    if confirmed is None:
+    if confirmed is None or confirmed >= end:
         return []
     states = ("queued", "sent") if way.is_oneway else ("queued",)
     on_the_way = way.node.db.spans_for(way.peer.node_id, store.ledger_id, state.name, states)

@@ -1,6 +1,7 @@
 """What a person does with ledgers: make one, write to it."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
 from typing import IO
 
 from ledger.append import Draft, append
@@ -10,7 +11,9 @@ from ledger.entry import check_kind, check_thing
 from ledger.errors import LedgerError
 from ledger.genesis import Genesis, Term
 from ledger.store import Store
+from pannier.bulk import few_collections
 from pannier.errors import UsageError
+from pannier.ndjson import Templates
 from pannier.node import Node
 from pannier.payloads import Payloads
 
@@ -52,17 +55,30 @@ def put(node: Node, store: Store, drafts: Iterable[Draft]) -> int:
     Raises:
         LedgerError: one is out of bounds, or it could not be written.
     """
-    count = 0
+    numbers = count()
+    with few_collections():
+        for _ in append(store, node.author, (draft for draft, _ in zip(drafts, numbers))):  # noqa: B905 -- one has no end
+            pass
+    return next(numbers)
 
-    def counted() -> Iterator[Draft]:
-        nonlocal count
-        for draft in drafts:
-            count += 1
-            yield draft
 
-    for _ in append(store, node.author, counted()):
-        pass
-    return count
+def drafts_from_values(
+    values: Iterable[tuple[str, object, int]], payloads: Payloads, *, kind: str = ""
+) -> Iterator[Draft]:
+    """Yield a draft for each (thing, data, time): what a program that has values gives to `put`.
+
+    Args:
+        values: The data as JSON has it: a map, a list, a text, a number...; times in microseconds
+            since 1970 UTC.
+        payloads: Makes what the entries say.
+        kind: What sort of entries they are.
+
+    Raises:
+        LedgerError: some data is out of bounds.
+    """
+    make = payloads.make
+    for thing, value, time_us in values:
+        yield Draft(thing, make(thing, value), time_us, kind)
 
 
 def drafts_from_ndjson(
@@ -79,17 +95,39 @@ def drafts_from_ndjson(
     Raises:
         UsageError: a line is not that; the message says which and why.
     """
+    templates = Templates(now_us)
+    for number, line in numbered_lines(lines, first_line=first_line):
+        draft = templates.draft(line)
+        if draft is None:
+            draft = draft_from_line(line, payloads, number=number, now_us=now_us)
+            templates.learn(line)
+        yield draft
+
+
+def numbered_lines(lines: IO[bytes], *, first_line: int = 1) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines that say something, each as soon as it came, with their numbers from 1.
+
+    One that is longer than any entry comes in pieces.
+    """
     number = 0
     while line := lines.readline(_MAX_LINE_BYTES + 1):
         number += 1
-        if number < first_line or not line.strip():
-            continue
-        try:
-            yield _draft(line.decode(), now_us, payloads)
-        except UnicodeDecodeError as error:
-            raise UsageError(f"line {number}: not UTF-8 from byte {error.start + 1} on") from error
-        except (LedgerError, UsageError) as error:
-            raise UsageError(f"line {number}: {error}") from error
+        if number >= first_line and line.strip():
+            yield number, line
+
+
+def draft_from_line(line: bytes, payloads: Payloads, *, number: int, now_us: int) -> Draft:
+    """Return the draft of one line, as `drafts_from_ndjson` does.
+
+    Raises:
+        UsageError: it is none; the message has *number* and why.
+    """
+    try:
+        return _draft(line.decode(), now_us, payloads)
+    except UnicodeDecodeError as error:
+        raise UsageError(f"line {number}: not UTF-8 from byte {error.start + 1} on") from error
+    except (LedgerError, UsageError) as error:
+        raise UsageError(f"line {number}: {error}") from error
 
 
 def _draft(line: str, now_us: int, payloads: Payloads) -> Draft:

@@ -1,14 +1,18 @@
 """Merging the sections of one opened bundle into the ledgers of a node."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from bundler.blob_section import BlobSection
 from bundler.content import Opened
+from bundler.entry_encodings import decode_entries, is_known
 from bundler.errors import BundleError
+from bundler.errors import LimitError as BundleLimitError
 from bundler.errors import MalformedError as BundleMalformedError
 from bundler.log_section import LogSection
 from bundler.notices import ForkSection, GenesisSection
-from bundler.rows import decode_rows
+from bundler.tail_section import MAX_TAILS_ENTRIES, TailSection
 from bundler.witness_section import WitnessSection
 from ledger.contradiction import Contradiction, proof_from_bytes
 from ledger.errors import LedgerError, MalformedError, UnverifiedError
@@ -34,14 +38,26 @@ from ledger.store import Store
 from ledger.store_file import put_in_place
 from ledger.testimony import recheck, take_contradiction
 from pannier import decisions
+from pannier.contents import is_named, keeping
 from pannier.node import Node
 from pannier.origin import Group, Origin
+from pannier.tail_reading import logs_of, read_tail
 from pannier.witnessing import hear_all
 
 _PENDING = "pending"
 _UNSETTLED = ", and neither goes on until its author settles it"
+# The rest of them is tried again with these.
+_MAX_BLOB_WAITS = 64
 # What a packer puts first needs nothing that follows, but for grants of grants.
 _MAX_PASSES = 64
+
+_ELSEWHERE: dict[str, Callable[[Node, "Wait"], bool]] = {
+    "review": lambda node, wait: decisions.verdict(node.db, wait.author) is not None,
+    "log": lambda node, wait: bool(logs_of(node.ledgers(), wait.author)),
+    "blob": lambda node, wait: is_named(node, wait.author),
+    "newer": lambda _, wait: is_known(wait.number),
+}
+"""What waits for something of no certain ledger, and whether it is there."""
 
 
 class Wait(NamedTuple):
@@ -49,9 +65,12 @@ class Wait(NamedTuple):
 
     Attributes:
         kind: ``ledger`` (to be a member of it), ``grant`` (for the author), ``range`` (the entries
-            before *number*), ``close`` (the author's word on a fork), ``review`` (a person's word).
-        ledger_id: Which ledger; empty for ``review``.
-        author: Whose log or grant; empty for ``ledger``; the digest of the content for ``review``.
+            before *number*), ``close`` (the author's word on a fork), ``review`` (a person's word),
+            ``log`` (any log that a tail's reference may mean), ``blob`` (an entry that names a
+            content), ``newer`` (a version that knows the encoding *number*).
+        ledger_id: Which ledger; empty for ``review``, ``log``, ``blob`` and ``newer``.
+        author: Whose log or grant; empty for ``ledger``; the digest of the content for ``review``,
+            the reference for ``log``, the content for ``blob``.
         incarnation: Of the log, or empty.
         number: How many entries must be there, or 0.
     """
@@ -69,8 +88,8 @@ class Wait(NamedTuple):
 
     def is_over(self, node: Node) -> bool:
         """Return whether what was waited for is there."""
-        if self.kind == "review":
-            return decisions.verdict(node.db, self.author) is not None
+        if self.kind in _ELSEWHERE:
+            return _ELSEWHERE[self.kind](node, self)
         store = node.ledger(LedgerId(self.ledger_id))
         if store is None:
             return False
@@ -97,14 +116,24 @@ class Merging:
         peer: Who sent the bundle.
         entries: New entries, by (ledger name, author's name).
         notes: Lines for people.
+        content_bytes: New contents of files.
         waits: What the rest of the bundle waits for; empty when all of it is merged.
+        taken: Up to which entry logs are held now because of the bundle.
+        is_behind: Whether the peer takes this node to hold what it does not.
+        is_unfounded: Whether a tail in it could not be read, or did not verify: what is here is not
+            what it builds on.
     """
 
     node: Node
     peer: Origin
     entries: dict[tuple[str, str], int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    content_bytes: int = 0
     waits: list[Wait] = field(default_factory=list)
+    taken: list[tuple[LedgerId, LogName, int]] = field(default_factory=list)
+    is_behind: bool = False
+    is_unfounded: bool = False
+    _tail_entries: int = 0
     _pending: dict[LedgerId, Store] = field(default_factory=dict)
     _witness: WitnessSection | None = None
     _has_left_out: bool = False
@@ -120,12 +149,15 @@ class Merging:
         for _ in range(_MAX_PASSES):
             before = sum(self.entries.values()), len(self._pending)
             self.waits.clear()
-            self._has_left_out = False
+            self._has_left_out = self.is_unfounded = False
+            self._tail_entries = 0
             for section in opened.sections():
                 if isinstance(section, GenesisSection):
                     self._begin(Genesis.from_bytes(section.genesis))
                 elif isinstance(section, LogSection):
                     self._merge_log(section)
+                elif isinstance(section, TailSection):
+                    self._merge_tail(section)
                 elif isinstance(section, ForkSection):
                     self._take_fork(section)
                 elif isinstance(section, WitnessSection):
@@ -133,6 +165,7 @@ class Merging:
             self._join_granted()
             is_done = not self.waits and not self._has_left_out
             if is_done or (sum(self.entries.values()), len(self._pending)) == before:
+                self._keep_contents(opened)
                 self._hear_witnesses()
                 return
         raise BundleMalformedError("its sections are in no order in which they can be merged")
@@ -185,6 +218,12 @@ class Merging:
     # -- sections -----------------------------------------------------------------------------
 
     def _merge_log(self, section: LogSection) -> None:
+        if not is_known(section.encoding):
+            self.waits.append(Wait("newer", b"", number=section.encoding))
+            note = f"a bundle from {self.peer.name} needs a newer pannier; it waits"
+            if note not in self.notes:
+                self.notes.append(note)
+            return
         store = self._store(section.ledger)
         if store is None:
             self.waits.append(Wait("ledger", section.ledger))
@@ -210,13 +249,55 @@ class Merging:
         received = Range(
             log=log,
             first=section.first,
-            entries=decode_rows(section.columns, section.count, salt),
+            entries=decode_entries(section, salt),
             cover=section.cover,
             checkpoint=section.checkpoint,
         )
-        if log.author == self.node.card.author:
-            return take_back(store, self.node.author, received, time_us=self.node.clock())
-        return merge(store, received)
+        return self._take(store, received)
+
+    def _take(self, store: Store, received: Range) -> Outcome:
+        if received.log.author == self.node.card.author:
+            outcome = take_back(store, self.node.author, received, time_us=self.node.clock())
+        else:
+            outcome = merge(store, received)
+        if isinstance(outcome, Merged):
+            self.taken.append((store.ledger_id, received.log, received.checkpoint.size))
+        return outcome
+
+    def _merge_tail(self, section: TailSection) -> None:
+        """Merge a tail into the log that it is of; of several that it may be of, where it fits."""
+        begin, end = section.context.span(section.first)
+        self._tail_entries += section.count + end - begin
+        if self._tail_entries > MAX_TAILS_ENTRIES:
+            raise BundleLimitError("tails that build on too many entries for one bundle")
+        logs = logs_of(self.node.ledgers(), section.reference)
+        if not logs:
+            self.is_behind = True
+            self.waits.append(Wait("log", b"", section.reference))
+        others = []
+        for store, log in logs:
+            before = members(store)
+            outcome = unwanted(before, log, section.first) or self._tail_of(store, log, section)
+            if isinstance(outcome, Merged | Forked):
+                self._note(store, log, outcome, section.first)
+                self._note_removals(store, before)
+                return
+            others.append((store, log, outcome))
+        self.is_unfounded |= any(outcome is None for _, _, outcome in others)
+        for store, log, outcome in others:
+            if outcome is not None:
+                self._note(store, log, outcome, section.first)
+
+    def _tail_of(self, store: Store, log: LogName, section: TailSection) -> Outcome | None:
+        """Merge a tail into one log; None if it is not of that, or of another branch of it."""
+        held = store.log(log)
+        if held.close is not None and section.first + section.count > held.close.size:
+            return Ended(close=held.close)
+        if section.first > held.size:
+            self.is_behind |= section.context.span(section.first)[1] > held.size
+            return Gap(size=held.size)
+        received = read_tail(store, held, section)
+        return None if received is None else self._take(store, received)
 
     def _note(self, store: Store, log: LogName, outcome: Outcome, first: int) -> None:
         who, name = self.node.who(log.author), store.genesis.name
@@ -246,6 +327,8 @@ class Merging:
 
     def _note_removals(self, store: Store, before: Members) -> None:
         known = members(store)
+        if known is before:
+            return
         for author in before.keys() - known.keys():
             you = author == self.node.card.author
             self.notes.append(
@@ -281,6 +364,19 @@ class Merging:
                 f"{store.genesis.name}: {self.peer.name} proved that {self.node.who(log.author)} "
                 "signed two histories of one log"
             )
+
+    def _keep_contents(self, opened: Opened) -> None:
+        """Keep the contents of files that an entry names, be it one in the same bundle."""
+        with keeping(self.node) as keeper:
+            unnamed = [
+                digest
+                for section in opened.sections()
+                if isinstance(section, BlobSection)
+                for digest in keeper.add([section.chunk()])
+            ]
+            keeper.keep()
+        self.content_bytes += keeper.content_bytes
+        self.waits += [Wait("blob", b"", digest) for digest in unnamed[:_MAX_BLOB_WAITS]]
 
     def _hear_witnesses(self) -> None:
         """Take in what was witnessed, at the end: who is a member may stand in the same bundle."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from bundler.plan import Span
 from ledger.genesis import LedgerId
 from ledger.log import LogName
+from pannier.have_rows import NEVER, HaveState, have_state
 from pannier.nodedb_file import NodeDbFile, Value, as_blob, as_int, as_optional
 from pannier.out_bundle import OutBundle, out_bundle_from_row
 
@@ -19,6 +20,7 @@ UNTOLD = b""
 _ARRIVED = ("confirmed", "sent")
 _MAX_RECEIPTS = 3000
 _MET = "met "
+_UNANSWERED = "unanswered "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,14 +30,14 @@ class PeerState:
     Attributes:
         incarnation: Of the node, 8 bytes; None before anything came.
         counter: The highest seen of that incarnation; -1 before anything came.
-        have: The body of its last believed have section, or None.
+        have: What its last believed have section says besides logs, or None.
         told: Digest of what it was told last; None before anything, `UNTOLD` if that got lost.
         told_us: When it was told.
     """
 
     incarnation: bytes | None
     counter: int
-    have: bytes | None
+    have: HaveState | None
     told: bytes | None
     told_us: int
 
@@ -58,15 +60,15 @@ class NodeDb(NodeDbFile):
     def peer(self, peer: str) -> PeerState:
         """Return what *peer* last said."""
         found = self.rows(
-            "SELECT incarnation, counter, have, told, told_time FROM peer WHERE id = ?", peer
+            "SELECT incarnation, counter, told, told_time FROM peer WHERE id = ?", peer
         )
         if not found:
             return PeerState(incarnation=None, counter=-1, have=None, told=None, told_us=0)
-        incarnation, counter, have, told, told_us = found[0]
+        incarnation, counter, told, told_us = found[0]
         return PeerState(
             incarnation=as_optional(incarnation),
             counter=as_int(counter),
-            have=as_optional(have),
+            have=have_state(self, peer),
             told=as_optional(told),
             told_us=as_int(told_us),
         )
@@ -82,8 +84,14 @@ class NodeDb(NodeDbFile):
             if (incarnation, counter) < (now.incarnation or b"", now.counter):
                 return False
             if now.incarnation != incarnation:
-                # Counters begin anew: what is owed was all said before.
+                # Counters begin anew: what is owed was all said before, and so were haves. Nor does
+                # it know for certain what it was told.
                 self.run("UPDATE due SET counter = -1 WHERE peer = ?", peer)
+                self.run(
+                    "UPDATE peer SET have_counter = -1, have_whole = NULL, have_base = NULL "
+                    "WHERE id = ? AND have_counter NOT NULL",
+                    peer,
+                )
             self.run("INSERT OR IGNORE INTO peer (id) VALUES (?)", peer)
             self.run(
                 "UPDATE peer SET incarnation = ?, counter = ? WHERE id = ?",
@@ -119,10 +127,6 @@ class NodeDb(NodeDbFile):
         """Forget that *peer* was met only: a person knows it."""
         self.run("DELETE FROM meta WHERE key = ?", f"{_MET}{peer}")
 
-    def set_have(self, peer: str, have: bytes) -> None:
-        """Keep the have section that *peer* sent last."""
-        self.run("UPDATE peer SET have = ? WHERE id = ?", have, peer)
-
     def note_told(self, peer: str, digest: bytes, bundle_id: str, time_us: int) -> None:
         """Remember what *peer* is told, and in which bundle."""
         with self.transaction():
@@ -144,6 +148,19 @@ class NodeDb(NodeDbFile):
         found = self.rows("SELECT time FROM witness WHERE peer = ?", peer)
         return as_int(found[0][0]) if found else None
 
+    def note_answered(self, peer: str) -> None:
+        """Remember that *peer* is told what was heard of it so far."""
+        self.run("DELETE FROM meta WHERE key = ?", f"{_UNANSWERED}{peer}")
+
+    def count_unanswered(self, peer: str) -> None:
+        """Count a bundle that was heard of *peer*."""
+        count = self.unanswered(peer) + 1
+        self.set_meta(f"{_UNANSWERED}{peer}", count.to_bytes(8, "big"))
+
+    def unanswered(self, peer: str) -> int:
+        """Return how many bundles were heard of *peer* since it was last told so."""
+        return int.from_bytes(self.meta(f"{_UNANSWERED}{peer}") or b"", "big")
+
     def tell_again(self, peer: str) -> None:
         """Forget that *peer* was told anything."""
         self.run("UPDATE peer SET told = ? WHERE id = ? AND told NOT NULL", UNTOLD, peer)
@@ -159,6 +176,9 @@ class NodeDb(NodeDbFile):
             self.run(
                 "DELETE FROM span WHERE bundle IN (SELECT id FROM bundle WHERE peer = ?)", peer
             )
+            self.run(
+                "DELETE FROM content WHERE bundle IN (SELECT id FROM bundle WHERE peer = ?)", peer
+            )
             for table, column in (
                 ("peer", "id"),
                 ("pairwise", "peer"),
@@ -166,6 +186,9 @@ class NodeDb(NodeDbFile):
                 ("due", "peer"),
                 ("witness", "peer"),
                 ("audience", "peer"),
+                ("held", "peer"),
+                ("tail_floor", "peer"),
+                ("told", "peer"),
             ):
                 self.run(f"DELETE FROM {table} WHERE {column} = ?", peer)  # noqa: S608 -- our words
 
@@ -260,14 +283,23 @@ class NodeDb(NodeDbFile):
     def forget_bundle(self, bundle_id: str) -> None:
         """Forget a bundle that nobody but us ever saw."""
         with self.transaction():
+            self._untell(bundle_id)
             self.run("DELETE FROM bundle WHERE id = ?", bundle_id)
             self.run("DELETE FROM span WHERE bundle = ?", bundle_id)
             self.run("DELETE FROM audience WHERE bundle = ?", bundle_id)
-            self._untell(bundle_id)
+            self.run("DELETE FROM compact WHERE bundle = ?", bundle_id)
 
     def _untell(self, bundle_id: str) -> None:
         """Say again what was told in a bundle that did not arrive."""
+        self.run("DELETE FROM content WHERE bundle = ?", bundle_id)
         self.run("UPDATE due SET told = NULL WHERE told = ?", bundle_id)
+        self.run(
+            "UPDATE told SET counter = ?1 "
+            "WHERE peer IN (SELECT id FROM peer WHERE told_in = ?2) "
+            "AND counter = (SELECT counter FROM bundle WHERE id = ?2)",
+            NEVER,
+            bundle_id,
+        )
         self.run("UPDATE peer SET told = ? WHERE told_in = ?", UNTOLD, bundle_id)
         self.run("DELETE FROM witness WHERE bundle = ?", bundle_id)
 
@@ -287,10 +319,13 @@ class NodeDb(NodeDbFile):
         """
         marks = ", ".join("?" * len(states))
         found = self.rows(
-            "SELECT first, end FROM span JOIN bundle ON bundle.id = span.bundle "  # noqa: S608
-            "WHERE (peer = ? OR bundle.id IN (SELECT bundle FROM audience WHERE peer = ?)) "
-            f"AND state IN ({marks}) AND ledger = ? AND author = ? AND incarnation = ?",
+            "SELECT first, end FROM span WHERE bundle IN ("  # noqa: S608
+            f"SELECT id FROM bundle WHERE peer = ? AND state IN ({marks}) UNION "
+            "SELECT id FROM bundle JOIN audience ON audience.bundle = bundle.id "
+            f"WHERE audience.peer = ? AND state IN ({marks})) "
+            "AND ledger = ? AND author = ? AND incarnation = ?",
             peer,
+            *states,
             peer,
             *states,
             ledger_id,
@@ -314,14 +349,16 @@ class NodeDb(NodeDbFile):
             "INSERT OR REPLACE INTO due VALUES (?, ?, ?, ?, NULL)", peer, bundle_id, reason, counter
         )
 
-    def receipts(self, peer: str) -> list[tuple[str, str]]:
+    def receipts(self, peer: str, *, only_untold: bool = False) -> list[tuple[str, str]]:
         """Return (bundle id, reason) of the receipts that *peer* is owed, those not told first.
 
         At most so many that they surely fit a section.
         """
         found = self.rows(
-            "SELECT bundle, reason FROM due WHERE peer = ? ORDER BY told NOT NULL, bundle LIMIT ?",
+            "SELECT bundle, reason FROM due WHERE peer = ? AND (told IS NULL OR NOT ?) "
+            "ORDER BY told NOT NULL, bundle LIMIT ?",
             peer,
+            only_untold,
             _MAX_RECEIPTS,
         )
         return [(str(bundle), str(reason)) for bundle, reason in found]
@@ -342,6 +379,14 @@ class NodeDb(NodeDbFile):
                 self.run(
                     "UPDATE due SET told = ? WHERE peer = ? AND bundle = ?", bundle_id, peer, one
                 )
+
+    def rely_on(self, old: str, new: str) -> None:
+        """Take it that what *old* said of merged bundles and witnesses arrived; *new* replaces it.
+
+        Bundles are confirmed by haves as well, and a peer that waits for a receipt will say so.
+        """
+        self.run("UPDATE due SET told = ? WHERE told = ? AND reason = ''", new, old)
+        self.run("UPDATE witness SET bundle = ? WHERE bundle = ?", new, old)
 
     def settle_receipts(self, peer: str, still_sent: Sequence[str], counter: int) -> None:
         """Drop the receipts that *peer* no longer waits for, as it says under *counter*."""

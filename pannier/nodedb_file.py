@@ -1,7 +1,7 @@
 """The file ``node.db`` itself: its tables, and reading and changing it (docs/format.md 9.3)."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -19,11 +19,24 @@ CREATE TABLE peer (
     id TEXT PRIMARY KEY,
     incarnation BLOB,
     counter INTEGER NOT NULL DEFAULT -1,
-    have BLOB,
+    have_counter INTEGER,
+    have_whole INTEGER,
+    have_keys BLOB,
+    have_seen BLOB,
+    have_base INTEGER,
+    have_ask BLOB,
     told BLOB,
     told_in TEXT,
     told_time INTEGER NOT NULL DEFAULT 0,
     heard INTEGER
+) WITHOUT ROWID;
+CREATE TABLE held (
+    peer TEXT, ledger BLOB, author BLOB, incarnation BLOB, size INTEGER NOT NULL,
+    root BLOB NOT NULL, lacking INTEGER, PRIMARY KEY (peer, ledger, author, incarnation)
+) WITHOUT ROWID;
+CREATE TABLE told (
+    peer TEXT, ledger BLOB, author BLOB, incarnation BLOB, mark BLOB NOT NULL,
+    counter INTEGER NOT NULL, PRIMARY KEY (peer, ledger, author, incarnation)
 ) WITHOUT ROWID;
 CREATE TABLE pairwise (
     peer TEXT, id BLOB, sealed BLOB NOT NULL, mine INTEGER NOT NULL, PRIMARY KEY (peer, id)
@@ -47,6 +60,8 @@ CREATE TABLE span (
     bundle TEXT, ledger BLOB, author BLOB, incarnation BLOB, first INTEGER, end INTEGER,
     PRIMARY KEY (bundle, ledger, author, incarnation, first)
 ) WITHOUT ROWID;
+CREATE TABLE content (bundle TEXT, name BLOB, PRIMARY KEY (bundle, name)) WITHOUT ROWID;
+CREATE INDEX content_name ON content (name);
 CREATE TABLE audience (peer TEXT, bundle TEXT, PRIMARY KEY (peer, bundle)) WITHOUT ROWID;
 CREATE INDEX audience_bundle ON audience (bundle);
 CREATE TABLE due (
@@ -62,6 +77,11 @@ CREATE TABLE waiting (
 ) WITHOUT ROWID;
 CREATE TABLE witness (
     peer TEXT PRIMARY KEY, bundle TEXT NOT NULL, time INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE compact (bundle TEXT PRIMARY KEY, incarnation BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE tail_floor (
+    peer TEXT, ledger BLOB, author BLOB, incarnation BLOB, number INTEGER NOT NULL,
+    PRIMARY KEY (peer, ledger, author, incarnation)
 ) WITHOUT ROWID;
 CREATE TABLE lying (bundle TEXT PRIMARY KEY, since INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE decision (
@@ -139,6 +159,11 @@ class NodeDbFile:
         """Change something; return how many rows it changed."""
         with _errors():
             return self._db.execute(sql, values).rowcount
+
+    def run_many(self, sql: str, rows: Iterable[Sequence[Value]]) -> None:
+        """Change something once for each of *rows*; only inside `transaction`."""
+        with _errors():
+            self._db.executemany(sql, rows)
 
     # -- the node itself ----------------------------------------------------------------------
 

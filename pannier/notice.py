@@ -1,28 +1,34 @@
 """What a node says of itself in the first bundle to a peer (docs/format.md section 5)."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from hashlib import sha256
 
+from bundler.have_digest import Holding
 from bundler.notices import (
     ForkSection,
     GenesisSection,
-    HaveSection,
     KeySection,
     Receipt,
     ReceiptSection,
     SentSection,
 )
-from bundler.sections import Section
-from ledger.log import LogState, LogStatus
+from bundler.sections import BodySection
+from ledger.log import LogName, LogState, LogStatus
 from ledger.store import Store
-from pannier.have import own_have
+from pannier import tail_rows
+from pannier.have import OwnHave, own_have
 from pannier.way import Way
 from pannier.witnessing import witness_section
 
 _UNTOLD = "ask its people why: what is in clear does not say"
 _RETELL_US = 30 * 86_400_000_000
 """What a node holds is said again so often, should it have got lost in spite of all."""
+
+
+_NEWS_BYTES = 32
+_DUE_AFTER = 8
+"""Bundles of a peer. What it says to a quiet node grows by ten bytes with each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,15 +38,20 @@ class Notice:
     Attributes:
         sections: have, sent, receipt, key; genesis, fork; witness.
         receipts: For which bundles.
-        digest: Of what is news if it changes.
+        digest: Of what is news if it changes, 32 bytes, and of all that is said of logs.
+        have: What it says that this node holds.
         is_news: Whether it alone is worth a bundle.
+        is_due: Whether so much came from the peer since it was last told anything that it should
+            hear of that, or it goes on repeating itself.
         has_witness: Whether it says what was witnessed, which is no news.
     """
 
-    sections: tuple[Section, ...]
+    sections: tuple[BodySection, ...]
     receipts: tuple[str, ...]
     digest: bytes
+    have: OwnHave
     is_news: bool
+    is_due: bool
     has_witness: bool
 
 
@@ -51,33 +62,55 @@ def notice_for(way: Way) -> Notice:
         LedgerError: a ledger cannot be read.
     """
     node, peer = way.node, way.peer
-    sections: list[Section] = []
+    sections: list[BodySection] = []
     if not (way.is_clear or way.shared_key_ids()):
         sections.append(KeySection(key=node.own_pairwise_key(peer)))
-    have = own_have(node, peer, way.stores)
-    if way.is_clear:
-        have = replace(have, key_ids=())
-    sections.append(have)
+    have = own_have(node, peer, way.stores, is_plain=_plain(way))
+    sections += have.sections
     sent = tuple(
         bytes.fromhex(one.bundle_id) for one in node.db.bundles(peer.node_id) if not one.control
     )
     if sent:
         sections.append(SentSection(bundle_ids=sent))
-    receipts = node.db.receipts(peer.node_id)
+    receipts = node.db.receipts(peer.node_id, only_untold=way.has_small_frames)
     if receipts:
         items = (Receipt(bytes.fromhex(one), _public(way, reason)) for one, reason in receipts)
         sections.append(ReceiptSection(receipts=tuple(items)))
     forks = list(_forks(way))
-    news = [replace(have, seen=None).to_body(), *(one.to_body() for one in forks)]
-    digest = sha256(b"".join(news)).digest()
+    proofs = b"".join(one.to_body() for one in forks)
+    digest = sha256(have.news + proofs).digest() + have.digest
     witness = witness_section(way)
     return Notice(
         sections=(*sections, *_geneses(way), *forks, *([witness] if witness else [])),
         receipts=tuple(one for one, _ in receipts),
         digest=digest,
+        have=have,
         is_news=node.db.has_untold(peer.node_id) or _is_news(way, have, digest),
+        is_due=node.db.unanswered(peer.node_id) >= _DUE_AFTER,
         has_witness=witness is not None,
     )
+
+
+def _plain(way: Way) -> Callable[[Holding], bool]:
+    """Return what tells whether the peer knows by itself that this node holds that of a log.
+
+    It does of the node's own logs, unless they shrank; and where the node holds more than the peer,
+    for then that goes to it, or went to it already.
+    """
+    sent = tail_rows.sent_to(way.node.db, way.peer.node_id)
+
+    def is_plain(holding: Holding) -> bool:
+        ledger_id, held = holding
+        log = LogName(held.author, held.incarnation)
+        theirs = way.known.log(ledger_id, log)
+        their_size = theirs.size if theirs else 0
+        return their_size < held.size or (
+            theirs is not None
+            and (theirs.size, theirs.root) == (held.size, held.root)
+            and (held.author == way.node.card.author or sent.get((ledger_id, log), 0) == held.size)
+        )
+
+    return is_plain
 
 
 def _public(way: Way, reason: str) -> str:
@@ -85,12 +118,16 @@ def _public(way: Way, reason: str) -> str:
     return _UNTOLD if reason and way.is_clear else reason
 
 
-def _is_news(way: Way, have: HaveSection, digest: bytes) -> bool:
+def _is_news(way: Way, have: OwnHave, digest: bytes) -> bool:
     """Return whether the peer was never told this, or so long ago that it may have got lost."""
     state = way.node.db.peer(way.peer.node_id)
     if state.told is None:
-        return bool(have.ledgers)
-    return digest != state.told or abs(way.node.clock() - state.told_us) > _RETELL_US
+        return have.holds_anything
+    if abs(way.node.clock() - state.told_us) > _RETELL_US:
+        return True
+    # Where bytes cost little the peer is told also what it could tell by itself.
+    compared = _NEWS_BYTES if way.has_small_frames else len(digest)
+    return digest[:compared] != state.told[:compared]
 
 
 def known_facts(way: Way) -> list[GenesisSection | ForkSection]:

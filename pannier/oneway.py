@@ -5,6 +5,7 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,17 +14,20 @@ from bundler.sequence import parse_sequence
 from bundler.split import Cut, split
 from bundler.whole import START as WHOLE_START
 from bundler.whole import Whole, frame_bytes
-from pannier.answers import sealed_bundle, sift, whose
+from pannier.answers import sift, whose
 from pannier.errors import PannierError, UsageError
+from pannier.files_sending import Room, make_files
 from pannier.home import Peer
 from pannier.importing import Report, import_arrived
 from pannier.node import Node
+from pannier.queued import Sealed, sealed_bundle
 from pannier.sending import prepare
+from pannier.taking import Taking
 from spool.delivery import Delivery
 from spool.errors import MalformedNameError
 from spool.name import BundleName, FragmentName
 from spool.os_file_system import OsFileSystem
-from transports.questions import Mine, Ours, Seen
+from transports.questions import LONG_BYTES, Mine, Offer, Ours, Seen
 
 MAX_FILES = 1_000_000
 _MAX_FILE_BYTES = 17 << 20
@@ -65,6 +69,7 @@ def pack(node: Node, peer: Peer, into: Path, *, mtu: int | None, repair_percent:
     settings = node.settings(peer)
     mtu = mtu or settings.mtu
     bundles = prepare(node, peer, mtu=mtu)
+    bundles += [made.bundle for made in make_files(node, peer, Room(), mtu=mtu)]
     files = size = 0
     try:
         into.mkdir(parents=True, exist_ok=True)
@@ -89,12 +94,12 @@ def pack(node: Node, peer: Peer, into: Path, *, mtu: int | None, repair_percent:
 
 
 def _cut(
-    sealed: bytes, name: BundleName, cut: Cut, repair_percent: int
+    sealed: Sealed, name: BundleName, cut: Cut, repair_percent: int
 ) -> Iterator[tuple[bytes, str]]:
     """Yield (content, name) of the files for one bundle."""
     parts = (name.priority, name.expiry_days, name.hint, name.bundle_id)
     if frame_bytes(len(sealed)) <= cut.mtu_bytes and not repair_percent:
-        whole = Whole(hint=bytes.fromhex(name.hint), sealed=sealed)
+        whole = Whole(hint=bytes.fromhex(name.hint), sealed=bytes(sealed))
         yield whole.to_bytes(), FragmentName(*parts, 0).to_text()
         return
     for data in split(sealed, cut, repair_percent=repair_percent):
@@ -138,8 +143,10 @@ def unpack(node: Node, paths: Iterable[Path]) -> tuple[Report, dict[str, int]]:
     for path in _files(paths):
         intake.take(path)
     intake.store()
+    report = intake.take_long()
     node.db.count_forged(intake.left["forged"])
-    return import_arrived(node), intake.left
+    report.add(import_arrived(node))
+    return report, intake.left
 
 
 class _Intake:
@@ -157,6 +164,7 @@ class _Intake:
         self._names: dict[str, FragmentName] = {}
         self._known: dict[str, set[bytes]] = {}
         self._waiting_bytes = 0
+        self._long: list[tuple[FragmentName, str, Path]] = []
 
     def take(self, path: Path) -> None:
         """Look at a file and keep what it brings."""
@@ -166,12 +174,30 @@ class _Intake:
             self.left["foreign"] += 1
             return
         match whose(self._node, name):
+            case Mine(peer) if _size_bytes(path) >= LONG_BYTES:
+                self._long.append((name, peer, path))
             case Mine(peer):
                 self._keep(name, peer, _read(path))
             case Seen() | Ours():
                 self.left["seen"] += 1
             case _:
                 self.left["others"] += 1
+
+    def take_long(self) -> Report:
+        """Take in long files where they lie, if they are of that kind; else keep what they bring.
+
+        All shorter ones are in the inbox.
+        """
+        report = Report()
+        offers = [
+            Offer(name, peer, _SOURCE, partial(_read, path)) for name, peer, path in self._long
+        ]
+        taken = Taking(self._node, report).take(offers) if offers else frozenset()
+        for name, peer, path in self._long:
+            if name not in taken:
+                self._keep(name, peer, _read(path))
+        self.store()
+        return report
 
     def store(self) -> None:
         """Put what was kept into the inbox; durable on return."""
@@ -243,6 +269,12 @@ def _walk(folder: Path) -> Iterator[Path]:
         folders.sort()
         for name in sorted(names):
             yield Path(parent) / name
+
+
+def _size_bytes(path: Path) -> int:
+    with suppress(OSError):
+        return path.lstat().st_size
+    return 0
 
 
 def _read(path: Path) -> bytes | None:

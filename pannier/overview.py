@@ -24,6 +24,9 @@ class LedgerOverview:
         entries: In all logs.
         conflicts: Things with several heads.
         forks: Names of the authors of forked logs.
+        files: How many of the entries are files.
+        lacking_files: Of how many of those not all has arrived.
+        lacking_chunks: How many chunks, of up to 1 MiB, those lack together.
     """
 
     name: str
@@ -31,6 +34,9 @@ class LedgerOverview:
     entries: int
     conflicts: int
     forks: tuple[str, ...]
+    files: int
+    lacking_files: int
+    lacking_chunks: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +133,7 @@ def _ledgers(node: Node) -> list[LedgerOverview]:
     found = []
     for store in node.ledgers():
         logs = store.logs()
+        lacking = store.file_entries.lacking()
         stuck = (LogStatus.FORKED, LogStatus.HOSTILE)
         found.append(
             LedgerOverview(
@@ -135,6 +142,9 @@ def _ledgers(node: Node) -> list[LedgerOverview]:
                 entries=sum(log.size for log in logs),
                 conflicts=len(conflicts(store)),
                 forks=tuple(node.who(log.name.author) for log in logs if log.status in stuck),
+                files=store.file_entries.count(),
+                lacking_files=lacking.files,
+                lacking_chunks=lacking.chunks,
             )
         )
     return found
@@ -154,10 +164,12 @@ def _unpacked(node: Node, peer: Peer) -> int:
     count = 0
     for store in travelling(node, peer):
         for log in store.logs():
-            held = known.log(store.ledger_id, log.name)
-            on_the_way = node.db.spans_for(peer.node_id, store.ledger_id, log.name, states)
-            spans = lacking(passed_on(store, log), held.size if held else 0, on_the_way)
-            count += sum(span.end - span.first for span in spans)
+            held, end = known.log(store.ledger_id, log.name), passed_on(store, log)
+            confirmed = held.size if held else 0
+            if confirmed < end:
+                on_the_way = node.db.spans_for(peer.node_id, store.ledger_id, log.name, states)
+                spans = lacking(end, confirmed, on_the_way)
+                count += sum(span.end - span.first for span in spans)
     return count
 
 

@@ -32,10 +32,12 @@ from pannier.errors import UsageError
 from pannier.group_sending import seal_for_group
 from pannier.home import add_peer, is_file_name
 from pannier.lacks import Piece, parts
+from pannier.load import Load
 from pannier.lock import exclusive
 from pannier.node import Node
 from pannier.out_bundle import OutBundle
-from pannier.sending import CONTROL_PRIORITY, MAX_MTU, Load, reconcile
+from pannier.sealing import CONTROL_PRIORITY
+from pannier.sending import MAX_MTU, reconcile
 from pannier.statements import withdraw
 
 _HELLO_DAYS = 366
@@ -162,7 +164,8 @@ def _hello(node: Node, store: Store) -> OutBundle | None:
 
 
 def _load(store: Store, state: LogState) -> Load:
-    load = Load([GenesisSection(genesis=store.genesis.to_bytes())])
+    genesis = GenesisSection(genesis=store.genesis.to_bytes())
+    load = Load([genesis], symbol_bytes=symbol_bytes_for(MAX_MTU))
     for span in parts(store, state, Span(0, state.size)):
         piece = Piece(store=store, state=state, span=span, with_cover=True)
         load.add(piece, DEFAULT_LIMITS.bundle_bytes)

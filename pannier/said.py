@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ledger.data import value_from_payload
 from ledger.entry import Entry
 from ledger.errors import LedgerError
+from ledger.file_payload import FilePayload, file_from_value
 from ledger.genesis import Genesis, Term
 from ledger.hpke import Unwrapper
 from ledger.on_behalf import statement_from_value
@@ -20,12 +21,14 @@ class Said:
         device: Who said it, by the word of the author; None if that is the author.
         is_sealed: Whether it is for some members only.
         obstacle: Why it cannot be read here; empty if it can.
+        file: The file that it describes, in place of a value; None if it is data.
     """
 
     value: object = None
     device: str | None = None
     is_sealed: bool = False
     obstacle: str = ""
+    file: FilePayload | None = None
 
 
 def said_by(genesis: Genesis, author: bytes, entry: Entry, unwrapper: Unwrapper | None) -> Said:
@@ -59,6 +62,9 @@ def said_by(genesis: Genesis, author: bytes, entry: Entry, unwrapper: Unwrapper 
 def _plain(genesis: Genesis, value: object, *, is_sealed: bool) -> Said:
     if not isinstance(value, dict) or not any(isinstance(key, int) for key in value):
         return Said(value=value, is_sealed=is_sealed)
+    file = None if is_sealed else file_from_value(value)
+    if file is not None:
+        return Said(file=file)
     statement = statement_from_value(value)
     if statement is None or Term.CENTRALIZED not in genesis.terms:
         return Said(is_sealed=is_sealed, obstacle="of a form that is not known here")

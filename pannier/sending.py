@@ -5,37 +5,32 @@ leaves as a few large bundles. One that was handed out stays, as the same bytes,
 every further medium until the peer has confirmed it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import replace
 
 from bundler import plan
-from bundler.content import Recipient, pack_clear, pack_full, pack_pairwise
 from bundler.geometry import symbol_bytes_for
-from bundler.head import Stamp
 from bundler.limits import DEFAULT_LIMITS
-from bundler.log_section import LogSection
-from bundler.plan import Span
-from bundler.rows import encode_rows
-from bundler.seal import Sealer, directed_key
-from bundler.sealed import MAX_EXPIRY_DAYS, Header, bundle_id
-from bundler.sections import Section, encode_section
-from ledger.genesis import LedgerId
-from ledger.log import LogName
 from ledger.members import members
+from pannier import tail_rows
 from pannier.clear import settle
 from pannier.home import Peer
 from pannier.housekeeping import end_expired
 from pannier.lacks import Piece, pieces
+from pannier.load import Load
 from pannier.lock import exclusive
 from pannier.node import Node
 from pannier.notice import Notice, known_facts, notice_for
 from pannier.out_bundle import OutBundle
+from pannier.sealing import seal, seal_compact
 from pannier.statements import withdraw
+from pannier.tail_sending import TailLoad, is_sent_back
 from pannier.way import Way
 from spool.name import BundleName
 
-CONTROL_PRIORITY = 1
 MAX_MTU = 65_564
-_LEVEL = 9
+_SMALL_NOTICE_BYTES = 2_048
+"""What is said in more is compressed, which a compact bundle is not."""
 
 
 def prepare(
@@ -66,6 +61,7 @@ def prepare(
         take_back(node, peer.node_id)
         _take_back_from_removed(node, peer)
         _take_back_large(node, peer, symbol_bytes)
+        _take_back_stale(node, peer)
         _make(Way.to(node, peer, symbol_bytes=symbol_bytes))
     had = node.db.bundles_on(medium) if medium is not None else frozenset()
     queued = sorted(_bundles(node, peer), key=lambda one: (one.name[0], one.counter))
@@ -121,157 +117,60 @@ def _take_back_large(node: Node, peer: Peer, symbol_bytes: int) -> None:
             withdraw(node, bundle, "replaced", "made anew for smaller frames")
 
 
+def _take_back_stale(node: Node, peer: Peer) -> None:
+    """Take back compact bundles of a former incarnation: who knows of this opens them no more."""
+    for bundle in node.db.bundles(peer.node_id):
+        if tail_rows.compact_under(node.db, bundle.bundle_id) not in (None, node.incarnation()):
+            withdraw(node, bundle, "replaced", "made anew under another incarnation")
+
+
 def _bundles(node: Node, peer: Peer) -> list[OutBundle]:
     """Return what is queued for *peer*, alone or as one of a group."""
     return [*node.db.bundles(peer.node_id), *node.db.group_bundles(peer.node_id)]
 
 
-class Load:
-    """A bundle in the making: sections encoded, and which entries they carry."""
-
-    def __init__(self, sections: Iterable[Section]) -> None:
-        """Begin with *sections*, which say nothing of logs."""
-        self.encoded = [encode_section(one, level=_LEVEL) for one in sections]
-        self.spans: list[tuple[LedgerId, LogName, Span]] = []
-        self._size_bytes = sum(map(len, self.encoded))
-        self._decoded_bytes = 0
-
-    def add(self, piece: Piece, target_bytes: int) -> bool:
-        """Add the section of *piece*; False if that would make more than one bundle of it."""
-        section = log_section(piece)
-        encoded = encode_section(section, level=_LEVEL)
-        self._size_bytes += len(encoded)
-        self._decoded_bytes += sum(map(len, section.columns))
-        if self.spans and (
-            self._size_bytes > target_bytes
-            or self._decoded_bytes > DEFAULT_LIMITS.decoded_bytes // 2
-            or len(self.encoded) == DEFAULT_LIMITS.sections - 1
-        ):
-            return False
-        self.encoded.append(encoded)
-        self.spans.append((piece.store.ledger_id, piece.state.name, piece.span))
-        return True
-
-
 def _make(way: Way) -> None:
     """Pack the pieces into bundles, what is to be said of us into the first of them."""
-    target = plan.bundle_bytes_for(way.symbol_bytes, DEFAULT_LIMITS)
     notice = None if way.is_oneway or way.is_dismissed else notice_for(way)
-    draft = Load(notice.sections if notice else known_facts(way))
-    for piece in pieces(way):
-        if not draft.add(piece, target):
-            _seal(way, draft, notice)
-            draft, notice = Load([]), None
-            draft.add(piece, target)
-    if draft.spans or (notice is not None and notice.is_news):
-        _seal(way, draft, notice)
+    tails = TailLoad(way)
+    is_said = _make_large(way, (one for one in pieces(way) if not tails.add(one)), notice)
+    notice = None if is_said else notice
+    if way.is_compact:
+        _make_compact(way, tails, notice)
+    elif notice is not None and notice.is_news:
+        seal(way, Load(notice.sections, symbol_bytes=way.symbol_bytes).encoded, (), notice)
 
 
-def log_section(piece: Piece) -> LogSection:
-    """Return the section that carries *piece*.
-
-    Raises:
-        LedgerError: the ledger cannot be read.
-    """
-    store, state, span = piece.store, piece.state, piece.span
-    return LogSection(
-        ledger=store.ledger_id,
-        author=state.name.author,
-        incarnation=state.name.incarnation,
-        first=span.first,
-        cover=state.cover if piece.with_cover else (),
-        checkpoint=store.checkpoints(state, span.end - 1, span.end)[0],
-        columns=tuple(encode_rows(store.entries(state, *span))),
-    )
-
-
-def _seal(way: Way, draft: Load, notice: Notice | None) -> None:
-    """Seal a bundle, note it and what it replaces, then publish it."""
-    node, peer = way.node, way.peer
-    settings = node.settings(peer)
-    is_control = not draft.spans
-    header = Header(
-        CONTROL_PRIORITY if is_control else settings.priority,
-        expiry_day(way, settings.expiry_days),
-    )
-    stamp = Stamp(incarnation=node.incarnation(), counter=node.next_counter(), time_us=node.clock())
-    key_id, sealed = _pack(way, draft.encoded, header, stamp)
-    number = bundle_id(sealed)
-    name = BundleName(
-        header.priority,
-        header.expiry_days,
-        node.hint_to(peer, number).hex(),
-        number.hex(),
-        way.symbol_bytes,
-    )
-    bundle = OutBundle(
-        bundle_id=number.hex(),
-        peer=peer.node_id,
-        name=name.to_text(),
-        state="queued",
-        control=is_control,
-        counter=stamp.counter,
-        written=0,
-        created_us=stamp.time_us,
-        expiry_days=header.expiry_days,
-        size_bytes=len(sealed),
-        key_id=key_id,
-    )
-    older = [one for one in node.db.bundles(peer.node_id) if one.control] if notice else []
-    with node.db.transaction():
-        node.db.add_bundle(bundle, draft.spans)
-        if notice is not None:
-            node.db.note_told(peer.node_id, notice.digest, bundle.bundle_id, stamp.time_us)
-            node.db.note_receipts_told(peer.node_id, notice.receipts, bundle.bundle_id)
-            if notice.has_witness:
-                node.db.note_witness_told(peer.node_id, bundle.bundle_id, stamp.time_us)
-        for one in older:
-            node.db.end_bundle(one.bundle_id, "replaced")
-    node.spool.outbox.publish(peer.node_id, name, sealed)
-    for one in older:
-        node.spool.outbox.withdraw(peer.node_id, BundleName.from_text(one.name))
+def _make_large(way: Way, rest: Iterable[Piece], notice: Notice | None) -> bool:
+    """Pack pieces as log sections; return whether there was any, so that *notice* is said."""
+    target = plan.bundle_bytes_for(way.symbol_bytes, DEFAULT_LIMITS)
+    draft = None
+    for piece in rest:
+        if draft is None:
+            first = notice.sections if notice else known_facts(way)
+            draft = Load(first, symbol_bytes=way.symbol_bytes)
+        # Who could make nothing of a tail may lack the seeds of the payloads, too.
+        whole = replace(piece, with_cover=True) if is_sent_back(way, piece) else piece
+        if not draft.add(whole, target):
+            seal(way, draft.encoded, draft.spans, notice)
+            draft, notice = Load([], symbol_bytes=way.symbol_bytes), None
+            draft.add(whole, target)
+    if draft is not None:
+        seal(way, draft.encoded, draft.spans, notice)
+    return draft is not None
 
 
-def expiry_day(way: Way, days: int) -> int:
-    """Return when a bundle made now expires.
+def _make_compact(way: Way, tails: TailLoad, notice: Notice | None) -> None:
+    """Seal the tails, with what is to be said if it is worth that."""
+    if notice is not None and not (notice.is_news or (tails.spans and _may_ride(way, notice))):
+        notice = None
+    sections = notice.sections if notice else ()
+    if notice is not None and sum(len(one.to_body()) for one in sections) > _SMALL_NOTICE_BYTES:
+        seal(way, Load(sections, symbol_bytes=way.symbol_bytes).encoded, (), notice)
+        sections, notice = (), None
+    if sections or tails.sections:
+        seal_compact(way, (*sections, *tails.sections), tails.spans, notice)
 
-    Never, while no peer has been heard that can be: it would have expired already where it arrives,
-    were this node's clock behind.
-    """
-    if not (way.is_oneway or way.node.is_clock_confirmed()):
-        return MAX_EXPIRY_DAYS
-    return min(way.node.today(way.peer.node_id) + days, MAX_EXPIRY_DAYS)
 
-
-def _pack(
-    way: Way, sections: Sequence[bytes], header: Header, stamp: Stamp
-) -> tuple[bytes | None, bytes]:
-    """Return (pairwise key id or None, sealed bundle)."""
-    node, peer = way.node, way.peer
-    if way.is_clear:
-        return None, pack_clear(
-            sections,
-            header=header,
-            stamp=stamp,
-            signing_key=node.keys.signing,
-            recipients=[peer.card.author],
-        )
-    sealer = Sealer(node.entropy, node.wrapper, node.settings(peer).pad)
-    shared = way.shared_key_ids()
-    if shared:
-        key = directed_key(
-            node.pairwise_keys(peer)[shared[-1]],
-            sender=node.card.author,
-            recipient=peer.card.author,
-        )
-        return shared[-1], pack_pairwise(
-            sections, header=header, stamp=stamp, key=key, sealer=sealer
-        )
-    return None, pack_full(
-        sections,
-        header=header,
-        stamp=stamp,
-        signing_key=node.keys.signing,
-        recipients=[Recipient(peer.card.author, peer.card.hpke_key)],
-        sealer=sealer,
-    )
+def _may_ride(way: Way, notice: Notice) -> bool:
+    return notice.is_due or notice.has_witness or not way.has_small_frames

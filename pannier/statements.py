@@ -1,32 +1,46 @@
 """What a peer says of itself, believed in order: have, sent, receipts, keys (docs/format.md 5)."""
 
+from collections.abc import Iterable
+
+from bundler.blob_section import BlobSection
 from bundler.content import Opened
 from bundler.log_section import LogSection
 from bundler.notices import (
+    ROOT_START_BYTES,
     ForkSection,
     GenesisSection,
     HaveSection,
+    HeldLog,
     KeySection,
     ReceiptSection,
     Seen,
     SentSection,
 )
+from bundler.tail_section import TailSection
 from ledger.append import open_incarnation
-from ledger.log import root_at
+from ledger.genesis import LedgerId
+from ledger.log import LogName, root_at
+from pannier import tail_rows
 from pannier.have import KnownHave, known_have
+from pannier.have_rows import note_held
+from pannier.hearing import Hearing
 from pannier.home import Peer
 from pannier.node import Node
 from pannier.out_bundle import OutBundle
 from spool.name import BundleName
 
+UNFOUNDED = "what it builds on is not here"
+"""The reason of a receipt for a bundle with tails that could not be read or verified here."""
+
+_REASONS = {"merged": "", "unfounded": UNFOUNDED}
 _LAST_INCARNATION = b"\xff" * 8
 
 
 def believe(node: Node, peer: Peer, opened: Opened, notes: list[str]) -> bool:
     """Note what *peer* says in a bundle; return whether the bundle carries anything else.
 
-    Receipts and keys are always believed; have and sent only if nothing newer was said before. All
-    of it or nothing: what is believed in part is never heard again.
+    Receipts and keys are always believed; sent only if nothing newer was said before, and have only
+    if no newer have was. All of it or nothing: what is believed in part is never heard again.
 
     Args:
         node: Who is told.
@@ -35,15 +49,18 @@ def believe(node: Node, peer: Peer, opened: Opened, notes: list[str]) -> bool:
         notes: Takes lines for people.
     """
     stamp = opened.stamp
-    has_data = says_all = says_sent = False
+    has_data = says_sent = False
+    hearing = Hearing(node=node, peer=peer, stamp=stamp)
     with node.db.transaction():
         node.db.hear(peer.node_id, stamp.time_us)
+        node.db.count_unanswered(peer.node_id)
         is_newest = node.db.advance_peer(peer.node_id, stamp.incarnation, stamp.counter)
+        if opened.is_compact and not is_newest:
+            node.db.tell_again(peer.node_id)  # as below: a compact one need not say what it holds
         for section in opened.sections():
             match section:
-                case HaveSection() if is_newest:
-                    says_all = True
-                    _believe_have(node, peer, section, notes)
+                case HaveSection() if hearing.take(section):
+                    pass
                 case HaveSection():
                     # Late, or by a node that was restored and must hear how much was seen of it.
                     node.db.tell_again(peer.node_id)
@@ -54,13 +71,43 @@ def believe(node: Node, peer: Peer, opened: Opened, notes: list[str]) -> bool:
                     _take_receipts(node, peer, section, notes)
                 case KeySection():
                     node.add_pairwise_key(peer, section.key, mine=False)
-                case LogSection() | GenesisSection() | ForkSection():
+                case LogSection() | TailSection() | GenesisSection() | ForkSection():
+                    has_data = True
+                case BlobSection():
                     has_data = True
                 case _:
                     pass
-        if says_all and not says_sent:
+        if hearing.first is not None:
+            _believe_have(node, peer, hearing.first.seen, hearing.conclude(), notes)
+        if hearing.first is not None and is_newest and not says_sent:
             node.db.settle_receipts(peer.node_id, [], stamp.counter)
     return has_data
+
+
+def note_sender_holds(
+    node: Node, peer: Peer, opened: Opened, taken: Iterable[tuple[LedgerId, LogName, int]]
+) -> None:
+    """Note that *peer* holds what it sent, unless it said something newer already.
+
+    Args:
+        node: Who noted what *peer* says of itself (`believe`).
+        peer: Who sent it.
+        opened: The bundle.
+        taken: Which logs it verified for, up to which size.
+    """
+    said, stamp = node.db.peer(peer.node_id), opened.stamp
+    if (said.incarnation, said.counter) != (stamp.incarnation, stamp.counter):
+        return
+    known = known_have(node, peer)
+    for ledger_id, log, size in taken:
+        held, store = known.log(ledger_id, log), node.ledger(ledger_id)
+        state = store.log(log) if store is not None else None
+        if store is None or state is None or size > state.size or (held and held.size >= size):
+            continue
+        root = root_at(state, size, store.nodes(state))[:ROOT_START_BYTES]
+        holding = HeldLog(*log, size, root, held.lacking if held else None)
+        with node.db.transaction():
+            note_held(node.db, peer.node_id, [(ledger_id, holding)])
 
 
 def withdraw(node: Node, bundle: OutBundle, state: str, note: str = "") -> None:
@@ -69,11 +116,12 @@ def withdraw(node: Node, bundle: OutBundle, state: str, note: str = "") -> None:
     node.spool.outbox.withdraw(bundle.peer, BundleName.from_text(bundle.name))
 
 
-def _believe_have(node: Node, peer: Peer, have: HaveSection, notes: list[str]) -> None:
-    node.db.set_have(peer.node_id, have.to_body())
-    if have.seen is not None:
-        _notice_restored_backup(node, have.seen, notes)
-    _confirm(node, peer, have.seen)
+def _believe_have(
+    node: Node, peer: Peer, seen: Seen | None, known: KnownHave, notes: list[str]
+) -> None:
+    if seen is not None:
+        _notice_restored_backup(node, seen, notes)
+    _confirm(node, peer, seen, known)
 
 
 def _notice_restored_backup(node: Node, seen: Seen, notes: list[str]) -> None:
@@ -89,12 +137,14 @@ def _notice_restored_backup(node: Node, seen: Seen, notes: list[str]) -> None:
     )
 
 
-def _confirm(node: Node, peer: Peer, seen: Seen | None) -> None:
+def _confirm(node: Node, peer: Peer, seen: Seen | None, known: KnownHave) -> None:
     """End the bundles that did their work, and those that *peer* can no longer open."""
-    known = known_have(node, peer)
     for bundle in node.db.bundles(peer.node_id):
+        under = tail_rows.compact_under(node.db, bundle.bundle_id)
         if bundle.key_id is not None and bundle.key_id not in known.key_ids:
             withdraw(node, bundle, "replaced", "the peer lost the key that it is sealed under")
+        elif under is not None and (seen is None or seen.incarnation != under):
+            withdraw(node, bundle, "replaced", "the peer forgot under which incarnation we count")
         elif bundle.control:
             if seen is not None and seen >= (node.incarnation(), bundle.counter):
                 withdraw(node, bundle, "confirmed")
@@ -139,7 +189,7 @@ def _settle(node: Node, peer: Peer, section: SentSection, counter: int) -> None:
     for number in sent:
         outcome = node.db.seen(number)
         if outcome is not None and not node.db.owes(peer.node_id, number):
-            reason = "" if outcome == "merged" else "it was refused before"
+            reason = _REASONS.get(outcome, "it was refused before")
             node.db.owe_receipt(peer.node_id, number, reason, counter)
 
 
@@ -149,10 +199,19 @@ def _take_receipts(node: Node, peer: Peer, section: ReceiptSection, notes: list[
         if bundle is None or bundle.peer != peer.node_id or bundle.state != "queued":
             continue
         if receipt.reason:
-            if bundle.key_id is not None:
+            if receipt.reason == UNFOUNDED:
+                _send_whole(node, bundle)
+            elif bundle.key_id is not None:
                 # It may be that the peer lost the key: then it can read nothing under it.
                 node.db.forget_key(peer.node_id, bundle.key_id)
             withdraw(node, bundle, "refused", receipt.reason)
-            notes.append(f"{peer.name} refused bundle {bundle.bundle_id}: {receipt.reason}")
+            if receipt.reason != UNFOUNDED:
+                notes.append(f"{peer.name} refused bundle {bundle.bundle_id}: {receipt.reason}")
         else:
             withdraw(node, bundle, "confirmed")
+
+
+def _send_whole(node: Node, bundle: OutBundle) -> None:
+    """Build on nothing in the logs of a bundle that the peer was to have by then already."""
+    for ledger_id, log, span in node.db.spans(bundle.bundle_id):
+        tail_rows.raise_floor(node.db, bundle.peer, ledger_id, log, span.first)

@@ -8,9 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from bundler.content import Opened
+from bundler.entry_encodings import decode_entries, is_known
+from bundler.entry_fields import SALT_BYTES
+from bundler.errors import MalformedError
 from bundler.log_section import LogSection
 from bundler.notices import ForkSection, GenesisSection
-from bundler.rows import SALT_BYTES, decode_rows
+from bundler.tail_section import TailSection
 from ledger.entry import Action, Entry
 from ledger.errors import LedgerError
 from ledger.facts import grant_from_payload, revocation_from_payload
@@ -19,6 +22,7 @@ from ledger.log import LogName
 from ledger.members import members
 from ledger.store import Store
 from pannier.node import Node
+from pannier.tail_reading import logs_of, read_tail
 
 OTHER_KINDS = "and more"
 """Stands for all kinds of an author beyond the first `_MAX_KINDS`."""
@@ -91,6 +95,8 @@ def summarise(node: Node, opened: Opened) -> list[LedgerSummary]:
                 summing.begin(Genesis.from_bytes(section.genesis))
             case LogSection():
                 summing.add_log(section)
+            case TailSection():
+                summing.add_tail(section)
             case ForkSection():
                 summing.ledger(section.ledger).forks += 1
             case _:
@@ -140,11 +146,39 @@ class _Summing:
         store, ledger = self._node.ledger(section.ledger), self.ledger(section.ledger)
         log = LogName(section.author, section.incarnation)
         held = store.log(log).size if store is not None else 0
+        if not is_known(section.encoding):
+            return  # it waits for a newer version, whatever is said to it
         # What digests come of it does not matter, so any salt will do.
         salts = [bytes(SALT_BYTES)] * section.count
-        entries = decode_rows(section.columns, section.count, salts)
-        new = entries[max(held - section.first, 0) :]
-        author = self._author(ledger, store, section.author)
+        entries = decode_entries(section, salts)
+        self._add_entries(ledger, store, section.author, entries, held - section.first)
+
+    def add_tail(self, section: TailSection) -> None:
+        """Add what a tail says.
+
+        Raises:
+            MalformedError: it cannot be read with what is here; nobody should let it in unseen.
+        """
+        for store, log in logs_of(self._node.ledgers(), section.reference):
+            state = store.log(log)
+            received = read_tail(store, state, section) if section.first <= state.size else None
+            if received is not None:
+                known = state.size - section.first
+                ledger = self.ledger(store.ledger_id)
+                self._add_entries(ledger, store, log.author, received.entries, known)
+                return
+        raise MalformedError("it builds on entries that are not here, or not yet: look again later")
+
+    def _add_entries(
+        self,
+        ledger: LedgerSummary,
+        store: Store | None,
+        author_key: bytes,
+        entries: Sequence[Entry],
+        known: int,
+    ) -> None:
+        new = entries[max(known, 0) :]
+        author = self._author(ledger, store, author_key)
         author.entries += len(new)
         author.known += len(entries) - len(new)
         _count(author.actions, (_action_name(entry.action) for entry in new))

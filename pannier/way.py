@@ -3,12 +3,16 @@
 from dataclasses import dataclass
 from typing import Self
 
+from bundler.notices import ROOT_START_BYTES
+from ledger.log import LogState, root_at
 from ledger.members import members
 from ledger.store import Store
 from pannier.clear import travelling
 from pannier.have import KnownHave, known_have
 from pannier.home import Peer
 from pannier.node import Node
+
+_SMALL_SYMBOL_BYTES = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +64,35 @@ class Way:
         return not self.stores and any(
             author in members(store).removed for store in self.node.ledgers()
         )
+
+    @property
+    def has_small_frames(self) -> bool:
+        """Whether each byte costs airtime."""
+        return self.symbol_bytes < _SMALL_SYMBOL_BYTES
+
+    @property
+    def is_compact(self) -> bool:
+        """Whether the peer is known to be able to open compact bundles.
+
+        It has a key of ours, has seen under which incarnation we count now, and can say if that
+        changes.
+        """
+        seen = self.known.seen
+        counts_so = seen is not None and seen.incarnation == self.node.incarnation()
+        is_special = self.is_clear or self.is_oneway
+        return counts_so and not is_special and bool(self.shared_key_ids())
+
+    def confirmed(self, store: Store, state: LogState) -> int:
+        """Return how many entries of a log the peer holds, by its word, and the same as we do.
+
+        Raises:
+            LedgerError: the ledger cannot be read.
+        """
+        held = self.known.log(store.ledger_id, state.name)
+        if held is None or not 0 < held.size <= state.size:
+            return 0
+        ours = root_at(state, held.size, store.nodes(state))[:ROOT_START_BYTES]
+        return held.size if ours == held.root else 0
 
     def shared_key_ids(self) -> list[bytes]:
         """Return the pairwise keys for the peer that both sides are known to hold, ascending."""

@@ -69,7 +69,7 @@ class FileSystem(Protocol):
         """Create the folder *path* in an existing one; whatever has the name already stays."""
         ...
 
-    def create(self, path: str, chunks: Iterable[bytes]) -> int:
+    def create(self, path: str, chunks: Iterable[bytes | memoryview]) -> int:
         """Create *path* (it must not exist), write all *chunks*, and return their length.
 
         What iterating over *chunks* raises passes through; the part written stays.

@@ -33,6 +33,8 @@ class Inbox:
         """Own the tree in *files*."""
         self._files = files
         self._quotas = quotas
+        # What is in a file stands in its name: it never changes.
+        self._sizes: dict[StoredDelivery, int] = {}
 
     def receive(self, deliveries: Iterable[Delivery]) -> Receipt:
         """Take deliveries over; those stored are durable on return, all for two flushes.
@@ -47,10 +49,11 @@ class Inbox:
             StorageError: the disk refused.
         """
         admission = Admission(self._quotas)
-        for stored in self._stored():
-            facts = self._files.inspect(_path(stored))
-            if facts is not None:
-                admission.count(stored, facts.size_bytes)
+        self._sizes = {
+            stored: size for stored in self._stored() if (size := self._size(stored)) is not None
+        }
+        for stored, size_bytes in self._sizes.items():
+            admission.count(stored, size_bytes)
         for delivery in deliveries:
             admission.ask(delivery)
         for stored in admission.dropped:
@@ -150,6 +153,12 @@ class Inbox:
         for bundle_id in late:
             self.discard(bundle_id)
         return late
+
+    def _size(self, stored: StoredDelivery) -> int | None:
+        known = self._sizes.get(stored)
+        if known is None and (facts := self._files.inspect(_path(stored))) is not None:
+            known = facts.size_bytes
+        return known
 
     def _stored(self) -> list[StoredDelivery]:
         ids = filter(is_bundle_id, self._files.names(_FOLDER))

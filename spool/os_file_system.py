@@ -5,13 +5,13 @@ lies on a medium belongs to whoever held it last. The root must stay on the devi
 found, or else a stick that is unmounted halfway would be continued on the disk beneath.
 """
 
-import ctypes
 import errno
 import fcntl
 import os
 import stat
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from spool.file_system import Facts, Kind, Space
@@ -37,7 +37,6 @@ class OsFileSystem:
         self._root = root
         with _opened(root, os.O_RDONLY | os.O_DIRECTORY) as folder:
             self._device = os.fstat(folder).st_dev
-        self._syncfs = _find_syncfs()
 
     def names(self, folder: str) -> Iterator[str]:
         """See `FileSystem.names`."""
@@ -72,7 +71,7 @@ class OsFileSystem:
         with self._parent(path) as (fd, name), suppress(FileExistsError):
             os.mkdir(name, dir_fd=fd)
 
-    def create(self, path: str, chunks: Iterable[bytes]) -> int:
+    def create(self, path: str, chunks: Iterable[bytes | memoryview]) -> int:
         """See `FileSystem.create`."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         size = 0
@@ -87,9 +86,10 @@ class OsFileSystem:
 
     def sync(self, paths: Collection[str]) -> None:
         """See `FileSystem.sync`."""
-        if len(paths) > _FEW_PATHS and self._syncfs is not None:
+        syncfs = _find_syncfs() if len(paths) > _FEW_PATHS else None
+        if syncfs is not None:
             with self._folder("") as fd:
-                self._syncfs(fd)
+                syncfs(fd)
             # File systems in user space (exFAT, NTFS) hear of no syncfs, but one fsync makes them
             # write out all that they hold back.
             paths = [""]
@@ -198,8 +198,11 @@ def _kind(mode: int) -> Kind:
     return Kind.FOLDER if stat.S_ISDIR(mode) else Kind.OTHER
 
 
+@cache
 def _find_syncfs() -> Callable[[int], None] | None:
     """Return syncfs(2) of Linux, which `os` does not have; None elsewhere."""
+    import ctypes  # noqa: PLC0415 -- most commands write too few files to need it
+
     call = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
     if call is None:
         return None

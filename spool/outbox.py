@@ -1,18 +1,37 @@
-"""Sealed bundles that wait for a carrier: `out/<peer node id>/<bundle name>`.
+"""Bundles that wait for a carrier: `out/<peer node id>/<bundle name>`.
 
 A bundle stays until `withdraw`, however many media took it: only its receipt or its expiry ends
-the wait.
+the wait. It lies there sealed; or, where what it carries lies elsewhere, as a *recipe*, from which
+its owner makes the same bytes whenever a carrier comes. A recipe is named like its bundle, with
+`.recipe` as the ending, and holds the length of the bundle (u64, little-endian), then whatever its
+owner likes.
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
+from typing import NamedTuple
 
-from spool.errors import MalformedNameError
+from spool.errors import GoneError, MalformedNameError
 from spool.expiry import IsLate, Waiting
-from spool.files import Files
+from spool.files import Files, Order, Write
 from spool.name import BundleName, check_peer, is_peer
 from spool.quotas import Quotas
 
 _FOLDER = "out"
+_BUNDLE, _RECIPE = ".bundle", ".recipe"
+_LENGTH_BYTES = 8
+
+
+class Recipe(NamedTuple):
+    """What stands in place of a bundle.
+
+    Attributes:
+        size_bytes: Length of the bundle.
+        data: Means nothing to the spool.
+    """
+
+    size_bytes: int
+    data: bytes
 
 
 class Outbox:
@@ -35,6 +54,25 @@ class Outbox:
         check_peer(peer)
         self._files.create_same(_path(peer, name), data)
 
+    def publish_recipes(self, peer: str, recipes: Mapping[BundleName, Recipe]) -> None:
+        """Queue bundles for *peer* as recipes; durable on return, and may be repeated.
+
+        Raises:
+            MalformedNameError: *peer* is no node id.
+            ConflictError: another recipe is queued under one of the names.
+            FullError: the disk is full.
+            StorageError: the disk refused.
+        """
+        check_peer(peer)
+        self._files.publish(
+            Write(
+                _path(peer, name, _RECIPE),
+                one.size_bytes.to_bytes(_LENGTH_BYTES, "little") + one.data,
+                Order.SAME,
+            )
+            for name, one in recipes.items()
+        )
+
     def peers(self) -> list[str]:
         """Return the node ids that something is queued for.
 
@@ -51,11 +89,11 @@ class Outbox:
             StorageError: the disk refused.
         """
         check_peer(peer)
-        queue = []
+        queue: list[BundleName] = []
         for text in self._files.names(f"{_FOLDER}/{peer}"):
             with suppress(MalformedNameError):
-                queue.append(BundleName.from_text(text))
-        return sorted(queue)
+                queue.append(BundleName.from_text(_as_bundle(text)))
+        return sorted(set(queue))
 
     def size_bytes(self, peer: str, name: BundleName) -> int | None:
         """Return the length of a queued bundle, None when it is not queued any more.
@@ -66,18 +104,35 @@ class Outbox:
         """
         check_peer(peer)
         facts = self._files.inspect(_path(peer, name))
-        return None if facts is None else facts.size_bytes
+        if facts is not None:
+            return facts.size_bytes
+        recipe = self.recipe(peer, name)
+        return None if recipe is None else recipe.size_bytes
 
     def read(self, peer: str, name: BundleName) -> bytes:
-        """Return a queued bundle.
+        """Return a queued bundle that lies there sealed.
 
         Raises:
             MalformedNameError: *peer* is no node id.
-            GoneError: it is not queued any more.
+            GoneError: it is not queued any more, or as a recipe.
             StorageError: the disk refused.
         """
         check_peer(peer)
         return self._files.read(_path(peer, name), limit_bytes=self._quotas.file_bytes)
+
+    def recipe(self, peer: str, name: BundleName) -> Recipe | None:
+        """Return what a bundle waits as; None when it is not queued, or lies there sealed.
+
+        Raises:
+            MalformedNameError: *peer* is no node id.
+            StorageError: the disk refused.
+        """
+        check_peer(peer)
+        with suppress(GoneError):
+            path = _path(peer, name, _RECIPE)
+            data = self._files.read(path, limit_bytes=self._quotas.file_bytes)
+            return Recipe(int.from_bytes(data[:_LENGTH_BYTES], "little"), data[_LENGTH_BYTES:])
+        return None
 
     def withdraw(self, peer: str, name: BundleName) -> None:
         """Take a bundle out of the queue; missing is no error.
@@ -87,7 +142,8 @@ class Outbox:
             StorageError: the disk refused.
         """
         check_peer(peer)
-        self._files.remove(_path(peer, name))
+        for ending in (_BUNDLE, _RECIPE):
+            self._files.remove(_path(peer, name, ending))
 
     def expire(self, is_late: IsLate) -> list[tuple[str, BundleName]]:
         """Withdraw what is of no use any more; return it, to be planned again.
@@ -106,5 +162,9 @@ class Outbox:
         return late
 
 
-def _path(peer: str, name: BundleName) -> str:
-    return f"{_FOLDER}/{peer}/{name.to_text()}"
+def _path(peer: str, name: BundleName, ending: str = _BUNDLE) -> str:
+    return f"{_FOLDER}/{peer}/{name.to_text().removesuffix(_BUNDLE)}{ending}"
+
+
+def _as_bundle(text: str) -> str:
+    return text.removesuffix(_RECIPE) + _BUNDLE if text.endswith(_RECIPE) else text

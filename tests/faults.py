@@ -99,7 +99,7 @@ class MemoryFileSystem:
         self._check_parent(path)
         self.live[path] = None
 
-    def create(self, path: str, chunks: Iterable[bytes]) -> int:
+    def create(self, path: str, chunks: Iterable[bytes | memoryview]) -> int:
         self._step("create", path)
         self._check_parent(path)
         if path in self.live:

@@ -6,6 +6,7 @@ the same again, and a file with a damaged part makes room for a sound one.
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from spool.delivery import Delivery, StoredDelivery
@@ -13,7 +14,7 @@ from spool.name import FragmentName
 from spool.tree import Spool
 from transports.errors import MediumFaultError, MediumGoneError, MediumReadOnlyError
 from transports.medium import Found, Medium
-from transports.questions import Mine, Other, Ours, Questions, Seen, Verdict
+from transports.questions import LONG_BYTES, Mine, Offer, Other, Ours, Questions, Seen, Verdict
 from transports.report import Collected
 from transports.terms import Terms
 
@@ -43,6 +44,7 @@ class _Tally:
     unfinished: int = 0
     forged: int = 0
     removed: int = 0
+    taken: set[tuple[str, str]] = field(default_factory=set)
 
 
 def collect(medium: Medium, spool: Spool, questions: Questions, terms: Terms) -> Collected:
@@ -62,6 +64,7 @@ class _Pass:
         self._known = spool.inbox.known()
         self._deliveries: list[Delivery] = []
         self._spent: list[Found] = []
+        self._long: list[tuple[Found, str]] = []
         self._others: dict[FragmentName, bytes] = {}
         self._waiting_bytes = 0
         self._tally = _Tally()
@@ -71,6 +74,8 @@ class _Pass:
         try:
             for found in survey.found:
                 self._look(found)
+            self._flush()
+            self._offer()
             self._flush()
         except MediumGoneError as error:
             self._spent = []
@@ -83,6 +88,8 @@ class _Pass:
             self._tally.expired += 1
             return
         match self._verdict(found.name):
+            case Mine(peer) if found.size_bytes >= LONG_BYTES:
+                self._long.append((found, peer))
             case Mine(peer):
                 self._receive(found, peer)
             case Seen():
@@ -99,6 +106,28 @@ class _Pass:
         if key not in self._verdicts:
             self._verdicts[key] = self._questions.whose(name)
         return self._verdicts[key]
+
+    def _offer(self) -> None:
+        """Let the node take long files as they lie; what it does not take is received."""
+        if not self._long:
+            return
+        taken = self._questions.take(
+            [
+                Offer(found.name, peer, self._medium.id, partial(self._peek, found))
+                for found, peer in self._long
+            ]
+        )
+        for found, peer in self._long:
+            if found.name in taken:
+                self._tally.taken.add((peer, found.name.bundle_id))
+            else:
+                self._receive(found, peer)
+
+    def _peek(self, found: Found) -> bytes | None:
+        try:
+            return self._medium.files.read(found.path, limit_bytes=self._terms.file_bytes)
+        except (MediumFaultError, MediumGoneError):
+            return None  # if it is asked for again, that is said
 
     def _receive(self, found: Found, peer: str) -> None:
         data = self._read(found, peer)
@@ -214,6 +243,7 @@ class _Pass:
         tally = self._tally
         return Collected(
             received=tuple(sorted(tally.received)),
+            taken=tuple(sorted(tally.taken)),
             refused=tuple(sorted(tally.refused)),
             carried=tally.carried,
             others=tally.others,

@@ -4,25 +4,24 @@ The most urgent goes first, and what does not fit is left while smaller things m
 leaves a queue by this: that takes a receipt.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Final, NamedTuple
 
 from spool.carry import Carry
 from spool.errors import SpoolError
-from spool.file_system import Space
 from spool.name import BundleName, FragmentName
 from spool.tree import Spool
 from transports.errors import MediumFaultError, MediumFullError, MediumGoneError
 from transports.medium import Medium, fragment_path
-from transports.questions import Questions
+from transports.questions import Fresh, Questions
 from transports.report import Delivered
 from transports.terms import Terms
 
 # Files become visible in groups: a medium pulled too early keeps all groups before the last.
 _GROUP_COUNT: Final = 256
 _GROUP_BYTES: Final = 64 << 20
-# Kept free for folders that grow.
-_RESERVE_CLUSTERS: Final = 8
 _NO_ROOM: Final = "no room on the medium"
 
 
@@ -48,11 +47,12 @@ def deliver(
     *,
     peers: Sequence[str],
     terms: Terms,
+    fresh: Iterable[Fresh] = (),
 ) -> Delivered:
     """Write to *medium*; see `transports.directory.Directory.deliver`."""
     with spool.exchange(medium.id):
         medium.files.sweep(mark=spool.mark, now_ns=terms.now_ns)
-        return _Pass(medium, spool, questions).run(_candidates(medium, spool, peers, terms))
+        return _Pass(medium, spool, questions).run(_candidates(medium, spool, peers, terms), fresh)
 
 
 def _candidates(
@@ -75,6 +75,24 @@ def _order(candidate: _Candidate) -> tuple[int, int, int, FragmentName]:
     return name.priority, name.expiry_days, candidate.size_bytes, name
 
 
+class _Content:
+    """What a file is to hold, from where it waits."""
+
+    def __init__(self, ask: Callable[[], Iterable[bytes | memoryview]]) -> None:
+        self._ask = ask
+        self._begun: Iterable[bytes | memoryview] | None = None
+
+    def begin(self) -> None:
+        """Ask for it before it is needed; what goes wrong shows when it is."""
+        with suppress(SpoolError):
+            self._begun = self._ask()
+
+    def chunks(self) -> Iterable[bytes | memoryview]:
+        """Return it, as often as needed; what iterating raises is a `SpoolError`, too."""
+        begun, self._begun = self._begun, None
+        return self._ask() if begun is None else begun
+
+
 class _Pass:
     def __init__(self, medium: Medium, spool: Spool, questions: Questions) -> None:
         self._medium = medium
@@ -86,12 +104,13 @@ class _Pass:
         self._there: list[_Candidate] = []
         self._left: list[tuple[_Candidate, str]] = []
 
-    def run(self, candidates: Iterable[_Candidate]) -> Delivered:
+    def run(self, candidates: Iterable[_Candidate], fresh: Iterable[Fresh]) -> Delivered:
         try:
-            for candidate in candidates:
-                self._stage(candidate)
-                if self._staged_bytes >= _GROUP_BYTES or len(self._staged) >= _GROUP_COUNT:
-                    self._publish()
+            for candidate, content in self._with_contents(candidates):
+                self._stage_in_groups(candidate, content)
+            for one in fresh:
+                queued = _Queued(one.peer, one.bundle, one.size_bytes)
+                self._stage_in_groups(queued, _Content(partial(iter, one.chunks)))
             self._publish()
         except MediumGoneError as error:
             raise MediumGoneError(str(error), self._report()) from error
@@ -99,19 +118,41 @@ class _Pass:
             self._medium.files.unstage(self._staged, mark=self._spool.mark)
         return self._report()
 
-    def _stage(self, candidate: _Candidate) -> None:
+    def _stage_in_groups(self, candidate: _Candidate, content: _Content) -> None:
+        self._stage(candidate, content)
+        if self._staged_bytes >= _GROUP_BYTES or len(self._staged) >= _GROUP_COUNT:
+            self._publish()
+
+    def _with_contents(
+        self, candidates: Iterable[_Candidate]
+    ) -> Iterator[tuple[_Candidate, _Content]]:
+        """Yield each with its content, that of the next being asked for before it is needed."""
+        found = ((each, self._content(each)) for each in candidates)
+        ahead = next(found, None)
+        while ahead is not None:
+            now, ahead = ahead, next(found, None)
+            yield now
+
+    def _content(self, candidate: _Candidate) -> _Content:
+        if isinstance(candidate, Carry):
+            return _Content(lambda: [self._spool.carried.read(candidate.name)])
+        content = _Content(lambda: self._questions.fragments(candidate.peer, candidate.bundle))
+        content.begin()
+        return content
+
+    def _stage(self, candidate: _Candidate, content: _Content) -> None:
         path = fragment_path(candidate.name)
         if path in self._staged:
             self._publish()  # one bundle for two peers: the second finds it there
         try:
-            if self._is_there(path, candidate):
+            if self._is_there(path, candidate, content):
                 self._note_there(candidate)
                 return
-            free_bytes = _free_bytes(self._medium.files.space())
+            free_bytes = self._medium.free_bytes()
             if free_bytes is not None and candidate.size_bytes > free_bytes:
                 self._left.append((candidate, _NO_ROOM))
                 return
-            chunks = _bounded(self._chunks(candidate), free_bytes)
+            chunks = _bounded(content.chunks(), free_bytes)
             size = self._medium.files.stage(path, chunks, mark=self._spool.mark)
         except MediumFullError:
             self._left.append((candidate, _NO_ROOM))
@@ -121,7 +162,7 @@ class _Pass:
             self._staged[path] = candidate
             self._staged_bytes += size
 
-    def _is_there(self, path: str, candidate: _Candidate) -> bool:
+    def _is_there(self, path: str, candidate: _Candidate, content: _Content) -> bool:
         """Say whether all of it is on the medium, and for what is ours that nothing has spoiled it.
 
         Its recipient throws a spoiled one away each time, and would never get it from this medium.
@@ -129,24 +170,19 @@ class _Pass:
         facts = self._medium.files.inspect(path)
         if facts is None or facts.size_bytes < candidate.size_bytes:
             return False  # the symbols alone are as long as the bundle
-        return isinstance(candidate, Carry) or self._is_sound(path, candidate, facts.size_bytes)
+        return isinstance(candidate, Carry) or self._is_sound(path, content, facts.size_bytes)
 
-    def _is_sound(self, path: str, candidate: _Queued, size_bytes: int) -> bool:
+    def _is_sound(self, path: str, content: _Content, size_bytes: int) -> bool:
         try:
             written = self._medium.files.read(path, limit_bytes=size_bytes)
         except MediumFaultError:
             return False
-        return written == b"".join(self._chunks(candidate))
+        return written == b"".join(content.chunks())
 
     def _note_there(self, candidate: _Candidate) -> None:
         self._there.append(candidate)
         if isinstance(candidate, Carry):
             self._spool.carried.add_source(candidate, self._medium.id)
-
-    def _chunks(self, candidate: _Candidate) -> Iterable[bytes]:
-        if isinstance(candidate, Carry):
-            return [self._spool.carried.read(candidate.name)]
-        return self._questions.fragments(candidate.peer, candidate.bundle)
 
     def _publish(self) -> None:
         staged, self._staged, self._staged_bytes = self._staged, {}, 0
@@ -183,15 +219,9 @@ def _bundles(candidates: Iterable[_Candidate]) -> tuple[tuple[str, BundleName], 
     return tuple((each.peer, each.bundle) for each in candidates if isinstance(each, _Queued))
 
 
-def _free_bytes(space: Space) -> int | None:
-    """Return how long a file may be; it takes whole clusters, and folders may need some."""
-    if space.free_bytes is None:
-        return None
-    clusters = space.free_bytes // space.cluster_bytes - _RESERVE_CLUSTERS
-    return max(0, clusters * space.cluster_bytes)
-
-
-def _bounded(chunks: Iterable[bytes], limit_bytes: int | None) -> Iterator[bytes]:
+def _bounded(
+    chunks: Iterable[bytes | memoryview], limit_bytes: int | None
+) -> Iterator[bytes | memoryview]:
     """Pass *chunks* on, and stop a file that grows beyond the room before the medium does."""
     total = 0
     for chunk in chunks:

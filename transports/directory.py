@@ -1,13 +1,13 @@
 """Transport by folders: a stick, a drop folder, a person's pocket (docs/format.md section 8)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from spool.tree import Spool
 from transports.collect import collect
 from transports.deliver import deliver
 from transports.medium import Medium
-from transports.questions import Questions
+from transports.questions import Fresh, Questions
 from transports.report import Collected, Delivered
 from transports.terms import Terms
 
@@ -45,7 +45,7 @@ class Directory:
         """
         return collect(self.medium, self.spool, self.questions, terms)
 
-    def deliver(self, peers: Sequence[str], terms: Terms) -> Delivered:
+    def deliver(self, peers: Sequence[str], terms: Terms, fresh: Iterable[Fresh] = ()) -> Delivered:
         """Write what is queued for *peers* and what is carried, and has not come from there.
 
         What does not fit or fails is left in its queue, and the rest goes on.
@@ -53,6 +53,8 @@ class Directory:
         Args:
             peers: Node ids.
             terms: Conditions of this pass.
+            fresh: What is made while the rest is being written, and goes after it; what asking for
+                it raises passes through.
 
         Returns:
             What was written; all of it is durable, and the medium may be pulled.
@@ -65,4 +67,6 @@ class Directory:
             MediumFaultError: the medium cannot even be looked at.
             StorageError: the disk of the spool refused.
         """
-        return deliver(self.medium, self.spool, self.questions, peers=peers, terms=terms)
+        return deliver(
+            self.medium, self.spool, self.questions, peers=peers, terms=terms, fresh=fresh
+        )

@@ -27,6 +27,8 @@ from transports.medium_files import TOP, MediumFiles
 
 # 256 folders of 13,107 names, where FAT32 ends, would be more; a later pass takes the rest.
 MAX_ENTRIES: Final = 100_000
+# Kept free for folders that grow.
+_RESERVE_CLUSTERS: Final = 8
 _README = f"{TOP}/README.txt"
 _IDENTITY = f"{TOP}/medium.json"
 _OURS = {_README, _IDENTITY}
@@ -148,6 +150,14 @@ class Medium:
             foreign += len(names) - len(fragments)
             found += fragments
         return Survey(tuple(sorted(found)), foreign, is_cut or len(tops) == limit)
+
+    def free_bytes(self) -> int | None:
+        """Return how much may still be written in files, None where nobody can tell."""
+        space = self.files.space()
+        if space.free_bytes is None:
+            return None
+        clusters = space.free_bytes // space.cluster_bytes - _RESERVE_CLUSTERS
+        return max(0, clusters * space.cluster_bytes)
 
     def clear(self, bundle_ids: Iterable[str]) -> int:
         """Remove all fragment files of these bundles; return how many there were."""

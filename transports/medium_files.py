@@ -65,7 +65,7 @@ class MediumFiles:
         with self._converted("ask for its room"):
             return self._fs.space()
 
-    def stage(self, path: str, chunks: Iterable[bytes], *, mark: str) -> int:
+    def stage(self, path: str, chunks: Iterable[bytes | memoryview], *, mark: str) -> int:
         """Write what shall become *path* under a temporary name; return its length.
 
         If it fails nothing stays. What iterating over *chunks* raises passes through.

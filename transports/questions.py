@@ -3,9 +3,10 @@
 They are all that a transport ever learns of keys and ledgers.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from spool.name import BundleName, FragmentName
 
@@ -51,8 +52,50 @@ class Sifted(NamedTuple):
     forged: int
 
 
+LONG_BYTES: Final = 1 << 20
+"""A file as long as this is offered to the node where it lies: to write it into the inbox first
+would cost as much again."""
+
+
+class Offer(NamedTuple):
+    """A long file on a medium that is for this node.
+
+    Attributes:
+        name: Of the file.
+        peer: Who sent it, as `Mine` says.
+        source: The medium.
+        read: Gives its bytes, unsifted, in any thread; None if they cannot be had.
+    """
+
+    name: FragmentName
+    peer: str
+    source: str
+    read: Callable[[], bytes | None]
+
+
+class Fresh(NamedTuple):
+    """A bundle that the node made while a medium was being written to.
+
+    Attributes:
+        peer: Node id of its recipient, or a group.
+        bundle: Its name; it is queued.
+        size_bytes: Its length.
+        chunks: Its fragments, as `Questions.fragments` gives them; to be asked for once.
+    """
+
+    peer: str
+    bundle: BundleName
+    size_bytes: int
+    chunks: Iterable[bytes | memoryview]
+
+
+def take_nothing(_offers: Sequence[Offer]) -> AbstractSet[FragmentName]:
+    """Let all long files go through the inbox."""
+    return frozenset()
+
+
 class Questions(NamedTuple):
-    """The three callables; none of them may raise on any name or bytes.
+    """The four callables; none of them may raise on any name or bytes.
 
     Attributes:
         whose: Whose is a fragment of this name? Asked once a pass for each bundle.
@@ -60,9 +103,15 @@ class Questions(NamedTuple):
             what is `Mine`, or None for what is for others: that nobody on the way can tell, so all
             that looks whole is kept.
         fragments: The encoded fragments of a queued bundle, the one with payload id 0 first, in
-            parts of at most about 1 MiB; it may raise `spool.errors.SpoolError`.
+            parts of at most about 1 MiB; it, or the first of them, may raise
+            `spool.errors.SpoolError`. Asked a little before they are needed, so that what it takes
+            to have them can go on beside the writing of those before.
+        take: Which of these files did the node take in straight from the medium, durably? They
+            need not go through the inbox. Asked when all shorter files are there, durable. It may
+            raise what the disk of the node makes it raise: then nothing was taken.
     """
 
     whose: Callable[[FragmentName], Verdict]
     sift: Callable[[FragmentName, str | None, bytes], Sifted]
-    fragments: Callable[[str, BundleName], Iterable[bytes]]
+    fragments: Callable[[str, BundleName], Iterable[bytes | memoryview]]
+    take: Callable[[Sequence[Offer]], AbstractSet[FragmentName]] = take_nothing

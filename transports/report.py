@@ -1,6 +1,7 @@
 """What an exchange did, as values."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Self
 
 from spool.name import BundleName
 
@@ -11,6 +12,7 @@ class Collected:
 
     Attributes:
         received: (peer, bundle id) of what is in the inbox, ascending, each once.
+        taken: (peer, bundle id) of what the node took in straight from the medium, likewise.
         refused: Ids of bundles that found no room in the inbox; they stay on the medium.
         carried: Files of fragments for others that we carry along now.
         others: Files of fragments for others, all together.
@@ -28,6 +30,7 @@ class Collected:
     """
 
     received: tuple[tuple[str, str], ...] = ()
+    taken: tuple[tuple[str, str], ...] = ()
     refused: tuple[str, ...] = ()
     carried: int = 0
     others: int = 0
@@ -60,3 +63,9 @@ class Delivered:
     left: tuple[tuple[str, BundleName, str], ...] = ()
     carried_written: int = 0
     carried_left: int = 0
+
+    def __add__(self, other: Self) -> Self:
+        """Return what this and a further delivery to the same medium did."""
+        return type(self)(
+            **{one.name: getattr(self, one.name) + getattr(other, one.name) for one in fields(self)}
+        )

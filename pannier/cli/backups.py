@@ -39,7 +39,14 @@ def ledger_backup(path: Path, is_asked: bool, ledger: str | None, home: str | No
         store = choose_ledger(node, ledger)
         passphrase = _asked_twice() if is_asked else os.environ.get(BACKUP_PASSPHRASE) or own
         backup(node, store, path, passphrase)
+        count, contents = store.file_entries.count(), store.blobs.folder
     click.echo(f"{store.genesis.name} is in {path}, encrypted.")
+    if count:
+        click.echo(
+            f"The contents of its {plural(count, 'file')} are not: keep a copy of {contents}, "
+            "which is encrypted, too, and put it back there before you restore; else they come "
+            "from peers."
+        )
     if passphrase is None:
         click.echo(
             f"Only the keys of this node open it: keep a copy of {where.keys} elsewhere, or make "
@@ -80,6 +87,12 @@ def ledger_restore(path: Path, home: str | None) -> None:
             f"{store.genesis.name} is back, with {plural(entries, 'entry')}. What was "
             "written since comes back from your peers at the next exchange."
         )
+        lacking = store.file_entries.lacking()
+        if lacking.files:
+            click.echo(
+                f"The contents of {plural(lacking.files, 'file')} are not here: put a copy of "
+                f"{store.blobs.folder} there, or let them come from your peers."
+            )
 
 
 def _asked(path: Path) -> str:

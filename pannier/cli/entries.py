@@ -19,6 +19,7 @@ from pannier.cli.session import (
     said_text,
 )
 from pannier.errors import PannierError
+from pannier.files import lacking_bytes
 from pannier.node import Node
 from pannier.said import Said, said_by
 from pannier.times import parse_time, time_text
@@ -44,9 +45,17 @@ def get(thing: str, at: int | None, ledger: str | None, as_json: bool, home: str
         heads = views.heads(store, thing, until_us=at)
         missing = views.missing(store, thing)
         shown = _shown(node, store, heads)
+        lacking = sum(_lacking_bytes(store, one.said) for one in shown)
     if as_json:
         heads_json = [one.to_json() for one in shown]
-        print_json({"thing": thing, "heads": heads_json, "missing": len(missing)})
+        print_json(
+            {
+                "thing": thing,
+                "heads": heads_json,
+                "missing": len(missing),
+                "missing_bytes": lacking,
+            }
+        )
     if not heads or all(one.deleted for one in heads):
         then = "" if at is None else f" at {time_text(at)}"
         raise PannierError(
@@ -62,6 +71,8 @@ def get(thing: str, at: int | None, ledger: str | None, as_json: bool, home: str
         click.echo(f"{one.time}  {one.speaker}: {one.what}" if len(shown) > 1 else one.what)
     if missing:
         click.echo(f"({plural(len(missing), 'entry')} it builds on has not arrived)", err=True)
+    if lacking:
+        click.echo(f"({plural(lacking, 'byte')} of its content have not arrived)", err=True)
 
 
 @click.command()
@@ -144,6 +155,13 @@ def things(prefix: str, ledger: str | None, as_json: bool, home: str | None) -> 
         click.echo(f"No thing {which}.", err=True)
 
 
+def _lacking_bytes(store: Store, said: Said) -> int:
+    """Return how much of a file is not here; nothing is lacking of data."""
+    if said.file is None:
+        return 0
+    return lacking_bytes(said.file, store.blobs.held(set(said.file.digests)))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Shown:
     """An entry as it is shown.
@@ -170,12 +188,21 @@ class _Shown:
     def what(self) -> str:
         return "deleted" if self.placed.deleted else said_text(self.said)
 
+    @property
+    def file(self) -> dict[str, object] | None:
+        file = self.said.file
+        if file is None:
+            return None
+        digests = [digest.hex() for digest in file.digests]
+        return {"size": file.size, "executable": file.is_executable, "chunks": digests}
+
     def to_json(self) -> dict[str, object]:
         entry, log = self.placed.entry, self.placed.log
         return {
             "thing": entry.thing,
             "kind": entry.kind,
             "data": self.said.value,
+            "file": self.file,
             "deleted": self.placed.deleted,
             "time": entry.time_us,
             "time_text": self.time,

@@ -45,6 +45,9 @@ _MAX_DATA_BYTES = 8 << 20  # more than any JSON that fits an entry
     metavar="N",
     help="With --ndjson: pass over the lines before this one.",
 )
+@click.option(
+    "--each", is_flag=True, help="With --ndjson: keep each line, and say so, before the next one."
+)
 @click.option("--bytes", "as_bytes", is_flag=True, help="The data is bytes and not JSON.")
 @click.option("--kind", metavar="WORD", help="Your word for what sort of entry it is.")
 @click.option("--time", "when", type=parse_time, metavar="TIME", help="When it was; otherwise now.")
@@ -57,6 +60,7 @@ def put(
     data: str | None,
     ndjson: str | None,
     from_line: int | None,
+    each: bool,
     as_bytes: bool,
     kind: str | None,
     when: int | None,
@@ -71,10 +75,13 @@ def put(
     Examples:  pannier put field/3 '{"moisture": 0.31}'
                pannier put photo/7 @photo.jpg --bytes
                pannier put --ndjson weather.ndjson
+               sensor | pannier put --ndjson - --each
                pannier put patient/17 '{"hb": 9.1}' --to alice,bob
     Each line of an NDJSON file is {"thing": NAME, "data": VALUE}; it may have "time"
     (microseconds since 1970 UTC), "kind", "as" and "to" (a list of names), too. A TIME is
     2026-03-01, 2026-03-01T12:30 (UTC unless it says otherwise) or microseconds since 1970.
+    With --each a line is acknowledged on standard output as soon as the entry survives a
+    power cut, and the next one is read only then; without, many lines share the cost of that.
     Without any ledger, the first put makes one, called like this node. --to leaves you and
     those members to read the data; thing, kind and time stay open to all. --as is for
     ledgers made with --centralized, where who writes speaks for devices.
@@ -85,9 +92,9 @@ def put(
                 'with --ndjson each line says its own thing, data, time, kind, "as" and "to"'
             )
         with open_node(home) as node:
-            _put_many(node, ledger, ndjson, from_line or 1)
+            _put_lines(node, ledger, ndjson, from_line or 1, each=each)
         return
-    if thing is None or data is None or from_line is not None:
+    if thing is None or data is None or from_line is not None or each:
         raise UsageError("say THING and JSON, or --ndjson FILE; see `pannier put --help`")
     names = _names(to)
     with open_node(home) as node:
@@ -123,29 +130,53 @@ def delete(thing: str, ledger: str | None, home: str | None) -> None:
     click.echo(f"{thing} is deleted; `pannier log {thing}` still shows what it was.")
 
 
-def _put_many(node: Node, ledger: str | None, source: str, from_line: int) -> None:
+def _put_lines(node: Node, ledger: str | None, source: str, from_line: int, *, each: bool) -> None:
     store: Store | None = None
     before = 0
     choose = cache(lambda: choose_ledger(node, ledger))
     payloads = Payloads(node, choose)
     with _opened(source) as lines:
-        drafts = ledgers.drafts_from_ndjson(
-            lines, payloads, now_us=node.clock(), first_line=from_line
-        )
+        drafts = _drafts(node, payloads, lines, from_line, each=each)
         try:
             first = list(islice(drafts, 1))  # a bad first line makes no ledger
-            store = _ledger_to_write(node, ledger, choose) if first else None
+            store = _ledger_to_write(node, ledger, choose, aside=each) if first else None
             if store is None:
-                click.echo(f"{source} has no entry from line {from_line} on; nothing was put.")
+                said = f"{source} has no entry from line {from_line} on; nothing was put."
+                click.echo(said, err=each)
                 return
             before = _size(store)
-            count = ledgers.put(node, store, progress(chain(first, drafts), "Putting", None))
+            put_all = _put_each if each else _put_many
+            put_all(node, store, chain(first, drafts))
         except (LedgerError, UsageError) as error:
             written = _size(store) - before if store else 0
             kept = f"{plural(written, 'entry')} before it stay" if written else "nothing was put"
             failure = BusyError if isinstance(error, LedgerBusyError) else PannierError
             raise failure(f"{source}: {error} ({kept})") from error
+
+
+def _drafts(
+    node: Node, payloads: Payloads, lines: BinaryIO, from_line: int, *, each: bool
+) -> Iterator[Draft]:
+    """Return the drafts of *lines*; with *each* no line is read before its draft is asked for."""
+    if not each:
+        return ledgers.drafts_from_ndjson(
+            lines, payloads, now_us=node.clock(), first_line=from_line
+        )
+    return (
+        ledgers.draft_from_line(line, payloads, number=number, now_us=node.clock())
+        for number, line in ledgers.numbered_lines(lines, first_line=from_line)
+    )
+
+
+def _put_many(node: Node, store: Store, drafts: Iterable[Draft]) -> None:
+    count = ledgers.put(node, store, progress(drafts, "Putting", None))
     click.echo(f"{plural(count, 'entry')} put into {store.genesis.name}.")
+
+
+def _put_each(node: Node, store: Store, drafts: Iterable[Draft]) -> None:
+    for draft in drafts:
+        ledgers.put(node, store, [draft])
+        click.echo(f"{draft.thing} is in {store.genesis.name}.")  # echo flushes
 
 
 def _size(store: Store) -> int:
@@ -162,11 +193,16 @@ def _opened(source: str) -> Iterator[BinaryIO]:
         yield file
 
 
-def _ledger_to_write(node: Node, name: str | None, choose: Callable[[], Store]) -> Store:
-    """Return the ledger for a put; the first put of a node makes its first ledger."""
+def _ledger_to_write(
+    node: Node, name: str | None, choose: Callable[[], Store], *, aside: bool = False
+) -> Store:
+    """Return the ledger for a put; the first put of a node makes its first ledger.
+
+    *aside*: say so on standard error.
+    """
     if name is None and not any(True for _ in node.ledgers()):
         store = ledgers.new_ledger(node, node.card.name)
-        click.echo(f"Made the ledger {store.genesis.name}.")
+        click.echo(f"Made the ledger {store.genesis.name}.", err=aside)
         return store
     return choose()
 

@@ -55,13 +55,16 @@ def report_lines(report: Report) -> list[str]:
         f"Took in {plural(count, 'entry')} by {author} into {ledger}."
         for (ledger, author), count in report.entries.items()
     ]
+    if report.content_bytes:
+        lines.append(f"Took in {report.content_bytes:,} bytes of files.")
     merged = report.count(Outcome.MERGED)
-    if merged and not report.entries:
+    if merged and not lines:
         lines.append(f"Took in {plural(merged, 'bundle')}; no entry in it was new.")
     lines += [_sentence(note) for note in report.notes]
     for outcome, text in (
         (Outcome.HELD, "waiting for an earlier part, or for the right to write"),
         (Outcome.REVIEW, "waiting for your review: see `pannier review list`"),
+        (Outcome.UNFOUNDED, "built on what is not here, and will come again in full"),
         (Outcome.INCOMPLETE, "not whole yet: more fragments must come"),
     ):
         count = report.count(outcome)
@@ -106,6 +109,7 @@ def report_json(report: Report) -> dict[str, object]:
             {"ledger": ledger, "by": author, "count": count}
             for (ledger, author), count in report.entries.items()
         ],
+        "file_bytes": report.content_bytes,
         "notes": report.notes,
         "refused": report.reasons,
     }

@@ -9,10 +9,8 @@ import click
 from bundler.errors import BundleError
 from ledger.errors import BusyError as LedgerBusyError
 from ledger.errors import LedgerError
+from pannier.bulk import few_collections
 from pannier.errors import PannierError
-from spool.errors import BusyError as SpoolBusyError
-from spool.errors import SpoolError
-from transports.errors import TransportError
 
 
 class Entrance(NamedTuple):
@@ -33,6 +31,8 @@ COMMANDS = {
     "log": Entrance("entries", "Show the history of a thing, or of everything."),
     "things": Entrance("entries", "List the things in a ledger."),
     "delete": Entrance("put", "Say that a thing is no more."),
+    "add": Entrance("files", "Put files and folders into a ledger."),
+    "checkout": Entrance("files", "Bring the files of a ledger into a folder."),
     "verify": Entrance("verify", "Recompute every hash, checkpoint and signature."),
     "prove": Entrance("prove", "Write a file that proves one entry to anybody."),
     "check-proof": Entrance("prove", "Check such a file; needs no node."),
@@ -98,7 +98,8 @@ def pannier(ctx: click.Context, home: str | None) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run a command and return its exit status; whatever fails is one line on standard error."""
     try:
-        status = pannier.main(args=list(arguments), prog_name="pannier", standalone_mode=False)
+        with few_collections():
+            status = pannier.main(args=list(arguments), prog_name="pannier", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return error.exit_code
@@ -113,13 +114,20 @@ def run(arguments: Sequence[str]) -> int:
 
 def explain(error: BaseException) -> tuple[str, int]:
     """Return what a user should read about *error*, and the exit status."""
+    # Their packages bring more with them than `--help` has time for.
+    from spool.errors import BusyError as SpoolBusyError  # noqa: PLC0415
+    from spool.errors import SpoolError  # noqa: PLC0415
+    from transports.errors import TransportError  # noqa: PLC0415
+
     match error:
         case click.Abort() | KeyboardInterrupt():
             return "stopped; nothing that was shown as done is lost", 1
         case click.ClickException():
             return _usage(error), error.exit_code
-        case PannierError() | LedgerError() | BundleError() | SpoolError() | TransportError():
-            return str(error), _status(error)
+        case PannierError():
+            return str(error), error.exit_status
+        case LedgerError() | BundleError() | SpoolError() | TransportError():
+            return str(error), 4 if isinstance(error, LedgerBusyError | SpoolBusyError) else 1
         case OSError():
             where = f"{error.filename}: " if error.filename else ""
             return f"{where}{error.strerror or error}", 1
@@ -131,12 +139,6 @@ def _usage(error: click.ClickException) -> str:
     context = error.ctx if isinstance(error, click.UsageError) else None
     where = context.command_path if context else "pannier"
     return f"{error.format_message().rstrip('.')}; see `{where} --help`"
-
-
-def _status(error: Exception) -> int:
-    if isinstance(error, PannierError):
-        return error.exit_status
-    return 4 if isinstance(error, LedgerBusyError | SpoolBusyError) else 1
 
 
 def _as_line(text: str) -> str:

@@ -133,6 +133,9 @@ def data_text(value: object) -> str:
 
 def said_text(said: Said) -> str:
     """Return what an entry says as one line for people."""
+    if said.file is not None:
+        executable = ", executable" if said.file.is_executable else ""
+        return f"file, {said.file.size:,} bytes{executable}"
     return f"({said.obstacle})" if said.obstacle else data_text(said.value)
 
 

@@ -40,7 +40,13 @@ def _show(node: Node, seen: Overview) -> None:
         click.echo("  no ledger yet: `pannier put` makes one, or a peer shares one")
     for one in seen.ledgers:
         conflicts = f", {plural(one.conflicts, 'conflict')}" if one.conflicts else ""
-        click.echo(f"  ledger {one.name}: {plural(one.entries, 'entry')}{conflicts}")
+        files = f", {plural(one.files, 'file')}" if one.files else ""
+        click.echo(f"  ledger {one.name}: {plural(one.entries, 'entry')}{files}{conflicts}")
+        if one.lacking_files:
+            click.echo(
+                f"    {plural(one.lacking_files, 'file')} not whole yet: "
+                f"{plural(one.lacking_chunks, 'chunk')} of up to 1 MiB must come"
+            )
         for fork in one.forks:
             click.echo(f"    FORK: {fork} signed two histories; waiting for its author")
     if not seen.peers:

@@ -1,5 +1,7 @@
 """``pannier verify``: whether every ledger still is what was signed."""
 
+from collections.abc import Iterator
+
 import click
 
 from ledger.genesis import Term
@@ -18,8 +20,10 @@ from pannier.cli.session import (
     progress,
 )
 from pannier.errors import PannierError
+from pannier.file_check import check_contents
 from pannier.node import Node
 
+_MAX_FAULTS = 8
 DISTRIBUTED, CENTRALIZED = "distributed", "centralized"
 _MEANINGS = {
     DISTRIBUTED: "each entry is proven to be by the one under whose name it stands.",
@@ -58,6 +62,7 @@ def _verify(node: Node, store: Store, *, as_json: bool) -> tuple[dict[str, objec
     reports = list(progress(verify_logs(store), f"Verifying {name}", len(store.logs())))
     faults = [str(fault) for report in reports for fault in report.faults]
     faults += [str(fault) for fault in verify_file(store)]
+    contents = list(_verify_contents(store, faults))
     if not as_json:
         for report in reports:
             click.echo(_report_line(node, name, report) + _word(node, report, mode))
@@ -65,6 +70,9 @@ def _verify(node: Node, store: Store, *, as_json: bool) -> tuple[dict[str, objec
             click.echo(f"{'BAD' if faults else 'good'}: {name}, no entries yet")
         elif not faults:
             click.echo(f"{name} is {mode}: {_MEANINGS[mode]}")
+        for line in contents:
+            click.echo(f"{name}, {line}")
+    lacking = store.file_entries.lacking()
     result = {
         "ledger": name,
         "mode": mode,
@@ -73,8 +81,36 @@ def _verify(node: Node, store: Store, *, as_json: bool) -> tuple[dict[str, objec
         "entries": sum(report.entries for report in reports),
         "checkpoints": sum(report.checkpoints for report in reports),
         "logs": [_report_json(node, report, mode) for report in reports],
+        "files": store.file_entries.count(),
+        "lacking_files": lacking.files,
+        "lacking_chunks": lacking.chunks,
     }
     return result, [f"{name}: {fault}" for fault in faults]
+
+
+def _verify_contents(store: Store, faults: list[str]) -> Iterator[str]:
+    """Read the contents of files, add to *faults*, and yield what to say of it."""
+    count = store.file_entries.count()
+    if not count:
+        return
+    chunks = size = bad = 0
+    for one in progress(check_contents(store), "Reading files", None):
+        chunks += 1
+        size += one.place.span.size
+        if one.fault is not None:
+            bad += 1
+            if bad <= _MAX_FAULTS:
+                faults.append(one.fault)
+    yield (
+        f"{plural(count, 'file')}: {plural(chunks, 'chunk')} of contents are here, {size:,} bytes, "
+        f"{'good' if not bad else f'{bad:,} of them BAD'}"
+    )
+    lacking = store.file_entries.lacking()
+    if lacking.files:
+        yield (
+            f"{plural(lacking.files, 'file')} not whole: {plural(lacking.chunks, 'chunk')} of "
+            "contents are not here; they come from peers that have them"
+        )
 
 
 def _word(node: Node, report: LogReport, mode: str) -> str:

@@ -1,3 +1,5 @@
+from hashlib import sha256
+
 import pytest
 import zstandard
 from hypothesis import given
@@ -68,3 +70,23 @@ def test_arbitrary_bytes_only_raise_bundle_errors(data: bytes) -> None:
         decompress(data)
     except BundleError:
         pass
+
+
+def test_what_the_reader_has_costs_next_to_nothing() -> None:
+    before = bytes(range(256)) * 4 + sha256(b"").digest() * 4
+    data = before[300:900] + b"new"
+    frame = codec.compress(data, before=before)
+    assert len(frame) < 40 < len(codec.compress(data)) + 20
+    assert codec.decompress(frame, limit_bytes=999, limits=DEFAULT_LIMITS, before=before) == data
+    try:
+        other = codec.decompress(frame, limit_bytes=999, limits=DEFAULT_LIMITS, before=bytes(1152))
+    except MalformedError:
+        return
+    assert other != data
+
+
+@given(st.binary(min_size=9, max_size=99), st.sets(st.integers(1, 8)))
+def test_cuts_change_nothing_but_the_blocks(data: bytes, cuts: set[int]) -> None:
+    frame = codec.compress(data, cuts=sorted(cuts))
+    assert codec.decompress(frame, limit_bytes=99, limits=DEFAULT_LIMITS) == data
+    assert zstandard.get_frame_parameters(frame).content_size == len(data)

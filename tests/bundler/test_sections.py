@@ -1,14 +1,19 @@
 from dataclasses import replace
+from hashlib import sha256
 
 import cbor2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bundler import codec
+from bundler.blob_section import BlobSection
+from bundler.entry_encodings import encode_entries
 from bundler.errors import BundleError, LimitError, MalformedError
 from bundler.limits import DEFAULT_LIMITS
 from bundler.log_section import LogSection
 from bundler.notices import (
+    Ask,
     ForkSection,
     GenesisSection,
     HaveSection,
@@ -17,11 +22,19 @@ from bundler.notices import (
     LedgerHave,
     Receipt,
     ReceiptSection,
+    Scope,
     Seen,
     SentSection,
 )
-from bundler.rows import encode_rows
-from bundler.sections import Section, Skipped, decode_sections, encode_section
+from bundler.sections import (
+    MAX_BEFORE_BYTES,
+    BodySection,
+    Skipped,
+    decode_sections,
+    encode_section,
+    repeatable,
+)
+from ledger.entries import Entries
 from ledger.entry import Entry
 from ledger.genesis import LedgerId
 from ledger.note import Checkpoint
@@ -36,16 +49,49 @@ def exactly(size: int) -> st.SearchStrategy[bytes]:
 
 IDS = st.lists(exactly(8), max_size=5).map(tuple)
 LEDGERS = exactly(16).map(LedgerId)
-HELD = st.builds(HeldLog, exactly(32), exactly(8), st.integers(0, 2**32), exactly(16))
-SECTIONS: st.SearchStrategy[Section] = st.one_of(
-    st.builds(
-        HaveSection,
-        seen=st.none() | st.builds(Seen, exactly(8), st.integers(0, 2**64 - 1)),
-        key_ids=IDS,
-        ledgers=st.lists(
-            st.builds(LedgerHave, LEDGERS, st.lists(HELD, max_size=3).map(tuple)), max_size=3
-        ).map(tuple),
-    ),
+WHOLE = st.builds(
+    HeldLog, exactly(32), exactly(8), st.integers(0, 2**32), exactly(16), lacking=st.none()
+)
+HELD = WHOLE | st.integers(1, 2**32).flatmap(
+    lambda size: st.builds(
+        HeldLog,
+        exactly(32),
+        exactly(8),
+        st.just(size),
+        exactly(16),
+        lacking=st.integers(0, size - 1),
+    )
+)
+SEEN = st.builds(Seen, exactly(8), st.integers(0, 2**64 - 1))
+BITS = st.integers(0, 3)
+SCOPE = st.builds(Scope, exactly(8), st.just(0), st.just(())) | BITS.flatmap(
+    lambda bits: st.builds(
+        Scope,
+        exactly(8),
+        st.just(bits),
+        st.sets(st.integers(0, 2**bits - 1), min_size=1).map(lambda found: tuple(sorted(found))),
+    )
+)
+ASK = BITS.flatmap(lambda bits: st.builds(Ask, st.just(bits), exactly(6 << bits)))
+HAVES = st.builds(
+    HaveSection,
+    seen=st.none() | SEEN,
+    key_ids=IDS,
+    ledgers=st.lists(
+        st.builds(LedgerHave, LEDGERS, st.lists(HELD, max_size=3).map(tuple)), max_size=3
+    ).map(tuple),
+    back=st.none(),
+    scope=st.none() | SCOPE,
+    ask=st.none() | ASK,
+).flatmap(
+    lambda have: st.builds(
+        replace,
+        st.just(have),
+        back=st.none() | st.integers(0, have.seen.counter) if have.seen else st.none(),
+    )
+)
+SECTIONS: st.SearchStrategy[BodySection] = st.one_of(
+    HAVES,
     st.builds(SentSection, bundle_ids=IDS),
     st.builds(
         ReceiptSection,
@@ -76,13 +122,16 @@ SECTIONS: st.SearchStrategy[Section] = st.one_of(
             exactly(64),
             st.none() | st.binary(min_size=1, max_size=1).map(lambda byte: byte * 2420),
         ),
-        columns=st.lists(st.binary(max_size=9), min_size=17, max_size=17).map(tuple),
+        encoding=st.integers(0, 9),
+        entries=st.binary(max_size=99),
     ),
 )
 
 
 def log_section(first: int, size: int) -> LogSection:
-    columns = encode_rows([Entry("thing", "kind", 0, 0, (), bytes(32), None)])
+    encoding, entries, _ = encode_entries(
+        Entries.of([Entry("thing", "kind", 0, 0, (), bytes(32), None)])
+    )
     return LogSection(
         ledger=LEDGER,
         author=AUTHOR,
@@ -90,18 +139,21 @@ def log_section(first: int, size: int) -> LogSection:
         first=first,
         cover=(),
         checkpoint=Checkpoint(size, bytes(32), bytes(64)),
-        columns=tuple(columns),
+        encoding=encoding,
+        entries=entries,
     )
 
 
 @given(st.lists(SECTIONS, max_size=4))
-def test_sections_come_back(sections: list[Section]) -> None:
+def test_sections_come_back(sections: list[BodySection]) -> None:
     data = b"".join(map(encode_section, sections))
     assert list(decode_sections(data)) == sections
 
 
 @given(SECTIONS, st.data())
-def test_altered_sections_only_raise_bundle_errors(section: Section, data: st.DataObject) -> None:
+def test_altered_sections_only_raise_bundle_errors(
+    section: BodySection, data: st.DataObject
+) -> None:
     body = bytearray(section.to_body())
     body[data.draw(st.integers(0, len(body) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     encoded = cbor2.dumps([section.TYPE, 0, bytes(body)])
@@ -110,7 +162,7 @@ def test_altered_sections_only_raise_bundle_errors(section: Section, data: st.Da
     except BundleError:
         return
     # What was accepted is deterministic: there is no second way to write it.
-    assert not isinstance(found, Skipped)
+    assert not isinstance(found, Skipped | BlobSection)
     assert found.to_body() == body
 
 
@@ -144,7 +196,7 @@ def test_sections_are_decoded_when_they_are_asked_for() -> None:
 
 
 def test_unknown_sections_are_skipped_unseen() -> None:
-    for kind in (3, 5, 7, 8, 13, 2**64 - 1):
+    for kind in (3, 5, 8, 99, 2**64 - 1):
         bomb = cbor2.dumps([kind, 9, b"anything"])
         assert list(decode_sections(bomb)) == [Skipped(kind)]
 
@@ -209,3 +261,61 @@ def test_a_reason_that_is_no_line_is_refused_by_both_sides(reason: str) -> None:
     body = cbor2.dumps([[bytes(8), reason]])
     with pytest.raises(MalformedError):
         list(decode_sections(cbor2.dumps([6, 0, body])))
+
+
+def weather(author: int, count: int = 20) -> LogSection:
+    rows = [{"humidity of the air": n % 9, "temperature": author + n / 10} for n in range(count)]
+    entries = [
+        Entry(f"station {author}", "weather", 0, n, (), bytes(32), cbor2.dumps(row, canonical=True))
+        for n, row in enumerate(rows)
+    ]
+    encoding, data, cuts = encode_entries(Entries.of(entries))
+    section = replace(log_section(0, count), author=bytes([author]) * 32)
+    return replace(section, encoding=encoding, entries=data, cuts=cuts)
+
+
+def test_logs_share_what_they_have_in_common() -> None:
+    sections = [weather(author) for author in range(9)]
+    alone = [encode_section(one) for one in sections]
+    before, together = b"", []
+    for one in sections:
+        together.append(encode_section(one, before=before))
+        before = repeatable(before, one)
+    assert list(decode_sections(b"".join(together))) == sections
+    assert sum(map(len, together[1:])) < sum(map(len, alone[1:])) / 2
+
+
+def test_a_section_may_only_repeat_the_log_sections_before_it() -> None:
+    first, second = weather(1), weather(2)
+    leaning = encode_section(second, before=repeatable(b"", first))
+    between = encode_section(SentSection(bundle_ids=(bytes(8),)))
+    assert list(decode_sections(encode_section(first) + between + leaning))[2] == second
+    for wrong in (leaning, between + leaning):
+        with pytest.raises(MalformedError, match="no place"):
+            list(decode_sections(wrong))
+    other = encode_section(weather(3, 30))
+    try:
+        found = list(decode_sections(encode_section(first) + other + leaning))
+    except MalformedError:
+        return
+    assert found[2] != second
+
+
+def test_only_log_sections_repeat_others() -> None:
+    body = SentSection(bundle_ids=(bytes(8),) * 9).to_body()
+    first = weather(1)
+    frame = codec.compress(body, before=repeatable(b"", first))
+    with pytest.raises(MalformedError, match="no place"):
+        list(decode_sections(encode_section(first) + cbor2.dumps([4, 2, frame])))
+
+
+def test_no_more_is_repeated_than_a_reader_keeps() -> None:
+    noise = b"".join(sha256(b"%d" % n).digest() for n in range(2 * MAX_BEFORE_BYTES // 32))
+    large = replace(weather(1), encoding=9, entries=noise)
+    before = repeatable(repeatable(b"", weather(1)), large)
+    assert len(before) == MAX_BEFORE_BYTES
+    data = encode_section(weather(1)) + encode_section(large)
+    repeated = replace(weather(2), encoding=9, entries=noise[-MAX_BEFORE_BYTES:])
+    leaning = encode_section(repeated, before=before)
+    assert len(leaning) < 1000
+    assert list(decode_sections(data + leaning))[2] == repeated

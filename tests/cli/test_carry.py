@@ -3,6 +3,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable
+from hashlib import sha256
 from pathlib import Path
 
 import cbor2
@@ -314,6 +315,8 @@ class TestUnpack:
     ) -> None:
         """Its checksum is right: that does not help a forger."""
         farm, home = sharers
+        noise = "".join(sha256(b"%d" % number).hexdigest() for number in range(50))
+        farm.types("put", "noise", f'"{noise}"')  # too much for one frame
         exchange(stick, farm)
         (path,) = fragments(stick)
         item = cbor2.loads(path.read_bytes())

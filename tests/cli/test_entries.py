@@ -33,7 +33,7 @@ class TestGet:
         assert (asked["thing"], asked["missing"]) == ("x", 0)
         assert head.keys() == {
             "thing", "kind", "data", "deleted", "time", "time_text", "by", "device", "sealed",
-            "readable", "author", "incarnation", "number",
+            "readable", "author", "incarnation", "number", "file",
         }  # fmt: skip
         wanted = ("k", {"a": 1}, False, 1_000_000, "1970-01-01 00:00:01", "farm", 0)
         keys = ("kind", "data", "deleted", "time", "time_text", "by", "number")
@@ -46,7 +46,8 @@ class TestGet:
         assert done.err == (
             "pannier: nothing is known of y: `pannier things` lists what there is\n"
         )
-        assert farm.asks("get", "y", status=1) == {"thing": "y", "heads": [], "missing": 0}
+        nothing = {"thing": "y", "heads": [], "missing": 0, "missing_bytes": 0}
+        assert farm.asks("get", "y", status=1) == nothing
         farm.types("delete", "x")
         assert farm.types("get", "x", status=1).err == "pannier: x was deleted\n"
         asked = farm.asks("get", "x", status=1)

@@ -1,15 +1,23 @@
 import json
-from collections.abc import Mapping
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from itertools import count
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
 from ledger import views
 from ledger.append import Draft
+from ledger.errors import DamagedError
+from ledger.store import Store
 from pannier import ledgers
+from pannier.node import Node
 from tests.cli.computers import (
     Computer,
     acquaint,
+    environment,
     exchange,
     is_one_line,
     new_computer,
@@ -255,6 +263,86 @@ class TestMany:
                 farm.types("put", "x", "2", status=4)
         assert "nothing was put" in done.err
         assert farm.types("get", "x").out == "1\n"
+
+
+class TestEach:
+    """A line is acknowledged when its entry survives a power cut, before the next one is read."""
+
+    def test_a_line_is_acknowledged_before_the_next_one_comes(self, farm: Computer) -> None:
+        farm.types("put", "x", "0")
+        words = ["--home", str(farm.home), "put", "--ndjson", "-", "--each"]
+        with subprocess.Popen(
+            [sys.executable, "-m", "pannier", *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment(),
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            killing = Timer(20, process.kill)  # else who waits for all of it waits for ever
+            killing.start()
+            for number in (1, 2, 3):
+                process.stdin.write(b'\n{"thing": "x", "data": %d}\n' % number)
+                process.stdin.flush()
+                assert process.stdout.readline() == b"x is in farm.\n"
+                assert farm.types("get", "x").out == f"{number}\n"  # another process's
+            killing.cancel()
+            process.kill()
+        assert farm.types("get", "x").out == "3\n"
+
+    def test_each_is_a_batch_of_its_own_with_its_own_time(
+        self, farm: Computer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        times = count(1_000_000)
+        monkeypatch.setattr("pannier.cli.session.clock", lambda: next(times))
+        done = farm.types("put", "--ndjson", "-", "--each", stdin=LINES)
+        assert done.lines == ["a is in farm.", "b is in farm.", "c is in farm."]
+        assert done.err == "Made the ledger farm.\n"
+        (first,), (last,) = _entries(farm, "a"), _entries(farm, "c")
+        assert first["time"] != last["time"]
+        with farm.node() as node:
+            (store,) = node.ledgers()
+            (state,) = store.logs()
+            assert store.rows("SELECT size FROM checkpoint ORDER BY size") == [(1,), (2,), (3,)]
+            assert state.size == 3
+
+    def test_what_could_not_be_kept_is_not_acknowledged(
+        self, farm: Computer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        kept = ledgers.put
+        turns = iter([True, False])
+
+        def put(node: Node, store: Store, drafts: Iterable[Draft]) -> int:
+            if next(turns):
+                return kept(node, store, drafts)
+            raise DamagedError("the disk said no")
+
+        farm.types("ledger", "new", "farm")
+        monkeypatch.setattr(ledgers, "put", put)
+        done = farm.types("put", "--ndjson", "-", "--each", stdin=LINES, status=1)
+        assert done.lines == ["a is in farm."]
+        assert done.err == "pannier: -: the disk said no (1 entry before it stay)\n"
+        assert farm.types("things").lines == ["a"]
+
+    def test_a_bad_line_leaves_what_was_acknowledged(self, farm: Computer) -> None:
+        farm.types("ledger", "new", "farm")
+        bad = LINES.replace(b'"thing": "c"', b'"thing": 5')
+        done = farm.types("put", "--ndjson", "-", "--each", stdin=bad, status=1)
+        assert done.lines == ["a is in farm.", "b is in farm."]
+        assert done.err.startswith("pannier: -: line 4: thing and kind are texts")
+        assert done.err.endswith("(2 entries before it stay)\n")
+        farm.types("put", "--ndjson", "-", "--each", "--from-line", "4", stdin=LINES)
+        assert farm.types("things").lines == ["a", "b", "c"]
+
+    @pytest.mark.parametrize("content", [b"", b"\n \n"])
+    def test_nothing_is_acknowledged_where_nothing_came(
+        self, farm: Computer, content: bytes
+    ) -> None:
+        done = farm.types("put", "--ndjson", "-", "--each", stdin=content)
+        assert (done.out, has_ledger(farm)) == ("", False)
+
+    def test_it_is_for_lines(self, farm: Computer) -> None:
+        assert "or --ndjson FILE" in farm.types("put", "x", "1", "--each", status=2).err
 
 
 class TestAs:

@@ -138,6 +138,7 @@ def test_without_a_node_every_command_says_how_to_make_one(
 ) -> None:
     more = {
         "add": ["x", "-"], "put": ["x", "1"], "pack": ["x"], "unpack": [str(tmp_path)],
+        "checkout": [str(tmp_path)],
         "exchange": [str(tmp_path)], "backup": ["b"], "restore": ["b"],
         "get": ["x"], "delete": ["x"], "prove": ["x"], "show": ["x"], "rm": ["x"], "new": ["x"],
         "share": ["x"], "revoke": ["x"],

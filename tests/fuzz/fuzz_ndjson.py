@@ -7,7 +7,7 @@ from ledger.data import PayloadEncoder, payload_from_value, value_from_payload
 from ledger.errors import LedgerError
 from ledger.on_behalf import DeviceEncoder, statement_from_value
 from pannier.errors import PannierError
-from pannier.ledgers import drafts_from_ndjson
+from pannier.ledgers import draft_from_line, drafts_from_ndjson, numbered_lines
 from pannier.payloads import Payloads
 from tests.fuzz.harness import Target
 from tests.vectors import load
@@ -33,7 +33,9 @@ class _Payloads(Payloads):
 
 
 def take(data: bytes) -> None:
-    for draft in drafts_from_ndjson(io.BytesIO(data), _Payloads(), now_us=0):
+    quick = drafts_from_ndjson(io.BytesIO(data), _Payloads(), now_us=0)
+    for draft, (number, line) in zip(quick, numbered_lines(io.BytesIO(data)), strict=True):
+        assert draft == draft_from_line(line, _Payloads(), number=number, now_us=0)
         value = value_from_payload(draft.payload)
         if statement_from_value(value) is None:
             assert payload_from_value(value) == draft.payload
@@ -45,6 +47,7 @@ def seeds() -> Iterator[bytes]:
         if len(text) < 1000:
             yield b'{"thing": "a", "data": ' + text.encode(errors="surrogatepass") + b"}\n"
     yield b'{"thing": "a/b", "data": {"x": [1, 2.5, null]}, "time": 5, "kind": "k"}\n\n'
+    yield b'{"thing":"a","data":{"x":1,"y":"z"}}\n{"thing":"b","data":{"x":2.5,"y":null}}'
     yield b'{"thing": "a", "data": 1, "as": "sensor-7"}\n{"thing": "a", "data": 1, "to": ["b"]}'
 
 

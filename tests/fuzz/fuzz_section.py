@@ -1,11 +1,16 @@
 """The body of a section of each type; the first byte says of which."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
+from bundler import items
+from bundler.columnar import decode_columnar, encode_columnar
+from bundler.entry_encodings import COLUMNAR, ROWS, decode_entries, is_known
 from bundler.errors import BundleError
 from bundler.limits import DEFAULT_LIMITS
 from bundler.log_section import LogSection
 from bundler.notices import (
+    Ask,
     ForkSection,
     GenesisSection,
     HaveSection,
@@ -14,13 +19,15 @@ from bundler.notices import (
     LedgerHave,
     Receipt,
     ReceiptSection,
+    Scope,
     Seen,
     SentSection,
 )
 from bundler.rows import decode_rows, encode_rows
-from bundler.sections import Section, encode_section
+from bundler.sections import BodySection, encode_section
 from bundler.witness_section import LedgerWitness, WitnessedLog, WitnessSection
 from ledger import cbor
+from ledger.entries import Entries
 from ledger.genesis import LedgerId
 from ledger.note import Checkpoint
 from ledger.seeds import Seed, covers, salts
@@ -28,7 +35,7 @@ from ledger.witness import Witnessed
 from tests.fuzz.harness import Target
 from tests.vectors import load
 
-_KINDS: tuple[type[Section], ...] = (
+_KINDS: tuple[type[BodySection], ...] = (
     LogSection,
     HaveSection,
     SentSection,
@@ -46,17 +53,21 @@ def take(data: bytes) -> None:
     section = kind.from_body(data[1:], limits=DEFAULT_LIMITS)
     assert section.to_body() == data[1:]
     if isinstance(section, LogSection):
-        _take_rows(section)
+        _take_entries(section)
 
 
-def _take_rows(section: LogSection) -> None:
+def _take_entries(section: LogSection) -> None:
+    if not is_known(section.encoding):
+        return
     count = min(section.count, 64)  # more would only be slower
     known = covers(section.cover, section.first, count)
     salt: list[bytes | None] = (
         list(salts(section.cover, section.first, count)) if known else [None] * count
     )
-    entries = decode_rows(section.columns, count, salt)
+    section = replace(section, checkpoint=replace(section.checkpoint, size=section.first + count))
+    entries = decode_entries(section, salt)
     assert decode_rows(encode_rows(entries), count, salt) == entries
+    assert decode_columnar(b"".join(encode_columnar(Entries.of(entries))), count, salt) == entries
 
 
 def seeds() -> Iterator[bytes]:
@@ -69,11 +80,14 @@ def encoded_seeds() -> Iterator[bytes]:
     yield from map(encode_section, _examples())
 
 
-def _examples() -> Iterator[Section]:
+def _examples() -> Iterator[BodySection]:
     log = (bytes(32), bytes(8))
     held = LedgerHave(_LEDGER, (HeldLog(*log, 7, bytes(16)), HeldLog(*log, 2**32, bytes(16))))
     yield HaveSection(seen=None, key_ids=(), ledgers=())
-    yield HaveSection(seen=Seen(bytes(8), 3), key_ids=(bytes(8),), ledgers=(held,))
+    seen = Seen(bytes(8), 3)
+    yield HaveSection(seen=seen, key_ids=(bytes(8),), ledgers=(held,))
+    scope, ask = Scope(bytes(8), 3, (1, 7)), Ask(2, bytes(24))
+    yield HaveSection(seen=seen, key_ids=(), ledgers=(held,), back=1, scope=scope, ask=ask)
     yield SentSection(bundle_ids=(bytes(8), b"\1" * 8))
     yield ReceiptSection(receipts=(Receipt(bytes(8), ""), Receipt(bytes(8), "no room")))
     yield KeySection(key=bytes(32))
@@ -88,17 +102,23 @@ def _examples() -> Iterator[Section]:
         logs = (WitnessedLog(*log, Witnessed.from_cbor(*item)),)
         yield WitnessSection(ledgers=(LedgerWitness(_LEDGER, logs),))
     for vector in load("rows").values():
-        columns = tuple(map(bytes.fromhex, vector["columns"]))
-        if len(columns) == 17 and 1 <= vector["count"] <= 64:
-            yield LogSection(
-                ledger=_LEDGER,
-                author=bytes(32),
-                incarnation=bytes(8),
-                first=0,
-                cover=(Seed(0, 0, bytes(16)),),
-                checkpoint=Checkpoint(vector["count"], bytes(32), bytes(64)),
-                columns=columns,
-            )
+        columns = [items.byte_string(bytes.fromhex(column)) for column in vector["columns"]]
+        yield _log(vector["count"], ROWS, items.array_head(len(columns)) + b"".join(columns))
+    for vector in load("columns").values():
+        yield _log(vector["count"], COLUMNAR, bytes.fromhex(vector["data"]))
+
+
+def _log(count: int, encoding: int, entries: bytes) -> LogSection:
+    return LogSection(
+        ledger=_LEDGER,
+        author=bytes(32),
+        incarnation=bytes(8),
+        first=0,
+        cover=(Seed(0, 0, bytes(16)),),
+        checkpoint=Checkpoint(count, bytes(32), bytes(64)),
+        encoding=encoding,
+        entries=entries,
+    )
 
 
 TARGET = Target(take, (BundleError,), seeds)

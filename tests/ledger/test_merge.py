@@ -14,7 +14,7 @@ from ledger.errors import MalformedError, UnverifiedError
 from ledger.facts import Grant
 from ledger.log import MAX_BATCH_ENTRIES, LogName, LogStatus, Range, log_origin
 from ledger.members import Role
-from ledger.merge import Forked, Gap, Merged, NotGranted, merge
+from ledger.merge import Forked, Gap, Merged, NotGranted, merge, signed_after
 from ledger.note import Checkpoint, sign_checkpoint
 from ledger.seeds import Seed, covers, root_cover, subcover
 from ledger.store import Store
@@ -531,3 +531,35 @@ def test_what_another_process_merged_meanwhile_is_seen(
 def test_the_log_of_nobody_is_not_granted(bob: Site, ada: Site, untouched: None) -> None:
     received = replace(carried(ada.store, ada.log), log=LogName(bytes(32), bytes(8)))
     assert merge(bob.store, received) == NotGranted(author=bytes(32))
+
+
+# -- a root that is computed here -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("first", "end"), PIECES)
+def test_the_root_that_was_signed_follows_from_what_is_held(
+    ada: Site, bob: Site, first: int, end: int
+) -> None:
+    """Also where more is held already."""
+    for before in (first, 10):
+        if before:
+            merge(bob.store, carried(ada.store, ada.log, 0, before))
+        received = carried(ada.store, ada.log, first, end)
+        signature = received.checkpoint.signature
+        found = signed_after(bob.store, received.log, first, received.entries, signature)
+        assert found == received.checkpoint
+
+
+def test_nothing_else_is_taken_for_what_was_signed(ada: Site, bob: Site) -> None:
+    merge(bob.store, carried(ada.store, ada.log, 0, 4))
+    received = carried(ada.store, ada.log, 4, 8)
+    entries, signature = received.entries, received.checkpoint.signature
+    for first, some, signed in (
+        (4, entries[:3], signature),
+        (4, [*entries[:3], entries[3]._replace(kind="other")], signature),
+        (3, entries, signature),
+        (4, entries, carried(ada.store, ada.log, 0, 4).checkpoint.signature),
+        (4, entries, bytes(64)),
+    ):
+        with pytest.raises(UnverifiedError):
+            signed_after(bob.store, received.log, first, some, signed)

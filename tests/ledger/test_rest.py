@@ -68,11 +68,31 @@ def test_a_payload_opens_under_its_digest_and_key_only(digest: bytes, payload: b
             opener.open_payload(under, sealed)
 
 
+@given(st.lists(st.tuples(DIGESTS, st.none() | PAYLOADS), max_size=6), st.booleans())
+def test_many_payloads_are_sealed_as_each_of_them(
+    rows: list[tuple[bytes, bytes | None]], some_left_out: bool
+) -> None:
+    rest = Rest(KEY)
+    kept = rows if some_left_out else [row for row in rows if row[1] is not None]
+    digests, payloads = [digest for digest, _ in kept], [payload for _, payload in kept]
+    sealed = list(rest.seal_payloads(digests, payloads))
+    assert sealed == [
+        None if payload is None else rest.seal_payload(digest, payload) for digest, payload in kept
+    ]
+    assert rest.open_payloads(digests, sealed) == payloads
+    for number, one in enumerate(sealed):
+        if one is not None:
+            altered = [*sealed[:number], bytes([one[0] ^ 1]) + one[1:], *sealed[number + 1 :]]
+            with pytest.raises(AlteredError):
+                rest.open_payloads(digests, altered)
+
+
 @given(sealed=st.binary(max_size=60), digest=st.binary(max_size=40))
 def test_any_bytes_are_damage_and_nothing_worse(sealed: bytes, digest: bytes) -> None:
     rest = Rest(KEY, hides_names=True)
     for opened in (
         lambda: rest.open_payload(digest, sealed),
+        lambda: rest.open_payloads([digest], [sealed]),
         lambda: rest.open(b"cover\0", sealed),
         lambda: rest.open_name(sealed),
     ):

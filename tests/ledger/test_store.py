@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from ledger.append import append, own_log
+from ledger.entries import Entries
 from ledger.errors import DamagedError, MalformedError, StaleError
 from ledger.log import LogName, LogState
 from ledger.merkle import EMPTY_FRONTIER, extend, frontier_at
@@ -149,7 +150,11 @@ def batch(site: Site, *, thing: str = "t") -> Batch:
     extension = extend(other.frontier, [bytes(32)])
     signed = Checkpoint(extension.frontier.size, extension.frontier.root(), bytes(64))
     return Batch(
-        state=other, entries=[entry], extension=extension, checkpoint=signed, cover=other.cover
+        state=other,
+        entries=Entries.of([entry]),
+        extension=extension,
+        checkpoint=signed,
+        cover=other.cover,
     )
 
 

@@ -1,4 +1,6 @@
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import permutations
 from pathlib import Path
 from typing import NamedTuple
@@ -294,6 +296,26 @@ def test_between_takes_both_ends_and_stops_at_its_limit(world: World) -> None:
         assert values(between(site.store, -(2**63), 2**63 - 1)) == [0, 1, 2, 3, 4]
         assert between(site.store, NOW + 3, NOW + 1) == []
     assert between(ada.store, 0, NOW + 9) == between(bob.store, 0, NOW + 9)
+
+
+def test_the_index_by_time_is_made_when_it_is_first_asked_for(world: World) -> None:
+    ada = world.sites[0]
+
+    def has_index() -> bool:
+        return ada.store.rows("SELECT 1 FROM sqlite_master WHERE name = 'entry_time'") == [(1,)]
+
+    ada.put("t", 1, time_us=NOW)
+    assert not has_index()
+    ada.store.rows("PRAGMA busy_timeout = 1")
+    with closing(sqlite3.connect(ada.store.path, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        assert values(between(ada.store, NOW, NOW)) == [1]
+        writer.execute("ROLLBACK")
+    assert not has_index()
+    assert values(between(ada.store, NOW, NOW)) == [1]
+    assert has_index()
+    ada.put("t", 2, time_us=NOW + 1)
+    assert values(between(ada.store, NOW, NOW + 1)) == [1, 2]
 
 
 # -- hostile questions and damage ---------------------------------------------------------------

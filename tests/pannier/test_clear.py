@@ -8,16 +8,14 @@ import pytest
 from bundler import codec, items
 from bundler.cose import Sign1
 from bundler.errors import UnencryptedError
-from bundler.fragment import Fragment, is_plausible
-from bundler.join import Complete, Joiner
 from bundler.limits import DEFAULT_LIMITS
 from bundler.notices import HaveSection, KeySection
 from bundler.sealed import Sealed, SealedClear, SealedFull, parse_sealed
 from bundler.sections import decode_sections
-from bundler.sequence import parse_sequence
 from ledger.genesis import Term
 from ledger.members import Role
 from pannier.importing import Outcome
+from pannier.joining import join
 from pannier.ledgers import new_ledger
 from pannier.membership import share
 from spool.name import FragmentName
@@ -49,12 +47,11 @@ def bundles(stick: Path) -> list[Sealed]:
     """All bundles on a stick, as whoever finds it sees them."""
     found = []
     for path in fragments(stick):
-        joiner = Joiner(bytes.fromhex(FragmentName.from_text(path.name).bundle_id))
-        for part in parse_sequence(path.read_bytes(), is_plausible):
-            assert isinstance(part, Fragment)
-            answer = joiner.receive(part)
-        assert isinstance(answer, Complete)
-        found.append(parse_sealed(answer.sealed))
+        number = bytes.fromhex(FragmentName.from_text(path.name).bundle_id)
+        files = [path.read_bytes()]
+        sealed = join(number, files.copy)
+        assert isinstance(sealed, bytes)
+        found.append(parse_sealed(sealed))
     return found
 
 

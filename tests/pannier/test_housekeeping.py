@@ -9,6 +9,7 @@ from pannier.node import day_of
 from pannier.sending import prepare
 from spool.delivery import Delivery
 from spool.name import BundleName, FragmentName
+from tests.pannier.folders import put_file, store_of
 from tests.sim.world import DAY_US, World, data_queue
 
 NUMBER = "c" * 16
@@ -141,3 +142,17 @@ def test_what_is_made_before_anybody_was_heard_never_expires(tmp_path: Path) -> 
         (bundle,) = (world["ada"].db.bundle(number) for number in data_queue(world["ada"]))
         assert bundle is not None
         assert bundle.expiry_days == world["bea"].today() + 366
+
+
+def test_packs_that_are_gone_are_noticed_and_asked_for_again(world: World, tmp_path: Path) -> None:
+    node = world["ada"]
+    put_file(node, "photo", b"content")
+    (log,) = (one for one in store_of(node).logs() if one.name.author == node.card.author)
+    assert store_of(node).files_complete(log) == log.size
+    (pack,) = store_of(node).blobs.folder.iterdir()
+    pack.rename(tmp_path / "elsewhere")
+    keep_house(node)
+    assert store_of(node).files_complete(log) < log.size
+    (tmp_path / "elsewhere").rename(pack)
+    keep_house(node)
+    assert store_of(node).files_complete(log) == log.size

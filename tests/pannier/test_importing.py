@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bundler.entry_encodings import COLUMNAR, ROWS
 from bundler.sealed import bundle_id
 from bundler.sections import encode_section
 from ledger.append import close_log
@@ -115,9 +116,7 @@ def test_what_is_refused_after_it_waited_keeps_its_bytes_in_quarantine(world: Wo
     world.put("ada", "x", 1, "second")
     (state,) = [log for log in store.logs() if log.size]
     lie = attacks.log_section(store, state, 0, 1)
-    columns = list(lie.columns)
-    columns[7] = b"\xff" * 4
-    nonsense = encode_section(replace(lie, columns=tuple(columns)))
+    nonsense = encode_section(replace(lie, entries=b"\xff" + lie.entries))
     sealed = attacks.sealed_by(world["ada"], world["bea"], [nonsense])
     attacks.leave(world, "ada", "bea", sealed)
     number = bundle_id(sealed).hex()
@@ -179,3 +178,23 @@ def test_two_processes_do_not_import_at_once(world: World) -> None:
     locked = exclusive(world.home("bea").locks / "import", "busy")
     with locked, pytest.raises(BusyError, match="another pannier is importing"):
         import_arrived(world["bea"])
+
+
+def test_what_a_newer_version_wrote_waits_for_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(300):
+        world.put("ada", "well", number)
+    world.exchange("ada")
+    with monkeypatch.context() as older:
+        older.setattr("pannier.merging.is_known", lambda encoding: encoding == ROWS)
+        done = world.exchange("bea")
+        (bundle,) = done.report.outcomes
+        assert done.report.outcomes == {bundle: Outcome.HELD}
+        assert waiting(world) == [(bundle, "newer", COLUMNAR)]
+        assert [line for line in done.report.notes if "newer" in line] == [
+            "a bundle from ada needs a newer pannier; it waits"
+        ]
+        assert world.exchange("bea").report.outcomes == {}
+    assert world.exchange("bea").report.outcomes == {bundle: Outcome.MERGED}
+    assert waiting(world) == []

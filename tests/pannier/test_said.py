@@ -2,6 +2,7 @@ from dataclasses import replace
 
 from ledger.data import payload_from_value, value_from_payload
 from ledger.entry import Entry
+from ledger.file_payload import file_of
 from ledger.genesis import Term
 from ledger.hpke import HpkeWrapper
 from ledger.sealed_entry import Place, SealedPayload, seal_payload
@@ -70,3 +71,9 @@ def test_other_maps_with_numbers_as_keys_are_no_data() -> None:
 
 def test_a_payload_that_was_left_out_is_said() -> None:
     assert read(None).obstacle == "left out of this copy"
+
+
+def test_a_file_is_no_data_and_neither_sealed_nor_of_a_device() -> None:
+    file = file_of(1, [bytes(32)], executable=True)
+    assert read(file.to_payload()) == Said(file=file)
+    assert read(sealed(file.to_payload()).to_payload()).file is None

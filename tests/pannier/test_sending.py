@@ -10,6 +10,7 @@ from bundler.content import open_bundle
 from bundler.limits import DEFAULT_LIMITS
 from bundler.log_section import LogSection
 from bundler.plan import Span
+from bundler.tail_section import TailSection
 from ledger.append import Draft
 from ledger.log import MAX_BATCH_BYTES
 from ledger.members import Role
@@ -111,7 +112,7 @@ def test_smaller_frames_need_another_bundle(world: World) -> None:
 def test_the_first_bundle_says_all_and_the_others_only_carry(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pannier.sending.DEFAULT_LIMITS", replace(DEFAULT_LIMITS, sections=5))
+    monkeypatch.setattr("pannier.load.DEFAULT_LIMITS", replace(DEFAULT_LIMITS, sections=5))
     for ledger in ("two", "three", "four"):
         world.found("ada", "bea", ledger=ledger)
     made = make(world)
@@ -131,14 +132,14 @@ def test_the_first_bundle_says_all_and_the_others_only_carry(
 def test_no_bundle_becomes_a_bomb(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """What shrinks well is bounded by what it becomes when it is opened."""
     tight = replace(DEFAULT_LIMITS, decoded_bytes=800)
-    monkeypatch.setattr("pannier.sending.DEFAULT_LIMITS", tight)
+    monkeypatch.setattr("pannier.load.DEFAULT_LIMITS", tight)
     for ledger in ("two", "three", "four"):
         world.found("ada", "bea", ledger=ledger)
     made = make(world)
     assert len(made) > 1
     for bundle in made:
         logs = [one for one in sections(world, bundle) if isinstance(one, LogSection)]
-        assert len(logs) == 1 or sum(len(c) for one in logs for c in one.columns) <= 400
+        assert len(logs) == 1 or sum(len(one.entries) for one in logs) <= 400
 
 
 def test_grants_go_before_what_they_allow(tmp_path: Path) -> None:
@@ -226,7 +227,7 @@ def test_a_padded_bundle_has_one_of_few_sizes(world: World, count: int) -> None:
         world.put_many("ada", count, prefix=f"{count}")
         (bundle,) = [one for one in make(world) if not one.control]
         assert padme_bytes(bundle.size_bytes) == bundle.size_bytes
-        assert any(isinstance(one, LogSection) for one in sections(world, bundle))
+        assert any(isinstance(one, LogSection | TailSection) for one in sections(world, bundle))
         world.rounds(NAMES, 3)
 
 

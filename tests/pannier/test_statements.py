@@ -20,11 +20,12 @@ from bundler.notices import (
 from bundler.sealed import Header
 from bundler.sections import Section, encode_section
 from ledger.append import own_log
+from pannier import have_rows, tail_rows
 from pannier.have import known_have, own_have
 from pannier.node import Node, pairwise_key_id
 from pannier.nodedb import UNTOLD
 from pannier.sending import prepare
-from pannier.statements import believe
+from pannier.statements import UNFOUNDED, believe, note_sender_holds
 from tests.sim.world import World
 
 INCARNATION = b"\x00" + b"i" * 7
@@ -72,7 +73,7 @@ def made(world: World, peer: str = "bea") -> str:
 
 def holding(node: Node, world: World, *, size: int | None = None, root: bytes = b"") -> HaveSection:
     """What bea would say if she had what ada has; or some other size or root."""
-    have = own_have(node, node.peer_named("bea"), [world.store("ada")])
+    (have,) = own_have(node, node.peer_named("bea"), [world.store("ada")]).sections
     (ledger,) = have.ledgers
     logs = tuple(
         log._replace(size=log.size if size is None else size, root=root or log.root)
@@ -272,9 +273,45 @@ def test_all_is_believed_or_nothing(world: World, monkeypatch: pytest.MonkeyPatc
         raise OSError("the disk is gone")
 
     with monkeypatch.context() as patched:
-        patched.setattr(world["ada"].db, "set_have", fail)
+        patched.setattr(have_rows, "note_held", fail)
         with pytest.raises(OSError, match="disk is gone"):
             say(world, holding(world["ada"], world), counter=7)
     assert world["ada"].db.peer(world["bea"].card.node_id).counter == -1
     say(world, holding(world["ada"], world), counter=7)
     assert queue(world) == []
+
+
+# -- tails ----------------------------------------------------------------------------------------
+
+
+def test_who_sent_entries_holds_them_unless_it_has_spoken_since(world: World) -> None:
+    """What came late says nothing: its sender may have lost them by now."""
+    ada = world["ada"]
+    bea = ada.peer_named("bea")
+    store = world.store("ada")
+    (log,) = [one for one in store.logs() if one.size]
+    say(world, NOTHING, counter=5)
+    for counter, sizes in ((4, {}), (5, {log.name: log.size})):
+        opened = Opened(
+            header=Header(1, 2400),
+            sender=bea.card.author,
+            stamp=Stamp(incarnation=INCARNATION, counter=counter, time_us=0),
+            encoded_sections=memoryview(b""),
+        )
+        note_sender_holds(ada, bea, opened, [(store.ledger_id, log.name, log.size)])
+        known = known_have(ada, bea).logs
+        assert {name: held.size for (_, name), held in known.items()} == sizes
+    assert known[store.ledger_id, log.name].root == log.frontier.root()[:16]
+
+
+def test_what_builds_on_too_much_costs_no_key(world: World) -> None:
+    number = made(world)
+    notes = say(world, ReceiptSection(receipts=(Receipt(bytes.fromhex(number), UNFOUNDED),)))
+    assert notes == [], "nobody need know"
+    bundle = world["ada"].db.bundle(number)
+    assert bundle is not None
+    assert bundle.state == "refused"
+    store = world.store("ada")
+    (log,) = [one for one in store.logs() if one.size]
+    floor = tail_rows.floor(world["ada"].db, world["bea"].card.node_id, store.ledger_id, log.name)
+    assert floor == 0, "it was no tail but all of the log"

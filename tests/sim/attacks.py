@@ -9,10 +9,10 @@ from pathlib import Path
 
 from bundler import items
 from bundler.content import Recipient, pack_full
+from bundler.entry_encodings import encode_entries
 from bundler.fragment import Check, crc_check, fragment_body, fragment_head, mac_check
 from bundler.head import Stamp
 from bundler.log_section import LogSection
-from bundler.rows import encode_rows
 from bundler.seal import Sealer
 from bundler.sealed import Header, bundle_id
 from bundler.sections import encode_section
@@ -104,6 +104,7 @@ def raw_section(kind: int, codec: int, body: bytes) -> bytes:
 
 def log_section(store: Store, state: LogState, first: int, end: int) -> LogSection:
     """Entries of a log, as they stand, for somebody who has none of them."""
+    encoding, entries, _ = encode_entries(store.columns(state, first, end))
     return LogSection(
         ledger=store.ledger_id,
         author=state.name.author,
@@ -111,7 +112,8 @@ def log_section(store: Store, state: LogState, first: int, end: int) -> LogSecti
         first=first,
         cover=state.cover,
         checkpoint=store.checkpoints(state, end - 1, end)[0],
-        columns=tuple(encode_rows(store.entries(state, first, end))),
+        encoding=encoding,
+        entries=entries,
     )
 
 

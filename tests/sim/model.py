@@ -17,6 +17,7 @@ from ledger.views import conflicts
 from pannier.importing import Outcome
 from pannier.membership import share
 from pannier.merging import Wait
+from pannier.tail_rows import compact_under
 from tests.sim.world import DAY_US, World, assert_equal, data_queue, fragments
 
 NAMES = ("ada", "bea", "cyd", "dan", "eve")
@@ -42,7 +43,9 @@ class Life:
         seen: How often what happened, to prove that the life was worth living.
     """
 
-    def __init__(self, folder: Path, nodes: int, *, skew: int = 0, seed: int = 0) -> None:
+    def __init__(
+        self, folder: Path, nodes: int, *, skew: int = 0, seed: int = 0, mtu: int = 1400
+    ) -> None:
         self.names = NAMES[:nodes]
         self.seen: Counter[str] = Counter()
         self.world = World(folder, self.names, seed)
@@ -54,7 +57,10 @@ class Life:
         for name in self.names:
             peers = [other for other in self.names if other != name]
             self.world.configure(
-                name, "\n".join(f"[peer.{peer}]\nexpiry_days = {EXPIRY_DAYS}" for peer in peers)
+                name,
+                "\n".join(
+                    f"[peer.{peer}]\nexpiry_days = {EXPIRY_DAYS}\nmtu = {mtu}" for peer in peers
+                ),
             )
         self.world.found(self.names[0], *self.names[1:], ledger=LEDGERS[0])
         self.world.found(self.names[1], ledger=LEDGERS[1])
@@ -129,6 +135,10 @@ class Life:
         for peer in self.world[name].peers:
             made = self.world[name].db.bundles(peer)
             self.seen["pairwise"] += sum(one.key_id is not None for one in made)
+            db = self.world[name].db
+            self.seen["tails"] += sum(
+                not one.control and compact_under(db, one.bundle_id) is not None for one in made
+            )
         for ledger in LEDGERS:
             if self.world.has(name, ledger):
                 self.seen["conflicts"] += len(conflicts(self.world.store(name, ledger)))

@@ -31,7 +31,8 @@ class Numbers:
 def live_from(seed: int, folder: Path, *, with_backups: bool) -> tuple[Life, list[Deed]]:
     """Live the life that *seed* stands for."""
     number = Numbers(seed)
-    life = Life(folder, 2 + number(4), skew=number(9), seed=seed)
+    nodes, skew, mtu = 2 + number(4), number(9), (1400, 222)[seed % 2]
+    life = Life(folder, nodes, skew=skew, seed=seed, mtu=mtu)
     kinds = KINDS_WITH_BACKUPS if with_backups else KINDS
     deeds = list(deeds_from(number, 20 + number(150), kinds))
     try:

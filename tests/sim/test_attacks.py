@@ -10,6 +10,7 @@ import zstandard
 
 from bundler import cose, items
 from bundler.content import Recipient, open_bundle, pack_full
+from bundler.entry_encodings import encode_entries
 from bundler.errors import BundleError
 from bundler.fragment import Check, Fragment, crc_check, is_plausible
 from bundler.join import Cause
@@ -21,6 +22,7 @@ from bundler.sequence import parse_sequence
 from bundler.split import Cut, split
 from bundler.whole import Whole
 from ledger import cbor
+from ledger.entries import Entries
 from ledger.genesis import Genesis
 from ledger.log import LogStatus
 from ledger.members import Role
@@ -412,9 +414,10 @@ def test_entries_that_their_author_never_signed(world: World) -> None:
     store = world.store("ada")
     (state,) = [log for log in store.logs() if log.size]
     section = attacks.log_section(store, state, 0, state.size)
-    columns = list(section.columns)
-    columns[15] = columns[15][:-1] + bytes([columns[15][-1] ^ 1])
-    altered = encode_section(replace(section, columns=tuple(columns)))
+    entries = store.entries(state, 0, state.size)
+    entries[-1] = entries[-1]._replace(payload=cbor.encode(2))
+    encoding, data, _ = encode_entries(Entries.of(entries))
+    altered = encode_section(replace(section, encoding=encoding, entries=data))
     assert "do not have the root" in refused(world, altered, beside=False)
 
 

@@ -19,8 +19,11 @@ def deeds(kinds: tuple[str, ...]) -> st.SearchStrategy[list[Deed]]:
 @pytest.mark.parametrize(
     ("kinds", "must"),
     [
-        (KINDS, ("merged", "pairwise", "held", "conflicts", "expired", "carried", "forgotten")),
-        (KINDS_WITH_BACKUPS, ("merged", "conflicts", "restored")),
+        (
+            KINDS,
+            ("merged", "pairwise", "held", "conflicts", "expired", "carried", "forgotten", "tails"),
+        ),
+        (KINDS_WITH_BACKUPS, ("merged", "conflicts", "restored", "tails")),
     ],
     ids=["plain", "backups"],
 )
@@ -37,9 +40,14 @@ def test_any_life_ends_well(
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(nodes=st.integers(2, 5), skew=st.integers(0, 2), lived=deeds(kinds))
-    def check(nodes: int, skew: int, lived: list[Deed]) -> None:
-        life = Life(tmp_path_factory.mktemp("life"), nodes, skew=skew)
+    @given(
+        nodes=st.integers(2, 5),
+        skew=st.integers(0, 2),
+        mtu=st.sampled_from([222, 1400]),
+        lived=deeds(kinds),
+    )
+    def check(nodes: int, skew: int, mtu: int, lived: list[Deed]) -> None:
+        life = Life(tmp_path_factory.mktemp("life"), nodes, skew=skew, mtu=mtu)
         live(life, lived)
         seen.update(life.seen)
 

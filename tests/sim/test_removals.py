@@ -19,9 +19,9 @@ from ledger.store import Store
 from ledger.views import history, things
 from pannier.errors import UsageError
 from pannier.lacks import Piece, in_order
+from pannier.load import log_section
 from pannier.membership import author_named, revoke, share
 from pannier.merging import Merging
-from pannier.sending import log_section
 from tests.ledger.world import lacked
 from tests.sim.world import World, facts, faults
 

@@ -167,7 +167,7 @@ def test_who_only_heard_of_the_other_branch_sends_its_own_whole(world: World, to
     """Also after it was said which branch the other one holds: else the two never come together."""
     world.forget("ada")
     node = world[to]
-    have = own_have(node, node.peer_named("ada"), list(node.ledgers()))
+    (have,) = own_have(node, node.peer_named("ada"), list(node.ledgers())).sections
     bring(world, to, "ada", have, "have")
     world.exchange("ada", "have")
     pass_on(world, "bea", "ada", "witness")

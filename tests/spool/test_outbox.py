@@ -1,6 +1,7 @@
 import pytest
 
 from spool.errors import ConflictError, GoneError, MalformedNameError
+from spool.outbox import Recipe
 from tests.faults import MemoryFileSystem
 from tests.spool.samples import ANNE, BEA, bundle, every_crash, late_from, spool_in
 
@@ -76,3 +77,44 @@ def test_expiry_withdraws_after_the_last_day() -> None:
     assert outbox.expire(late_from(9)) == []
     assert outbox.expire(late_from(10)) == [(ANNE, bundle(1, expiry_days=9))]
     assert outbox.peers() == [BEA]
+
+
+def test_a_recipe_stands_for_its_bundle() -> None:
+    fs = MemoryFileSystem()
+    outbox = spool_in(fs).outbox
+    one, other = bundle(1), bundle(2, priority=0)
+    recipes = {one: Recipe(8_000_000, b"how to"), other: Recipe(5, b"")}
+    fs.steps.clear()
+    outbox.publish_recipes(ANNE, recipes)
+    assert sum(step.startswith("sync") for step in fs.steps) == 2, "all of them for two flushes"
+    outbox.publish_recipes(ANNE, recipes)
+    assert outbox.queued(ANNE) == [other, one]
+    assert outbox.peers() == [ANNE]
+    assert [outbox.size_bytes(ANNE, name) for name in recipes] == [8_000_000, 5]
+    assert [outbox.recipe(ANNE, name) for name in recipes] == list(recipes.values())
+    with pytest.raises(GoneError):
+        outbox.read(ANNE, one)
+    with pytest.raises(ConflictError):
+        outbox.publish_recipes(ANNE, {one: Recipe(8_000_000, b"another way")})
+    outbox.withdraw(ANNE, one)
+    assert outbox.queued(ANNE) == [other]
+    assert (outbox.recipe(ANNE, one), outbox.size_bytes(ANNE, one)) == (None, None)
+
+
+def test_what_lies_there_sealed_has_no_recipe() -> None:
+    outbox = spool_in(MemoryFileSystem()).outbox
+    outbox.publish(ANNE, bundle(1), b"sealed")
+    assert outbox.recipe(ANNE, bundle(1)) is None
+
+
+def test_recipes_expire_and_survive_any_crash_whole_or_not_at_all() -> None:
+    recipes = {bundle(number, expiry_days=9): Recipe(number, b"x") for number in (1, 2)}
+    for fs, finished in every_crash(
+        MemoryFileSystem, lambda fs: spool_in(fs).outbox.publish_recipes(ANNE, recipes)
+    ):
+        outbox = spool_in(fs).outbox
+        queued = outbox.queued(ANNE)
+        assert not finished or set(queued) == set(recipes)
+        assert all(outbox.recipe(ANNE, name) == recipes[name] for name in queued)
+        outbox.publish_recipes(ANNE, recipes)
+        assert sorted(outbox.expire(late_from(10))) == sorted((ANNE, name) for name in recipes)

@@ -1,5 +1,6 @@
 import errno
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -14,7 +15,7 @@ from tests.transports.toy import NOW_NS, TERMS, ToyNode, medium_in, node_id, toy
 from transports import collect as collect_module
 from transports.errors import MediumGoneError
 from transports.medium import Medium, fragment_path
-from transports.questions import Sifted
+from transports.questions import Offer, Sifted
 from transports.report import Collected
 
 
@@ -387,3 +388,53 @@ def test_what_there_is_no_room_for_is_not_read() -> None:
         questions = directory.questions._replace(sift=note)
         collected = replace(directory, questions=questions).collect(TERMS)
         assert (collected.others, collected.carried, len(read)) == (len(names), 2, visit)
+
+
+def long_stick() -> tuple[MemoryFileSystem, list[BundleName]]:
+    return stick_with(b"one" * 500_000, b"two" * 600_000, b"short")
+
+
+def offering(bea: ToyNode, stick: MemoryFileSystem, takes: Callable[[Offer], bool]) -> Collected:
+    """Let *bea* collect, taking straight what *takes* says."""
+
+    def take(offers: Sequence[Offer]) -> frozenset[FragmentName]:
+        assert len(bea.spool.inbox.bundles()) == 1, "what is short is there before"
+        return frozenset(one.name for one in offers if takes(one))
+
+    directory = bea.at(medium_in(stick))
+    return replace(directory, questions=directory.questions._replace(take=take)).collect(TERMS)
+
+
+def test_long_files_are_offered_where_they_lie() -> None:
+    stick, names = long_stick()
+    bea = ToyNode(2, MemoryFileSystem())
+    one, two, _ = (name.bundle_id for name in names)
+    collected = offering(bea, stick, lambda offer: offer.name.bundle_id == one)
+    assert collected.taken == ((node_id(1), one),)
+    assert {bundle_id for _, bundle_id in collected.received} == {two, names[2].bundle_id}
+    assert one not in bea.spool.inbox.bundles()
+    assert toy_file(b"one" * 500_000) in [stick.read(p, limit_bytes=1 << 30) for p in stick.files()]
+
+
+def test_an_offer_gives_the_file_and_none_of_what_cannot_be_read() -> None:
+    stick, _ = long_stick()
+    seen: list[bytes | None] = []
+    bea = ToyNode(2, MemoryFileSystem())
+
+    def look(offer: Offer) -> bool:
+        seen.append(offer.read())
+        return False
+
+    offering(bea, stick, look)
+    assert sorted(len(one or b"") for one in seen) == [1_500_064, 1_800_064]
+    unreadable = {path: errno.EIO for path in stick.files() if path.endswith(".pnr")}
+    again = ToyNode(2, MemoryFileSystem())
+    seen.clear()
+
+    def spoil(offer: Offer) -> bool:
+        stick.faults.unreadable = unreadable
+        return look(offer)
+
+    collected = offering(again, stick, spoil)
+    assert seen == [None, None]
+    assert len(collected.unreadable) == 2

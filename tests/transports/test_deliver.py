@@ -14,6 +14,7 @@ from transports import deliver as deliver_module
 from transports.directory import Directory
 from transports.errors import MediumGoneError, MediumReadOnlyError, TransportError
 from transports.medium import fragment_path
+from transports.questions import Fresh
 from transports.report import Delivered
 
 PEERS = [node_id(2)]
@@ -121,7 +122,7 @@ class _Silent(MemoryFileSystem):
         told = super().space()
         return told._replace(free_bytes=None) if self.is_asked_from_outside else told
 
-    def create(self, path: str, chunks: Iterable[bytes]) -> int:
+    def create(self, path: str, chunks: Iterable[bytes | memoryview]) -> int:
         self.is_asked_from_outside = False
         try:
             return super().create(path, chunks)
@@ -185,7 +186,7 @@ def test_a_bundle_that_is_withdrawn_meanwhile_is_left() -> None:
 class _Pulled(MemoryFileSystem):
     """Is pulled when the fifth fragment file is begun."""
 
-    def create(self, path: str, chunks: Iterable[bytes]) -> int:
+    def create(self, path: str, chunks: Iterable[bytes | memoryview]) -> int:
         self.is_gone = len(fragments_on(self)) == 4
         return super().create(path, chunks)
 
@@ -269,3 +270,57 @@ def test_an_error_at_any_step_at_home_is_of_a_room_and_keeps_the_queue() -> None
         anne.at(medium).deliver(PEERS, TERMS)
         assert len(fragments_on(stick)) == 4
     assert failures > 0
+
+
+def fresh_from(anne: ToyNode, *bundles: bytes) -> Iterator[Fresh]:
+    """Bundles that are made as they are asked for."""
+    for data in bundles:
+        name = anne.queue(2, data)
+        yield Fresh(PEERS[0], name, len(data), anne.fragments(PEERS[0], name))
+
+
+def test_what_is_made_meanwhile_goes_last() -> None:
+    anne, stick = anne_with(b"one"), MemoryFileSystem()
+    delivered = anne.at(medium_in(stick)).deliver(PEERS, TERMS, fresh_from(anne, b"two", b"three"))
+    assert len(delivered.written) == 3
+    creates = [step for step in stick.steps if step.startswith("create") and ".pnr" in step]
+    assert delivered.written[0][1].bundle_id in creates[0]
+    bea = ToyNode(2, MemoryFileSystem())
+    bea.at(medium_in(stick)).collect(TERMS)
+    bea.merge()
+    assert sorted(bea.merged.values()) == [b"one", b"three", b"two"]
+
+
+def test_what_making_raises_passes_through_and_leaves_nothing_half_done() -> None:
+    def failing(anne: ToyNode) -> Iterator[Fresh]:
+        yield from fresh_from(anne, b"two")
+        raise KeyError("the node")
+
+    anne, stick = anne_with(b"one"), MemoryFileSystem()
+    with pytest.raises(KeyError):
+        anne.at(medium_in(stick)).deliver(PEERS, TERMS, failing(anne))
+    assert temps_on(stick) == set()
+    assert len(anne.spool.outbox.queued(PEERS[0])) == 2
+
+
+def test_the_next_bundle_is_asked_for_before_the_one_before_is_written() -> None:
+    anne, stick = anne_with(*BUNDLES), MemoryFileSystem()
+    asked: list[int] = []
+    directory = anne.at(medium_in(stick))
+    real = directory.questions.fragments
+
+    def fragments(peer: str, name: BundleName) -> Iterable[bytes | memoryview]:
+        asked.append(sum(step.startswith("create") and ".pnr" in step for step in stick.steps))
+        return real(peer, name)
+
+    questions = directory.questions._replace(fragments=fragments)
+    replace(directory, questions=questions).deliver(PEERS, TERMS)
+    assert asked == [0, 0, 1]
+
+
+def test_two_deliveries_add_up() -> None:
+    anne, stick = anne_with(b"one"), MemoryFileSystem()
+    one = anne.at(medium_in(stick)).deliver(PEERS, TERMS)
+    anne.queue(2, b"two")
+    both = one + anne.at(medium_in(stick)).deliver(PEERS, TERMS)
+    assert (len(both.written), len(both.already_there), both.carried_written) == (2, 1, 0)

@@ -15,7 +15,8 @@ def seed_at(root: bytes, level: int, position: int) -> bytes:
     """Walk from the root down the bits of *position*."""
     seed = root
     for bit in format(position, f"0{level}b") if level else "":
-        seed = sha256(bytes([int(bit)]) + seed).digest()[:16]
+        half = 16 * int(bit)
+        seed = sha256(seed).digest()[half : half + 16]
     return seed
 
 

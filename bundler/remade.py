@@ -1,0 +1,149 @@
+"""Bundles that are made more than once, each time with the same bytes (docs/format.md section 4).
+
+Between the first time, when the id of a bundle is learnt, and the last, when it goes out, all that
+must be kept of it is a `Frame` and a secret: what its sections carry lies elsewhere. They are full
+bundles, or clear ones. The secret is the content key, so it may never see other sections: whoever
+makes a bundle again compares its id before a byte of it goes anywhere.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from bundler import cose, items, stream
+from bundler.errors import LimitError
+from bundler.head import Stamp, payload_over
+from bundler.limits import DEFAULT_LIMITS
+from bundler.padding import padding
+from bundler.seal import around_full, full_bytes, stream_key
+from bundler.sealed import Header, SealedClear, sealed_bytes
+from ledger.algorithm import HpkeKey
+from ledger.card import node_id
+from ledger.hpke import Wrapper
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """All of a bundle but what its sections say.
+
+    Attributes:
+        header: Priority and expiry.
+        outside: The bytes before its ciphertext or content.
+        head: What its content begins with, signed.
+        is_clear: Whether anybody can read it.
+        is_padded: Whether it gets one of few sizes.
+    """
+
+    header: Header
+    outside: bytes
+    head: bytes
+    is_clear: bool = False
+    is_padded: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signing:
+    """Who signs a bundle, for whom.
+
+    Attributes:
+        key: Of this node.
+        stamp: Not used before.
+        recipient: Author of the node that it is for, 32 bytes.
+    """
+
+    key: Ed25519PrivateKey
+    stamp: Stamp
+    recipient: bytes
+
+
+def outside_full(header: Header, hpke: HpkeKey, key: bytes, wrapper: Wrapper) -> bytes:
+    """Return what stands before the ciphertext of a full bundle for one.
+
+    Args:
+        header: Priority and expiry.
+        hpke: The strongest key of the recipient's card.
+        key: The content key, 32 bytes: of one content, ever.
+        wrapper: For the stanza.
+
+    Raises:
+        MalformedError: *hpke* is not a key.
+    """
+    return around_full(header, [hpke], key, wrapper).outside()
+
+
+def outside_clear(header: Header) -> bytes:
+    """Return what stands before the content of a clear bundle."""
+    return SealedClear(header=header).outside()
+
+
+def frame_for(
+    outside: bytes,
+    header: Header,
+    signing: Signing,
+    sections: Iterable[bytes],
+    *,
+    is_clear: bool = False,
+    is_padded: bool = False,
+) -> Frame:
+    """Return the frame of the bundle that carries *sections*.
+
+    Args:
+        outside: As `outside_full` or `outside_clear` gave it.
+        header: Priority and expiry, as in *outside*.
+        signing: Who signs, for whom.
+        sections: Each as `bundler.sections.encode_section` gives it, or in parts.
+        is_clear: Whether *outside* is of a clear bundle.
+        is_padded: Whether the bundle gets one of few sizes; not if it is clear.
+    """
+    digest, size = sha256(), 0
+    for part in sections:
+        digest.update(part)
+        size += len(part)
+    draft = Frame(header=header, outside=outside, head=b"", is_clear=is_clear, is_padded=is_padded)
+    head_bytes = len(_signed(outside, signing, bytes(32)))
+    digest.update(_padding(draft, head_bytes + size))
+    head = _signed(outside, signing, digest.digest())
+    return Frame(header=header, outside=outside, head=head, is_clear=is_clear, is_padded=is_padded)
+
+
+def remake(frame: Frame, key: bytes, sections: Sequence[bytes]) -> bytearray:
+    """Return the bundle of *frame*.
+
+    Args:
+        frame: From `frame_for`.
+        key: The content key that its stanza holds; not looked at if it is clear.
+        sections: The same as then.
+
+    Raises:
+        LimitError: it is too big for any reader.
+    """
+    size = len(frame.head) + sum(map(len, sections))
+    parts = (frame.head, *sections, _padding(frame, size))
+    content_bytes = sum(map(len, parts))
+    inner = content_bytes if frame.is_clear else stream.encrypted_bytes(content_bytes)
+    total = sealed_bytes(frame.outside, inner)
+    if total > DEFAULT_LIMITS.bundle_bytes:
+        raise LimitError(f"a bundle of {total} bytes is too big: pack fewer sections")
+    outside = frame.outside + items.bytes_head(inner)
+    if frame.is_clear:
+        return bytearray(b"".join((outside, *parts)))
+    sealed = bytearray(total)
+    sealed[: len(outside)] = outside
+    content = memoryview(b"".join(parts))
+    stream.encrypt_into(stream_key(key, frame.header), content, memoryview(sealed)[len(outside) :])
+    return sealed
+
+
+def _padding(frame: Frame, content_bytes: int) -> bytes:
+    if not frame.is_padded or frame.is_clear:
+        return b""
+    return padding(content_bytes, lambda size: full_bytes(frame.outside, size))
+
+
+def _signed(outside: bytes, signing: Signing, sections_digest: bytes) -> bytes:
+    recipients = [bytes.fromhex(node_id(signing.recipient))]
+    payload = payload_over(outside, signing.stamp, recipients, sections_digest)
+    author = signing.key.public_key().public_bytes_raw()
+    return cose.sign(signing.key, kid=bytes.fromhex(node_id(author)), payload=payload).to_bytes()

@@ -1,0 +1,62 @@
+"""Bringing a ledger file and its packs together again, after a crash or a loss.
+
+A pack may be there without its rows: the power went in between, or somebody put the folder back, or
+an older copy of the ledger file. Rows may be there without their pack, or name what was altered.
+"""
+
+from collections.abc import Iterable
+
+from ledger.pack_file import pack_names, spans, sweep
+from ledger.store import Store
+
+
+def adopt(store: Store) -> None:
+    """Take in packs that no row names, and let go of rows whose pack is gone.
+
+    Raises:
+        BusyError: another process held the file for too long.
+        DamagedError: the disk said no.
+    """
+    blobs = store.blobs
+    sweep(blobs.folder)
+    there = pack_names(blobs.folder)
+    for pack in sorted(there - blobs.packs().keys()):
+        found = list(spans(blobs.folder, pack, blobs.keys))
+        with store.transaction():
+            if found and pack not in blobs.packs():
+                blobs.note_pack(pack, found)
+    if not blobs.packs().keys() <= there:
+        _let_go(store)
+
+
+def forget(store: Store, digests: Iterable[bytes]) -> None:
+    """Take chunks for missing that are damaged, so that others send them again.
+
+    Raises:
+        BusyError: another process held the file for too long.
+        DamagedError: the disk said no.
+    """
+    forget_named(store, map(store.blobs.keys.name, digests))
+
+
+def forget_named(store: Store, names: Iterable[bytes]) -> None:
+    """Do as `forget` does with chunks of which only the names are known (`BlobKeys.name`).
+
+    Raises:
+        BusyError: another process held the file for too long.
+        DamagedError: the disk said no.
+    """
+    with store.transaction():
+        for name in names:
+            store.run("DELETE FROM blob WHERE name = ?", name)
+        store.file_entries.look_again()
+
+
+def _let_go(store: Store) -> None:
+    with store.transaction():
+        there = pack_names(store.blobs.folder)
+        for pack, number in store.blobs.packs().items():
+            if pack not in there:
+                store.run("DELETE FROM blob WHERE pack = ?", number)
+                store.run("DELETE FROM pack WHERE id = ?", number)
+        store.file_entries.look_again()

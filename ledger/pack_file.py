@@ -1,0 +1,193 @@
+"""Packs as files: writing one so that it is there or not, reading from it (docs/format.md 9.5).
+
+With `ledger.store_file` all I/O of this room.
+"""
+
+import errno
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ledger.blob import Chunk
+from ledger.blob_pack import (
+    HEAD_BYTES,
+    MAGIC,
+    PACK_NAME_BYTES,
+    RECORD_HEAD_BYTES,
+    SALT_BYTES,
+    BlobKeys,
+    Span,
+    next_span,
+)
+from ledger.errors import AlteredError, DamagedError
+from ledger.keys import Entropy
+
+_PACK = re.compile(r"[0-9a-f]{16}\.pack")
+_DRAFT = re.compile(r"\.[0-9a-f]{16}\.tmp")
+_BUFFER_BYTES = 256 << 10
+
+
+class PackWriter:
+    """A pack being written, under a name that nobody looks for until `publish`."""
+
+    def __init__(self, folder: Path, keys: BlobKeys, entropy: Entropy) -> None:
+        """Begin one in *folder*; a pack's name and key come from *entropy*.
+
+        Raises:
+            DamagedError: the disk said no.
+        """
+        salt = entropy(SALT_BYTES)
+        self.name = salt[:PACK_NAME_BYTES]
+        self.path = _path(folder, self.name)
+        self._draft = folder / f".{self.name.hex()}.tmp"
+        self._key = keys.pack(salt)
+        with _disk_errors(folder):
+            _make_folder(folder)
+            if self.path.exists():
+                raise FileExistsError(errno.EEXIST, "it is there already", str(self.path))
+            self._file = open(  # noqa: SIM115 -- a mode; `close` closes it
+                self._draft, "xb", buffering=_BUFFER_BYTES, opener=_opener
+            )
+            fcntl.flock(self._file, fcntl.LOCK_EX)  # what nobody holds any more is swept
+            self.size_bytes = self._file.write(MAGIC + salt)
+
+    def add(self, name: bytes, chunk: Chunk) -> Span:
+        """Append a chunk; return where it lies.
+
+        Raises:
+            DamagedError: the disk said no.
+        """
+        offset = self.size_bytes
+        with _disk_errors(self.path):
+            for part in self._key.seal(offset, name, chunk):
+                self.size_bytes += self._file.write(part)
+        return Span(name, offset, self.size_bytes - offset, chunk.size)
+
+    def sync(self) -> None:
+        """Wait until all that was added is durable.
+
+        Raises:
+            DamagedError: the disk said no.
+        """
+        with _disk_errors(self.path):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+    def publish(self) -> None:
+        """Give the pack its name, durably; after `sync`.
+
+        Raises:
+            DamagedError: the disk said no.
+        """
+        with _disk_errors(self.path):
+            self._draft.rename(self.path)
+            _sync_folder(self.path.parent)
+
+    def close(self) -> None:
+        """Let go of the file; what was not published is gone."""
+        with suppress(OSError):  # a full disk says again that it is full
+            self._file.close()
+        self._draft.unlink(missing_ok=True)
+
+
+def pack_names(folder: Path) -> set[bytes]:
+    """Return the names of the packs in *folder*; none if it is not there.
+
+    Raises:
+        DamagedError: it cannot be read.
+    """
+    found = (path.name for path in _inside(folder) if _PACK.fullmatch(path.name))
+    return {bytes.fromhex(name.removesuffix(".pack")) for name in found}
+
+
+def sweep(folder: Path) -> None:
+    """Remove what processes that are no more have left unfinished.
+
+    Raises:
+        DamagedError: the disk said no.
+    """
+    for path in _inside(folder):
+        if not _DRAFT.fullmatch(path.name):
+            continue
+        with _disk_errors(path), suppress(FileNotFoundError), path.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue  # somebody is writing it
+            path.unlink(missing_ok=True)
+
+
+def read_record(folder: Path, pack: bytes, keys: BlobKeys, span: Span, digest: bytes) -> Chunk:
+    """Return the chunk at *span* of the pack called *pack*. Any thread may.
+
+    Raises:
+        AlteredError: it is not what was written there.
+        DamagedError: the pack is gone, or cannot be read.
+    """
+    path = _path(folder, pack)
+    with _disk_errors(path), path.open("rb", buffering=0) as file:
+        salt = file.read(HEAD_BYTES)[len(MAGIC) :]
+        record = os.pread(file.fileno(), span.length, span.offset)
+    return keys.pack(salt).open(span.offset, record, digest)
+
+
+def spans(folder: Path, pack: bytes, keys: BlobKeys) -> Iterator[Span]:
+    """Yield where the records lie that are in a pack and open, up to the first that is none.
+
+    Raises:
+        DamagedError: it cannot be read.
+    """
+    path = _path(folder, pack)
+    with _disk_errors(path), path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+        if len(head) < HEAD_BYTES or not head.startswith(MAGIC):
+            return
+        key = keys.pack(head[len(MAGIC) :])
+        offset = HEAD_BYTES
+        while (span := next_span(head := file.read(RECORD_HEAD_BYTES), offset)) is not None:
+            record = head + file.read(span.length - RECORD_HEAD_BYTES)
+            try:
+                key.open(offset, record, b"")
+            except AlteredError:
+                return
+            yield span
+            offset += span.length
+
+
+def _opener(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        folder.mkdir(mode=0o700, exist_ok=True)
+        _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _inside(folder: Path) -> list[Path]:
+    with _disk_errors(folder):
+        return list(folder.iterdir()) if folder.is_dir() else []
+
+
+def _path(folder: Path, pack: bytes) -> Path:
+    return folder / f"{pack.hex()}.pack"
+
+
+@contextmanager
+def _disk_errors(path: Path) -> Iterator[None]:
+    """Turn what the disk says into our error."""
+    try:
+        yield
+    except OSError as error:
+        raise DamagedError(f"{path}: {error.strerror or error}") from error

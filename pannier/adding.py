@@ -1,0 +1,266 @@
+"""Taking files into a ledger: what `pannier add` does.
+
+Contents go into a pack, which is durable before the entries that name them are written. Each file
+is read once; hashing and compressing run beside the reading, a few chunks in memory at a time.
+"""
+
+import os
+import stat
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from ledger import views
+from ledger.adopt import adopt
+from ledger.append import Draft
+from ledger.blob import Chunk, chunk_of
+from ledger.file_payload import FILE_KIND, MAX_FILE_BYTES, file_of
+from ledger.members import may_write, members
+from ledger.store import Store
+from ledger.store_blobs import Packing
+from pannier import ledgers
+from pannier.errors import UsageError
+from pannier.files import (
+    SMALL_BYTES,
+    WORKERS,
+    Skipped,
+    Version,
+    ahead,
+    chunk_spans,
+    version_of,
+    versions,
+)
+from pannier.node import Node
+from pannier.scan import Found, scan
+
+# What is written in one transaction.
+_MAX_DRAFTS = 4096
+_MAX_DRAFT_BYTES = 4 << 20
+_ATTEMPTS = 3
+# Without O_NONBLOCK, opening what became a FIFO waits for a writer that never comes.
+_OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+_STALE = "an older version than the ledger's, which `pannier checkout` brings"
+_CHANGING = "it changed while it was read: add it again when nobody writes to it"
+
+
+@dataclass(slots=True)
+class Added:
+    """What came of adding so far.
+
+    Attributes:
+        files: How many were put.
+        size_bytes: All of those together.
+        unchanged: How many are as the ledger says.
+        skipped: How many were left out.
+    """
+
+    files: int = 0
+    size_bytes: int = 0
+    unchanged: int = 0
+    skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """The end of a file, whose chunks came before it.
+
+    Attributes:
+        found: Which file.
+        facts: What it was, before and after it was read.
+    """
+
+    found: Found
+    facts: os.stat_result
+
+
+class _Again:
+    """What was read of a file does not count: it changed, and is read once more."""
+
+
+class _Unchanged:
+    """A file that is as the ledger says."""
+
+
+_Step = Chunk | Future[Chunk] | _End | _Again | _Unchanged | Skipped
+
+
+class Adding:
+    """One run of `pannier add`."""
+
+    def __init__(self, node: Node, store: Store, *, reread: bool = False) -> None:
+        """Add to *store*.
+
+        Args:
+            node: Who adds.
+            store: The ledger.
+            reread: Whether to read files, too, that have the size and time that the ledger knows.
+        """
+        self.added = Added()
+        self._node = node
+        self._store = store
+        self._reread = reread
+        self._digests: list[bytes] = []
+        self._drafts: list[Draft] = []
+        self._draft_bytes = 0
+
+    def run(self, paths: Sequence[Path | str], prefix: str = "") -> Iterator[Skipped | int]:
+        """Add all files below *paths*; yield what is left out, and bytes as they are taken.
+
+        Args:
+            paths: Files and folders.
+            prefix: What comes before their names.
+
+        Raises:
+            UsageError: this node may not write to the ledger.
+            LedgerError: the ledger cannot be written; what was said to be put stays.
+        """
+        node, store = self._node, self._store
+        if not may_write(members(store), node.author.public):
+            raise UsageError(
+                f"you may read the ledger {store.genesis.name} but not write to it: "
+                "ask one of its admins for `ledger share`"
+            )
+        adopt(store)
+        with ThreadPoolExecutor(WORKERS) as pool:
+            steps = ahead(self._steps(scan(paths, prefix, home=node.home.path), pool))
+            more = True
+            while more:
+                with store.blobs.packing(node.entropy) as pack:
+                    more = yield from self._fill(pack, steps)
+                    self._commit(pack)
+
+    # -- reading ------------------------------------------------------------------------------
+
+    def _steps(self, files: Iterable[Found | Skipped], pool: Executor) -> Iterator[_Step]:
+        for found in files:
+            if isinstance(found, Skipped):
+                yield found
+                continue
+            try:
+                yield from self._read(found, pool)
+            except OSError as error:
+                yield Skipped(str(found.path), error.strerror or str(error))
+
+    def _read(self, found: Found, pool: Executor) -> Iterator[_Step]:
+        """Give the chunks of a file and its end, unless there is no need to read it."""
+        for _ in range(_ATTEMPTS):
+            descriptor = os.open(found.path, _OPEN)
+            with open(descriptor, "rb") as file:  # noqa: PTH123 -- a descriptor
+                facts = os.fstat(descriptor)
+                verdict = self._verdict(found, facts)
+                if verdict is not None:
+                    yield verdict
+                    return
+                yield from _chunks(file, facts.st_size, pool)
+                if _is_same(facts, os.fstat(descriptor)):
+                    yield _End(found, facts)
+                    return
+            yield _Again()
+        yield Skipped(str(found.path), _CHANGING)
+
+    def _verdict(self, found: Found, facts: os.stat_result) -> _Unchanged | Skipped | None:
+        """Return why a file need not be read, judged by its size and time; None if it must."""
+        if not stat.S_ISREG(facts.st_mode):
+            return Skipped(str(found.path), "no regular file")
+        if facts.st_size > MAX_FILE_BYTES:
+            return Skipped(
+                str(found.path),
+                f"{facts.st_size:,} bytes; an entry names at most {MAX_FILE_BYTES:,}: split it",
+            )
+        if self._reread:
+            return None
+        known = [version_of(head) for head in views.heads(self._store, found.thing)]
+        if any(one and _looks_like(one, facts) for one in known):
+            is_here = all(one is None or self._is_here(one) for one in known)
+            return _Unchanged() if is_here else None
+        if known and any(_looks_like(one, facts) for one in versions(self._store, found.thing)):
+            return Skipped(str(found.path), _STALE)
+        return None
+
+    def _is_here(self, version: Version) -> bool:
+        digests = set(version.file.digests)
+        return self._store.blobs.held(digests) == digests
+
+    # -- writing ------------------------------------------------------------------------------
+
+    def _fill(self, pack: Packing, steps: Iterator[_Step]) -> Generator[Skipped | int, None, bool]:
+        """Take steps until it is time to write; return whether there may be more."""
+        for step in steps:
+            match step:
+                case Skipped():
+                    self.added.skipped += 1
+                    self._digests.clear()
+                    yield step
+                case _Again():
+                    self._digests.clear()
+                case _Unchanged():
+                    self.added.unchanged += 1
+                case _End():
+                    self._end(step)
+                case _:
+                    chunk = step.result() if isinstance(step, Future) else step
+                    pack.add(chunk)
+                    self._digests.append(chunk.digest)
+                    yield chunk.size
+            if pack.is_full or self._is_much():
+                return True
+        return False
+
+    def _is_much(self) -> bool:
+        return len(self._drafts) >= _MAX_DRAFTS or self._draft_bytes >= _MAX_DRAFT_BYTES
+
+    def _end(self, end: _End) -> None:
+        """Say what a file is, unless the ledger says so."""
+        facts, thing = end.facts, end.found.thing
+        file = file_of(facts.st_size, self._digests, executable=_is_executable(facts))
+        self._digests.clear()
+        heads = views.heads(self._store, thing)
+        known = [version_of(head) for head in heads]
+        if any(one is not None and one.file == file for one in known):
+            self.added.unchanged += 1
+            return
+        payload = file.to_payload()
+        self._drafts.append(Draft(thing, payload, _time_us(facts), FILE_KIND))
+        self._draft_bytes += len(payload)
+        self.added.files += 1
+        self.added.size_bytes += file.size
+
+    def _commit(self, pack: Packing) -> None:
+        """Make contents durable, then in one transaction all that says so."""
+        pack.sync()
+        with self._store.transaction():
+            pack.keep()
+            ledgers.put(self._node, self._store, self._drafts)
+        self._drafts.clear()
+        self._draft_bytes = 0
+
+
+def _chunks(file: IO[bytes], size: int, pool: Executor) -> Iterator[Chunk | Future[Chunk]]:
+    """Yield the chunks of a file of *size* bytes; fewer if it has become shorter."""
+    for _, count in chunk_spans(size):
+        content = file.read(count)
+        if not content:
+            return
+        yield chunk_of(content) if count <= SMALL_BYTES else pool.submit(chunk_of, content)
+
+
+def _is_same(before: os.stat_result, after: os.stat_result) -> bool:
+    return (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
+
+
+def _looks_like(version: Version, facts: os.stat_result) -> bool:
+    return (version.file.size, version.time_us, version.file.is_executable) == (
+        facts.st_size,
+        _time_us(facts),
+        _is_executable(facts),
+    )
+
+
+def _is_executable(facts: os.stat_result) -> bool:
+    return bool(facts.st_mode & stat.S_IXUSR)
+
+
+def _time_us(facts: os.stat_result) -> int:
+    return facts.st_mtime_ns // 1000

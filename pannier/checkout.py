@@ -1,0 +1,283 @@
+"""Bringing the files of a ledger into a folder: what `pannier checkout` does.
+
+A file is there whole or not at all. What somebody else put there, or changed, is left alone.
+"""
+
+import stat
+from collections.abc import Collection, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from ledger import views
+from ledger.adopt import adopt
+from ledger.errors import LedgerError, MalformedError
+from ledger.file_payload import FilePayload
+from ledger.store import Store
+from ledger.store_blobs import Place
+from pannier.errors import PannierError
+from pannier.files import (
+    SMALL_BYTES,
+    WORKERS,
+    Skipped,
+    Version,
+    ahead,
+    chunk_spans,
+    lacking_bytes,
+    unsafe_name,
+    version_of,
+    versions,
+)
+from pannier.target_folder import Existing, TargetFolder
+
+# What is made durable together.
+_MAX_PENDING_FILES = 256
+_MAX_PENDING_BYTES = 64 << 20
+_OTHER = "its content there is none that the ledger knows: move it away, or take --force"
+_CHANGED = "it was changed meanwhile"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckoutOptions:
+    """How to check out.
+
+    Attributes:
+        force: Whether to replace files whose content the ledger does not know.
+        delete: Whether to remove files that the ledger says are deleted.
+        reread: Whether to read files, too, that have the right size and time.
+        windows: Whether names are for that system, which takes fewer.
+    """
+
+    force: bool = False
+    delete: bool = False
+    reread: bool = False
+    windows: bool = False
+
+
+@dataclass(slots=True)
+class CheckedOut:
+    """What came of checking out so far.
+
+    Attributes:
+        files: How many were written.
+        size_bytes: All of those together.
+        same: How many were there already.
+        removed: How many were removed.
+        skipped: How many are not as the ledger says.
+        conflicts: Of how many there are several versions, of which one was taken.
+    """
+
+    files: int = 0
+    size_bytes: int = 0
+    same: int = 0
+    removed: int = 0
+    skipped: int = 0
+    conflicts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A file that is written but has another name.
+
+    Attributes:
+        thing: Its path.
+        draft: Where it is.
+        size: Bytes.
+        existing: What it is to replace.
+    """
+
+    thing: str
+    draft: str
+    size: int
+    existing: Existing | None
+
+
+class Checkout:
+    """One run of `pannier checkout`."""
+
+    def __init__(self, store: Store, folder: Path, options: CheckoutOptions) -> None:
+        """Check out from *store* into *folder*, which is made where it is not there.
+
+        Raises:
+            PannierError: there cannot be such a folder.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._folder = TargetFolder(folder)
+        except OSError as error:
+            raise PannierError(f"cannot use {folder}: {error.strerror}") from error
+        self.done = CheckedOut()
+        self._store = store
+        self._options = options
+        self._pending: list[_Pending] = []
+        self._pending_bytes = 0
+
+    def run(self, prefix: str = "") -> Iterator[Skipped | int]:
+        """Bring all files; yield those that are left as they are, and bytes as they are written.
+
+        Args:
+            prefix: Only this file, or those below this folder; empty: all.
+
+        Raises:
+            LedgerError: the ledger cannot be read.
+        """
+        adopt(self._store)
+        with ThreadPoolExecutor(WORKERS) as pool:
+            try:
+                for thing in self._things(prefix.rstrip("/")):
+                    yield from self._tell(thing, self._bring(thing, pool))
+                    if self._is_much():
+                        yield from self._finish()
+                yield from self._finish()
+            finally:
+                for one in self._pending:
+                    self._folder.remove(one.draft)
+
+    def _things(self, prefix: str) -> Iterator[str]:
+        for thing in views.things(self._store, prefix):
+            if not prefix or thing == prefix or thing.startswith(f"{prefix}/"):
+                yield thing
+
+    def _tell(self, thing: str, steps: Iterator[Skipped | int]) -> Iterator[Skipped | int]:
+        """Pass on *steps*; what goes wrong is about this file alone."""
+        try:
+            for step in steps:
+                self.done.skipped += isinstance(step, Skipped)
+                yield step
+        except (OSError, LedgerError) as error:
+            self.done.skipped += 1
+            why = error.strerror if isinstance(error, OSError) else None
+            yield Skipped(thing, why or str(error))
+
+    # -- one file -----------------------------------------------------------------------------
+
+    def _bring(self, thing: str, pool: Executor) -> Iterator[Skipped | int]:
+        heads = views.heads(self._store, thing)
+        version = version_of(heads[0])
+        if version is None and not (self._options.delete and heads[0].deleted):
+            return
+        why = unsafe_name(thing, windows=self._options.windows)
+        if why is None:
+            existing = self._folder.look(thing)
+            if version is None:
+                why = self._remove(thing, existing)
+            elif not self._is_there(thing, version, existing):
+                why = self._obstacle(thing, existing)
+                places = {} if why else self._store.blobs.find(set(version.file.digests))
+                why = why or _shortfall(version.file, places)
+                if why is None:
+                    self.done.conflicts += len(heads) > 1
+                    content = self._content(version.file, places, pool)
+                    yield from self._write(thing, version, existing, content)
+        if why is not None:
+            yield Skipped(thing, why)
+
+    def _is_there(self, thing: str, version: Version, existing: Existing | None) -> bool:
+        """Whether there is nothing to do."""
+        file = version.file
+        if existing is None or not existing.is_file:
+            return False
+        if (existing.size, existing.is_executable) != (file.size, file.is_executable):
+            return False
+        looks_so = existing.time_us == version.time_us and not self._options.reread
+        is_there = looks_so or self._digests(thing, existing.size) == file.digests
+        self.done.same += is_there
+        return is_there
+
+    def _obstacle(self, thing: str, existing: Existing | None) -> str | None:
+        """Return why nothing can take the place of what is there."""
+        if existing is not None:
+            if not existing.is_file and not (self._options.force and stat.S_ISLNK(existing.mode)):
+                return "something that is no file is there: move it away"
+            if not self._options.force and not self._is_known(thing, existing):
+                return _OTHER
+        return None
+
+    def _is_known(self, thing: str, existing: Existing) -> bool:
+        """Whether what is there is a version that the ledger has: nothing is lost with it."""
+        fitting = {
+            one.file.digests
+            for one in versions(self._store, thing)
+            if one.file.size == existing.size
+        }
+        return bool(fitting) and self._digests(thing, existing.size) in fitting
+
+    def _digests(self, thing: str, size: int) -> tuple[bytes, ...]:
+        """Return the digests of the chunks of the file that is there."""
+        with self._folder.opened(thing) as file:
+            return tuple(sha256(file.read(count)).digest() for _, count in chunk_spans(size))
+
+    def _remove(self, thing: str, existing: Existing | None) -> str | None:
+        """Remove what was deleted, and folders that are empty then; return why not."""
+        if existing is None or not any(True for _ in versions(self._store, thing)):
+            return None
+        if not existing.is_file or not self._is_known(thing, existing):
+            return f"deleted in the ledger, but {_OTHER}"
+        self._folder.remove(thing)
+        self.done.removed += 1
+        parts = thing.split("/")
+        for end in range(len(parts) - 1, 0, -1):
+            self._folder.remove_folder("/".join(parts[:end]))
+        return None
+
+    def _write(
+        self, thing: str, version: Version, existing: Existing | None, content: Iterator[bytes]
+    ) -> Iterator[int]:
+        file = version.file
+        mode = stat.S_IFREG | (stat.S_IXUSR if file.is_executable else 0)
+        target = Existing(mode, file.size, version.time_us)
+        with self._folder.draft(thing, target) as (draft, target_file):
+            for piece in content:
+                yield target_file.write(piece)
+        self._pending.append(_Pending(thing, draft, file.size, existing))
+        self._pending_bytes += file.size
+
+    def _content(
+        self, file: FilePayload, places: dict[bytes, Place], pool: Executor
+    ) -> Iterator[bytes]:
+        pairs = zip(file.digests, file.sizes(), strict=True)
+        if file.size <= SMALL_BYTES:
+            for digest, size in pairs:
+                yield self._piece(places[digest], digest, size)
+            return
+        started: Iterator[Future[bytes]] = (
+            pool.submit(self._piece, places[digest], digest, size) for digest, size in pairs
+        )
+        for one in ahead(started):
+            yield one.result()
+
+    def _piece(self, place: Place, digest: bytes, size: int) -> bytes:
+        content = self._store.blobs.read_at(place, digest).content()
+        if len(content) != size:
+            raise MalformedError("its author names contents that do not have its size")
+        return content
+
+    # -- many files ---------------------------------------------------------------------------
+
+    def _is_much(self) -> bool:
+        return len(self._pending) >= _MAX_PENDING_FILES or self._pending_bytes >= _MAX_PENDING_BYTES
+
+    def _finish(self) -> Iterator[Skipped | int]:
+        """Make what is pending durable, and give it its names."""
+        self._folder.sync([one.draft for one in self._pending])
+        while self._pending:
+            one = self._pending[-1]
+            yield from self._tell(one.thing, self._put_in_place(one))
+            self._pending.pop()
+        self._pending_bytes = 0
+
+    def _put_in_place(self, one: _Pending) -> Iterator[Skipped | int]:
+        if self._folder.look(one.thing) != one.existing:
+            self._folder.remove(one.draft)
+            yield Skipped(one.thing, _CHANGED)
+            return
+        self._folder.rename(one.draft, one.thing)
+        self.done.files += 1
+        self.done.size_bytes += one.size
+
+
+def _shortfall(file: FilePayload, held: Collection[bytes]) -> str | None:
+    """Return what of *file* is not here; None if all is."""
+    lacking = lacking_bytes(file, held)
+    return f"{lacking:,} of its {file.size:,} bytes are not here yet" if lacking else None

@@ -1,0 +1,120 @@
+"""``pannier add`` and ``checkout``: whole files, into a ledger and out of it."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from ledger.store import Store
+from pannier import ledgers
+from pannier.adding import Adding
+from pannier.checkout import Checkout, CheckoutOptions
+from pannier.cli.session import (
+    choose_ledger,
+    home_option,
+    ledger_option,
+    open_node,
+    plural,
+    progress,
+    visible,
+)
+from pannier.errors import PartlyDoneError
+from pannier.files import Skipped
+from pannier.node import Node
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--as", "prefix", metavar="PREFIX", default="", help="Put PREFIX/ before the names.")
+@click.option("--reread", is_flag=True, help="Read files, too, whose size and time are known.")
+@ledger_option
+@home_option
+def add(
+    paths: tuple[str, ...], prefix: str, reread: bool, ledger: str | None, home: str | None
+) -> None:
+    """Put files into a ledger, and all files in the folders that you name.
+
+    \b
+    Examples:  pannier add photos
+               pannier add report.pdf --as 2026
+               pannier add /data/maps/. --as maps
+    Each file is a thing, called as it lies in the folder that you name: photos/2026/7.jpg.
+    Of PATH/. the folder's own name is left out. Files that have the size and the time of
+    change that the ledger knows are taken as unchanged; --reread looks into them. Links,
+    devices and what cannot be read are named and left out; the exit status is then 3.
+    """
+    with open_node(home) as node:
+        store = _ledger_to_add_to(node, ledger)
+        adding = Adding(node, store, reread=reread)
+        _show(progress(adding.run(paths, prefix), "Adding", None))
+        done = adding.added
+        unchanged = f", {done.unchanged:,} unchanged" if done.unchanged else ""
+        click.echo(
+            f"{plural(done.files, 'file')}, {done.size_bytes:,} bytes, put into "
+            f"{store.genesis.name}{unchanged}."
+        )
+    if done.skipped:
+        raise PartlyDoneError(f"{plural(done.skipped, 'path')} left out, as said above")
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
+@click.argument("prefix", default="")
+@click.option("--force", is_flag=True, help="Replace files, too, whose content is not known.")
+@click.option("--delete", is_flag=True, help="Remove files that are deleted in the ledger.")
+@click.option("--reread", is_flag=True, help="Read files, too, that have the right size and time.")
+@ledger_option
+@home_option
+def checkout(
+    folder: Path,
+    prefix: str,
+    force: bool,
+    delete: bool,
+    reread: bool,
+    ledger: str | None,
+    home: str | None,
+) -> None:
+    """Bring the files of a ledger into DIR, or those whose names begin with PREFIX.
+
+    \b
+    Examples:  pannier checkout ~/farm
+               pannier checkout ~/farm photos/2026 --delete
+    Older versions in DIR are replaced; what the ledger never knew is named and left alone,
+    but for --force. So is a file of which not everything has arrived; the exit status is
+    then 3.
+    """
+    options = CheckoutOptions(force=force, delete=delete, reread=reread, windows=os.name == "nt")
+    with open_node(home) as node:
+        store = choose_ledger(node, ledger)
+        run = Checkout(store, folder, options)
+        _show(progress(run.run(prefix), "Checking out", None))
+    done = run.done
+    rest = [
+        f"{done.same:,} there already" if done.same else "",
+        f"{done.removed:,} removed" if done.removed else "",
+        f"{done.conflicts:,} of several versions in conflict, see `pannier log`"
+        if done.conflicts
+        else "",
+    ]
+    said = "".join(f", {one}" for one in rest if one)
+    click.echo(
+        f"{plural(done.files, 'file')}, {done.size_bytes:,} bytes, in {visible(str(folder))}{said}."
+    )
+    if done.skipped:
+        raise PartlyDoneError(f"{plural(done.skipped, 'file')} left as before, as said above")
+
+
+def _ledger_to_add_to(node: Node, name: str | None) -> Store:
+    """Return the ledger; the first files of a node make its first one, as a put does."""
+    if name is None and not any(True for _ in node.ledgers()):
+        store = ledgers.new_ledger(node, node.card.name)
+        click.echo(f"Made the ledger {store.genesis.name}.")
+        return store
+    return choose_ledger(node, name)
+
+
+def _show(steps: Iterator[Skipped | int]) -> None:
+    for step in steps:
+        if isinstance(step, Skipped):
+            click.echo(f"{visible(step.path)}: {visible(step.why)}", err=True)

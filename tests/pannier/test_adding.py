@@ -1,0 +1,322 @@
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ledger.blob import CHUNK_BYTES, Chunk, chunk_of
+from ledger.errors import DamagedError
+from ledger.file_payload import MAX_FILE_BYTES
+from ledger.views import heads
+from pannier import adding, ledgers
+from pannier.errors import UsageError
+from pannier.node import Node
+from pannier.scan import Found
+from tests.cli.computers import exchange, new_computer, new_pair, new_sharers
+from tests.pannier.folders import (
+    TIME_US,
+    add,
+    delete,
+    files_in,
+    put_file,
+    store_of,
+    without_privileges,
+    write,
+)
+
+NOISE = os.urandom(2 * CHUNK_BYTES + 5000)
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Node]:
+    with new_computer(tmp_path, "farm").node() as node:
+        ledgers.new_ledger(node, "weather")
+        yield node
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    write(folder / "a", b"one")
+    write(folder / "b" / "noise", NOISE)
+    write(folder / "run", b"#!/bin/sh\n" * 30_000, mode=0o755)
+    write(folder / "empty", b"")
+    return folder
+
+
+def content_of(node: Node, thing: str) -> bytes:
+    store = store_of(node)
+    file = files_in(store)[thing]
+    return b"".join(store.blobs.read(digest).content() for digest in file.digests)
+
+
+def count(node: Node) -> int:
+    return sum(log.size for log in store_of(node).logs())
+
+
+class TestAdd:
+    def test_puts_names_contents_times_and_flags(self, node: Node, photos: Path) -> None:
+        added, skipped = add(node, photos)
+        assert (added.files, added.unchanged, skipped) == (4, 0, {})
+        assert added.size_bytes == sum(
+            path.stat().st_size for path in photos.rglob("*") if path.is_file()
+        )
+        files = files_in(store_of(node))
+        assert files.keys() == {"photos/a", "photos/b/noise", "photos/run", "photos/empty"}
+        assert [one for one, file in files.items() if file.is_executable] == ["photos/run"]
+        for thing in files:
+            assert content_of(node, thing) == (photos.parent / thing).read_bytes()
+            (head,) = heads(store_of(node), thing)
+            assert (head.entry.time_us, head.entry.kind) == (TIME_US, "file")
+        (log,) = store_of(node).logs()
+        assert store_of(node).files_complete(log) == 4
+
+    def test_of_what_is_unchanged_puts_nothing_and_reads_nothing(
+        self, node: Node, photos: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        add(node, photos)
+        monkeypatch.setattr(adding, "chunk_of", _refuse)
+        added, _ = add(node, photos)
+        assert (added.files, added.unchanged) == (0, 4)
+        assert count(node) == 4
+
+    def test_of_what_has_another_time_but_the_same_content_puts_nothing(
+        self, node: Node, photos: Path
+    ) -> None:
+        add(node, photos)
+        write(photos / "a", b"one", time_us=TIME_US + 5)
+        added, _ = add(node, photos)
+        assert (added.files, added.unchanged, count(node)) == (0, 4, 4)
+
+    def test_of_what_changed_puts_the_new_content(self, node: Node, photos: Path) -> None:
+        add(node, photos)
+        write(photos / "a", b"two", time_us=TIME_US + 5)
+        (photos / "run").chmod(0o644)
+        assert add(node, photos)[0].files == 2
+        assert content_of(node, "photos/a") == b"two"
+        assert not files_in(store_of(node))["photos/run"].is_executable
+
+    def test_looks_into_files_that_only_look_unchanged_where_it_is_told_to(
+        self, node: Node, photos: Path
+    ) -> None:
+        add(node, photos)
+        write(photos / "a", b"eno")
+        assert add(node, photos)[0].files == 0
+        assert add(node, photos, reread=True)[0].files == 1
+        assert content_of(node, "photos/a") == b"eno"
+
+    def test_does_not_take_an_older_version_for_news(self, node: Node, photos: Path) -> None:
+        add(node, photos)
+        put_file(node, "photos/a", b"newer, from elsewhere", time_us=TIME_US + 9)
+        delete(node, "photos/empty")
+        added, skipped = add(node, photos)
+        assert (added.files, added.unchanged) == (0, 2)
+        assert skipped.keys() == {str(photos / "a"), str(photos / "empty")}
+        assert "older version" in skipped[str(photos / "a")]
+        assert content_of(node, "photos/a") == b"newer, from elsewhere"
+
+    def test_keeps_contents_that_were_lost_here(self, node: Node, photos: Path) -> None:
+        add(node, photos)
+        for pack in store_of(node).blobs.folder.iterdir():
+            pack.unlink()
+        added, _ = add(node, photos)
+        assert (added.files, added.unchanged, count(node)) == (0, 4, 4)
+        assert content_of(node, "photos/b/noise") == NOISE
+
+    def test_settles_a_conflict_only_by_what_is_new(self, tmp_path: Path) -> None:
+        farm, home = new_sharers(tmp_path)
+        exchange(tmp_path / "stick", farm, home, farm)
+        for computer, text in ((farm, b"ours"), (home, b"theirs")):
+            with computer.node() as node:
+                add(node, write(tmp_path / computer.home.name / "f" / "x", text), prefix="f")
+        exchange(tmp_path / "stick", farm, home, farm)
+        with farm.node() as node:
+            assert len(heads(store_of(node), "f/x")) == 2
+            mine = tmp_path / "farm" / "f" / "x"
+            assert add(node, mine, prefix="f")[0].unchanged == 1
+            assert len(heads(store_of(node), "f/x")) == 2
+            assert add(node, write(mine, b"both", time_us=TIME_US + 1), prefix="f")[0].files == 1
+            assert len(heads(store_of(node), "f/x")) == 1
+
+    def test_many_small_files_are_many_transactions(
+        self, node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(adding, "_MAX_DRAFTS", 10)
+        for number in range(35):
+            write(tmp_path / "many" / str(number), b"%d" % number)
+        assert add(node, tmp_path / "many")[0].files == 35
+        assert len(list(store_of(node).blobs.folder.iterdir())) == 4
+        assert content_of(node, "many/34") == b"34"
+
+    def test_who_may_only_read_is_told_before_anything_is_read(self, tmp_path: Path) -> None:
+        farm, home = new_pair(tmp_path)
+        farm.types("put", "x", "1")
+        farm.types("ledger", "share", "home", "--role", "reader")
+        exchange(tmp_path / "stick", farm, home)
+        with home.node() as node, pytest.raises(UsageError, match="read the ledger"):
+            add(node, write(tmp_path / "x", b"x"))
+
+
+class TestBadFiles:
+    def test_what_cannot_be_read_is_named_and_the_rest_is_added(self) -> None:
+        with without_privileges(), tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            with new_computer(folder, "farm").node() as node:
+                ledgers.new_ledger(node, "weather")
+                write(folder / "in" / "good", b"good")
+                write(folder / "in" / "secret", b"secret", mode=0)
+                write(folder / "in" / "closed" / "x", b"x").parent.chmod(0)
+                added, skipped = add(node, folder / "in")
+            (folder / "in" / "closed").chmod(0o700)
+        assert added.files == 1
+        assert {Path(one).name: why for one, why in skipped.items()} == {
+            "secret": "Permission denied",
+            "closed": "Permission denied",
+        }
+
+    @pytest.mark.parametrize("times", [1, 2])
+    def test_what_changes_while_it_is_read_is_read_again(
+        self, node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+    ) -> None:
+        path = write(tmp_path / "log", NOISE)
+        _change_while_reading(monkeypatch, lambda: _append(path, b"more"), times)
+        added, skipped = add(node, path)
+        assert (added.files, skipped) == (1, {})
+        assert content_of(node, "log") == NOISE + b"more" * times
+
+    @pytest.mark.parametrize("how", ["append", "truncate", "rewrite"])
+    def test_what_never_stays_the_same_is_named(
+        self, node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+    ) -> None:
+        path = write(tmp_path / "log", NOISE)
+        change = {
+            "append": lambda: _append(path, b"more"),
+            "truncate": lambda: os.truncate(path, path.stat().st_size - 1),
+            "rewrite": lambda: _rewrite(path),
+        }[how]
+        _change_while_reading(monkeypatch, change, 1000)
+        write(tmp_path / "other", b"stays")
+        added, skipped = add(node, path, tmp_path / "other")
+        assert "changed while it was read" in skipped[str(path)]
+        assert (added.files, list(files_in(store_of(node)))) == (1, ["other"])
+
+    def test_what_becomes_a_fifo_holds_up_nothing(
+        self, node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "file"
+        os.mkfifo(path)
+        monkeypatch.setattr(adding, "scan", lambda *_, **__: iter([Found(path, "file")]))
+        assert add(node, path)[1] == {str(path): "no regular file"}
+
+    def test_what_becomes_a_link_is_not_followed(
+        self, node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = tmp_path / "file"
+        path.symlink_to(write(tmp_path / "secret", b"secret"))
+        monkeypatch.setattr(adding, "scan", lambda *_, **__: iter([Found(path, "file")]))
+        assert add(node, path)[1].keys() == {str(path)}
+        assert count(node) == 0
+
+    def test_what_is_too_large_for_an_entry_is_named_unread(
+        self, node: Node, tmp_path: Path
+    ) -> None:
+        path = write(tmp_path / "huge", b"")
+        os.truncate(path, MAX_FILE_BYTES + 1)
+        assert "split it" in add(node, path)[1][str(path)]
+
+
+class TestCrashes:
+    def test_a_full_disk_puts_nothing_half(
+        self, node: Node, photos: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fsync = os.fsync
+
+        def full(_: int) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(DamagedError, match="No space"):
+            add(node, photos)
+        monkeypatch.setattr(os, "fsync", fsync)
+        assert count(node) == 0
+        assert not list(store_of(node).blobs.folder.iterdir())
+        assert add(node, photos)[0].files == 4
+
+    def test_stopping_between_batches_keeps_what_was_put(
+        self, node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(adding, "_MAX_DRAFTS", 5)
+        for number in range(30):
+            write(tmp_path / "many" / f"{number:02}", b"%d" % number)
+        steps = adding.Adding(node, store_of(node)).run([tmp_path / "many"])
+        for _ in range(12):
+            next(steps)
+        steps.close()  # type: ignore[attr-defined]
+        assert len(files_in(store_of(node))) == 10
+        assert add(node, tmp_path / "many")[0].files == 20
+        assert content_of(node, "many/29") == b"29"
+
+
+def test_memory_does_not_grow_with_the_file(node: Node, tmp_path: Path) -> None:
+    waiting: list[int] = []
+    alive = 0
+
+    class Counted(bytes):
+        def __new__(cls, data: bytes) -> "Counted":
+            nonlocal alive
+            alive += 1
+            waiting.append(alive)
+            return super().__new__(cls, data)
+
+        def __del__(self) -> None:
+            nonlocal alive
+            alive -= 1
+
+    def counted(content: bytes) -> Chunk:
+        chunk = chunk_of(content)
+        return Chunk(chunk.digest, chunk.size, chunk.codec, Counted(chunk.body))
+
+    path = write(tmp_path / "big", b"")
+    os.truncate(path, 64 * CHUNK_BYTES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(adding, "chunk_of", counted)
+        assert add(node, path)[0].files == 1
+    assert len(waiting) == 64
+    assert max(waiting) <= 12
+
+
+def _refuse(_: bytes) -> Chunk:
+    raise AssertionError("a file was read that need not be")
+
+
+def _append(path: Path, more: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(more)
+
+
+def _rewrite(path: Path) -> None:
+    """Write other bytes of the same size; the time moves on, as with any clock."""
+    found = path.stat()
+    with path.open("r+b") as file:
+        file.write(os.urandom(10))
+    os.utime(path, ns=(found.st_mtime_ns, found.st_mtime_ns + 1000))
+
+
+def _change_while_reading(
+    monkeypatch: pytest.MonkeyPatch, change: Callable[[], None], times: int
+) -> None:
+    """Do *change* while a file is read, in each of the first *times* readings."""
+    chunks = adding._chunks
+    left = times
+
+    def changing(*args: object) -> Iterator[object]:
+        nonlocal left
+        steps = chunks(*args)  # type: ignore[arg-type]
+        yield next(steps)
+        if left:
+            left -= 1
+            change()
+        yield from steps
+
+    monkeypatch.setattr(adding, "_chunks", changing)

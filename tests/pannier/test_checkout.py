@@ -1,0 +1,342 @@
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ledger.adopt import adopt
+from ledger.append import Draft
+from ledger.blob import CHUNK_BYTES, chunk_of
+from pannier import checkout, ledgers
+from pannier.checkout import CheckoutOptions
+from pannier.errors import PannierError
+from pannier.node import Node
+from pannier.target_folder import TargetFolder
+from tests.cli.computers import exchange, new_computer, new_sharers
+from tests.pannier.folders import (
+    TIME_US,
+    add,
+    check_out,
+    delete,
+    put_file,
+    store_of,
+    tree,
+    write,
+)
+
+NOISE = os.urandom(2 * CHUNK_BYTES + 5000)
+FORCE = CheckoutOptions(force=True)
+DELETE = CheckoutOptions(delete=True)
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Node]:
+    with new_computer(tmp_path, "farm").node() as node:
+        ledgers.new_ledger(node, "weather")
+        yield node
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out"
+
+
+class TestCheckout:
+    def test_brings_what_was_added(self, node: Node, tmp_path: Path, out: Path) -> None:
+        photos = tmp_path / "photos"
+        write(photos / "b" / "noise", NOISE)
+        write(photos / "run", b"#!/bin/sh\n" * 30_000, mode=0o755)
+        write(photos / "empty", b"")
+        add(node, photos)
+        done, skipped = check_out(node, out)
+        assert (done.files, done.same, skipped) == (3, 0, {})
+        assert tree(out) == {f"photos/{path}": data for path, data in tree(photos).items()}
+        for path in (out / "photos" / "run", out / "photos" / "b" / "noise"):
+            found = path.stat()
+            assert found.st_mtime_ns == TIME_US * 1000
+            assert bool(found.st_mode & 0o100) == (path.name == "run")
+
+    def test_leaves_what_is_there_already(self, node: Node, out: Path) -> None:
+        put_file(node, "a", b"same")
+        check_out(node, out)
+        before = (out / "a").stat()
+        done, _ = check_out(node, out)
+        assert (done.files, done.same) == (0, 1)
+        write(out / "a", b"same", time_us=TIME_US + 77)
+        assert check_out(node, out)[0].same == 1
+        assert (out / "a").stat().st_ino == before.st_ino
+
+    def test_looks_into_what_only_looks_right_where_it_is_told_to(
+        self, node: Node, out: Path
+    ) -> None:
+        put_file(node, "a", b"same")
+        write(out / "a", b"mesa")
+        assert check_out(node, out)[0].same == 1
+        assert check_out(node, out, options=CheckoutOptions(reread=True))[1].keys() == {"a"}
+
+    def test_replaces_older_versions(self, node: Node, out: Path) -> None:
+        put_file(node, "a", b"first")
+        check_out(node, out)
+        put_file(node, "a", b"second", time_us=TIME_US + 1)
+        write(out / "a", b"first", time_us=5)
+        done, skipped = check_out(node, out)
+        assert (done.files, skipped, tree(out)) == (1, {}, {"a": b"second"})
+        put_file(node, "a", b"second", time_us=TIME_US + 2, executable=True)
+        assert check_out(node, out)[0].files == 1
+        assert (out / "a").stat().st_mode & 0o100
+
+    @pytest.mark.parametrize("content", [b"mine!", b"first", b"longer than all others"])
+    def test_leaves_alone_what_the_ledger_never_knew(
+        self, node: Node, out: Path, content: bytes
+    ) -> None:
+        put_file(node, "a", b"theirs")
+        put_file(node, "b", b"fine")
+        write(out / "a", content, time_us=1)
+        done, skipped = check_out(node, out)
+        assert (done.files, set(skipped)) == (1, {"a"})
+        assert tree(out) == {"a": content, "b": b"fine"}
+        assert check_out(node, out, options=FORCE)[0].files == 1
+        assert tree(out) == {"a": b"theirs", "b": b"fine"}
+
+    def test_brings_only_what_a_prefix_names(self, node: Node, out: Path) -> None:
+        for thing in ("a/1", "a/b/2", "ab/3", "a.txt", "a"):
+            if thing != "a":
+                put_file(node, thing, thing.encode())
+        assert tree_of(node, out / "1", "a") == ["a/1", "a/b/2"]
+        assert tree_of(node, out / "2", "a/b/") == ["a/b/2"]
+        assert tree_of(node, out / "3", "a.txt") == ["a.txt"]
+        assert tree_of(node, out / "4", "x") == []
+
+    def test_takes_no_notice_of_what_is_no_file(self, node: Node, out: Path) -> None:
+        computer_put(node, "note", b"\xa1\x61\x61\x01")
+        assert check_out(node, out)[1] == {}
+        assert tree(out) == {}
+
+    def test_names_what_has_not_arrived(self, tmp_path: Path, out: Path) -> None:
+        farm, home = new_sharers(tmp_path)
+        with farm.node() as node:
+            put_file(node, "a", NOISE)
+            put_file(node, "b", b"small")
+        exchange(tmp_path / "stick", farm, home, farm)
+        with home.node() as node:
+            blobs = store_of(node).blobs
+            for pack in blobs.folder.glob("*.pack"):
+                pack.unlink()
+            adopt(store_of(node))
+            blobs.add([chunk_of(NOISE[:CHUNK_BYTES]), chunk_of(b"small")], os.urandom)
+            done, skipped = check_out(node, out)
+        assert done.files == 1
+        lacking, size = len(NOISE) - CHUNK_BYTES, len(NOISE)
+        assert skipped == {"a": f"{lacking:,} of its {size:,} bytes are not here yet"}
+        assert tree(out) == {"b": b"small"}
+
+    def test_takes_the_winner_of_a_conflict_and_says_so(self, tmp_path: Path, out: Path) -> None:
+        farm, home = new_sharers(tmp_path)
+        exchange(tmp_path / "stick", farm, home, farm)
+        for computer, text, time in ((farm, b"ours", 1), (home, b"theirs", 2)):
+            with computer.node() as node:
+                put_file(node, "x", text, time_us=TIME_US + time)
+        exchange(tmp_path / "stick", farm, home, farm)
+        with farm.node() as node:
+            store_of(node).blobs.add([chunk_of(b"theirs")], os.urandom)
+            done, _ = check_out(node, out)
+        assert (done.conflicts, tree(out)) == (1, {"x": b"theirs"})
+
+
+class TestDeleted:
+    def test_files_go_only_where_it_is_asked_for(self, node: Node, out: Path) -> None:
+        for thing in ("a/b/1", "a/2"):
+            put_file(node, thing, thing.encode())
+        check_out(node, out)
+        delete(node, "a/b/1")
+        assert check_out(node, out)[1] == {}
+        assert len(tree(out)) == 2
+        assert check_out(node, out, options=DELETE)[0].removed == 1
+        assert tree(out) == {"a/2": b"a/2"}
+        assert not (out / "a" / "b").exists()
+        assert (out / "a").is_dir()
+
+    def test_files_that_somebody_changed_stay(self, node: Node, out: Path) -> None:
+        put_file(node, "a", b"known")
+        check_out(node, out)
+        delete(node, "a")
+        write(out / "a", b"mine!", time_us=1)
+        done, skipped = check_out(node, out, options=DELETE)
+        assert (done.removed, set(skipped)) == (0, {"a"})
+        assert tree(out) == {"a": b"mine!"}
+
+    def test_what_was_never_a_file_is_not_looked_at(self, node: Node, out: Path) -> None:
+        computer_put(node, "note", b"\x01")
+        delete(node, "note")
+        write(out / "note", b"mine")
+        assert check_out(node, out, options=DELETE)[1] == {}
+        assert tree(out) == {"note": b"mine"}
+
+
+class TestHostile:
+    @pytest.mark.parametrize(
+        "thing", ["../escaped", "/home/escaped", "a/../../escaped", "..", ".", "a//b", "x/", "/"]
+    )
+    def test_names_never_lead_out_of_the_folder(
+        self, node: Node, tmp_path: Path, thing: str
+    ) -> None:
+        out = tmp_path / "deep" / "out"
+        put_file(node, thing, b"hostile")
+        put_file(node, "good", b"good")
+        done, skipped = check_out(node, out, options=FORCE)
+        assert (done.files, set(skipped)) == (1, {thing})
+        assert tree(tmp_path / "deep") == {"out/good": b"good"}
+        delete(node, thing)
+        assert check_out(node, out, options=DELETE)[1].keys() == {thing}
+
+    @pytest.mark.parametrize("options", [CheckoutOptions(), FORCE])
+    def test_links_are_not_followed(
+        self, node: Node, tmp_path: Path, out: Path, options: CheckoutOptions
+    ) -> None:
+        outside = tmp_path / "outside"
+        write(outside / "kept", b"kept")
+        out.mkdir()
+        (out / "folder").symlink_to(outside)
+        (out / "file").symlink_to(outside / "kept")
+        for thing in ("folder/kept", "folder/new", "file"):
+            put_file(node, thing, b"hostile")
+        done, skipped = check_out(node, out, options=options)
+        assert tree(outside) == {"kept": b"kept"}
+        assert skipped.keys() >= {"folder/kept", "folder/new"}
+        # By force the link itself is replaced, and nothing behind it.
+        assert (done.files, "file" in skipped) == ((1, False) if options.force else (0, True))
+        assert (out / "file").is_symlink() == (not options.force)
+
+    def test_what_lies_in_the_way_is_named(self, node: Node, out: Path) -> None:
+        write(out / "folder" / "x", b"x")
+        write(out / "file", b"x")
+        out.joinpath("half").mkdir()
+        os.mkfifo(out / "fifo")
+        for thing in ("folder", "file/below", "fifo"):
+            put_file(node, thing, b"y")
+        assert check_out(node, out, options=FORCE)[1].keys() == {"folder", "file/below", "fifo"}
+        assert (out / "folder" / "x").read_bytes() == b"x"
+
+    def test_a_thing_and_one_below_it_are_not_both_files(self, node: Node, out: Path) -> None:
+        put_file(node, "a", b"file")
+        put_file(node, "a/b", b"below")
+        done, skipped = check_out(node, out)
+        assert (done.files, len(skipped)) == (1, 1)
+        assert not [name for name in tree(out) if ".pannier-" in name]
+
+    def test_contents_that_do_not_have_the_size_are_no_file(self, node: Node, out: Path) -> None:
+        put_file(node, "short", b"abc", size=4)
+        put_file(node, "long", b"abc", size=2)
+        put_file(node, "part", NOISE[: CHUNK_BYTES + 9], size=CHUNK_BYTES + 8)
+        done, skipped = check_out(node, out)
+        assert (done.files, set(skipped)) == (0, {"short", "long", "part"})
+        assert tree(out) == {}
+
+    @pytest.mark.parametrize("time_us", [-(2**63), 2**63 - 1, -1, 2**60])
+    def test_times_beyond_all_file_systems_are_left_out(
+        self, node: Node, out: Path, time_us: int
+    ) -> None:
+        put_file(node, "a", b"x", time_us=time_us)
+        assert check_out(node, out)[1] == {}
+        assert tree(out) == {"a": b"x"}
+
+    def test_altered_contents_are_named_and_nothing_is_left(self, node: Node, out: Path) -> None:
+        put_file(node, "a", NOISE)
+        put_file(node, "b", b"fine")
+        largest = max(store_of(node).blobs.folder.iterdir(), key=lambda path: path.stat().st_size)
+        data = bytearray(largest.read_bytes())
+        data[-100] ^= 1
+        largest.write_bytes(data)
+        done, skipped = check_out(node, out)
+        assert (done.files, set(skipped)) == (1, {"a"})
+        assert "altered" in skipped["a"]
+        assert tree(out) == {"b": b"fine"}
+
+
+class TestCrashes:
+    def test_no_file_is_seen_half(
+        self, node: Node, out: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        put_file(node, "a", NOISE)
+        seen: list[dict[str, bytes]] = []
+        piece = checkout.Checkout._piece
+
+        def looking(self: checkout.Checkout, *args: object) -> bytes:
+            seen.append({name: data for name, data in tree(out).items() if name == "a"})
+            return piece(self, *args)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(checkout.Checkout, "_piece", looking)
+        check_out(node, out)
+        assert seen == [{}] * 3
+        assert tree(out) == {"a": NOISE}
+
+    def test_what_an_interrupted_run_left_is_replaced(
+        self, node: Node, out: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        put_file(node, "d/a", b"whole")
+        with monkeypatch.context() as patch:  # a kill: nothing tidies up
+            patch.setattr(TargetFolder, "remove", lambda *_: None)
+            patch.setattr(TargetFolder, "sync", _stop)
+            with pytest.raises(KeyboardInterrupt):
+                check_out(node, out)
+        assert len(tree(out)) == 1
+        assert "d/a" not in tree(out)
+        assert check_out(node, out)[0].files == 1
+        assert tree(out) == {"d/a": b"whole"}
+
+    def test_stopping_leaves_no_unfinished_file(
+        self, node: Node, out: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        put_file(node, "a", b"whole")
+        monkeypatch.setattr(TargetFolder, "sync", _stop)
+        with pytest.raises(KeyboardInterrupt):
+            check_out(node, out)
+        assert tree(out) == {}
+
+    def test_what_is_changed_meanwhile_stays(
+        self, node: Node, out: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        put_file(node, "a", b"theirs")
+        sync = TargetFolder.sync
+
+        def writing(self: TargetFolder, paths: list[str]) -> None:
+            write(out / "a", b"mine, just now")
+            sync(self, paths)
+
+        monkeypatch.setattr(TargetFolder, "sync", writing)
+        assert check_out(node, out)[1].keys() == {"a"}
+        assert tree(out) == {"a": b"mine, just now"}
+
+    def test_many_files_are_made_durable_together(
+        self, node: Node, out: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(checkout, "_MAX_PENDING_FILES", 10)
+        for number in range(25):
+            put_file(node, str(number), b"%d" % number)
+        synced: list[int] = []
+        sync = TargetFolder.sync
+
+        def counting(self: TargetFolder, paths: list[str]) -> None:
+            synced.append(len(paths))
+            sync(self, paths)
+
+        monkeypatch.setattr(TargetFolder, "sync", counting)
+        assert check_out(node, out)[0].files == 25
+        assert synced == [10, 10, 5]
+
+    def test_a_folder_that_cannot_be_made_is_said(self, node: Node, tmp_path: Path) -> None:
+        with pytest.raises(PannierError, match="cannot use"):
+            check_out(node, write(tmp_path / "file", b"x"))
+
+
+def tree_of(node: Node, out: Path, prefix: str) -> list[str]:
+    assert check_out(node, out, prefix)[1] == {}
+    return list(tree(out))
+
+
+def computer_put(node: Node, thing: str, payload: bytes) -> None:
+    ledgers.put(node, store_of(node), [Draft(thing, payload, TIME_US)])
+
+
+def _stop(*_: object) -> None:
+    raise KeyboardInterrupt

@@ -64,16 +64,26 @@ def _rows(
             unit="s",
             target_ratio=ratio,
         )
-        copied = spend(["sh", "-c", f'cp "{path}" "{folder}/copy" && sync "{folder}/copy"'])
-        yield Row(
-            label=f"{what}, by stick",
-            ours=ours.way.seconds,
-            theirs=2 * copied.seconds,
-            rival="cp and sync, there and back",
-            unit="s",
-        )
+        yield from _beside_copies(what, path, ours)
         yield from _details(what, ours, theirs)
         yield from _bytes(what, path, ours, compresses=compresses)
+
+
+def _beside_copies(what: str, path: Path, ours: Carried) -> Iterator[Row]:
+    """Show what it takes to copy the file onto the stick and off it again, and do nothing else."""
+    to, again = path.with_suffix(".copy"), path.with_suffix(".again")
+    script = f'cp "{path}" "{to}" && sync "{to}" && cp "{to}" "{again}" && sync "{again}"'
+    copied = spend(["sh", "-c", script])
+    absent = missing("rsync", "rsync")
+    script = f'rsync --fsync "{path}" "{to}.r" && rsync --fsync "{to}.r" "{again}.r"'
+    synced = None if absent else spend(["sh", "-c", script]).seconds
+    for theirs, rival in (
+        (copied.seconds, "cp and sync, onto it and off it"),
+        (synced, absent or "rsync --fsync, onto it and off it"),
+    ):
+        yield Row(
+            label=f"{what}, by stick", ours=ours.way.seconds, theirs=theirs, rival=rival, unit="s"
+        )
 
 
 def carried_by_pannier(folder: Path, path: Path) -> Carried:

@@ -5,6 +5,7 @@ the sizes that take an hour, ``--small`` shows in a minute that every row works.
 table goes to ``build/bench.txt``, too, and JSON with all figures to ``build/bench.json``.
 """
 
+import argparse
 import json
 import os
 import platform
@@ -77,7 +78,7 @@ FULL = Scale(
     mebibytes=256,
     small_files=2_000,
 )
-_SCALES = {"": USUAL, "--full": FULL, "--small": SMALL}
+_SCALES = {"usual": USUAL, "full": FULL, "small": SMALL}
 
 
 def groups(scale: Scale) -> Iterator[tuple[str, Callable[[], Iterable[Row]]]]:
@@ -88,12 +89,14 @@ def groups(scale: Scale) -> Iterator[tuple[str, Callable[[], Iterable[Row]]]]:
         yield title, partial(bulk.rows, "weather", entries, both=True)
     yield f"{scale.others:,} of them, 500 things", partial(bulk.rows, "shuffled", scale.others)
     yield f"{scale.others:,} lines of a log", partial(bulk.rows, "log lines", scale.others)
+    yield f"{scale.others:,} times 100 random bytes", partial(bulk.rows, "blobs", scale.others)
     for counts in scale.growth:
         yield f"Growth, {counts[1]:,} entries", partial(bulk.growth_rows, counts)
     words = map(str, scale.lacking)
     yield "A little of much, and what is said of it", partial(_rows_of, "growth", *words)
     yield "Few weather records to a known peer", partial(small_batches.rows, scale.batches)
     yield "One frame, to a known peer", partial(small_batches.frame_rows, scale.runs)
+    yield "A file over a slow link", partial(small_batches.line_rows, 200)
     yield "A large file", partial(files.rows, scale.mebibytes)
     yield "Small things", partial(small_files.rows, scale.small_files)
     for title, module in (
@@ -117,9 +120,22 @@ def _machine() -> str:
     return f"Python {platform.python_version()}, {where}"
 
 
+def _options() -> str:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.run",
+        description="Measure what pannier takes beside what others take for the same.",
+    )
+    sizes = parser.add_mutually_exclusive_group()
+    for size, said in (("full", "the sizes that take an hour, too"), ("small", "a minute's worth")):
+        sizes.add_argument(f"--{size}", dest="scale", action="store_const", const=size, help=said)
+    parser.set_defaults(scale="usual")
+    chosen: str = parser.parse_args().scale
+    return chosen
+
+
 def main() -> int:
     """Measure, print each group when it is done, and keep the figures; 1 if one could not be."""
-    scale = _SCALES[sys.argv[1] if len(sys.argv) > 1 else ""]
+    scale = _SCALES[_options()]
     said = [_machine(), header()]
     kept: list[Mapping[str, object]] = []
     status = 0
@@ -129,9 +145,10 @@ def main() -> int:
         try:
             for row in measure():
                 rows.append(row)  # noqa: PERF402 -- those before a failure stay
-        except FailedError as error:
+        except Exception as error:  # noqa: BLE001 -- the figures of the other groups stay
             status = 1
-            print(f"{title}: {error}", file=sys.stderr)
+            what = "" if isinstance(error, FailedError) else f"{type(error).__name__}: "
+            print(f"{title}: {what}{error}", file=sys.stderr)
         lines = group_lines(title, rows)
         print(*lines, sep="\n", flush=True)
         said += lines

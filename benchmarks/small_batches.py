@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks import nncp
+from benchmarks import nncp, zmodem
 from benchmarks.computers import Computers, folder_bytes
 from benchmarks.processes import missing, python, spend
 from benchmarks.rows import Row
@@ -60,6 +60,27 @@ def frame_rows(runs: int) -> Iterator[Row]:
             unit="entries",
             more=True,
             target=12 if place < len(entries) // 2 else None,
+        )
+
+
+def line_rows(kibibytes: int) -> Iterator[Row]:
+    """Show what a file takes in frames of a slow link, and what ZMODEM takes for it."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        path = folder / "chance"
+        incompressible(path, kibibytes << 10)
+        computers = Computers.make(folder / "pannier")
+        computers.make_friends()
+        computers.types("farm", "add", path)
+        medium = folder / "frames"
+        computers.types("farm", "pack", "home", "--into", medium, "--mtu", str(_FRAME_BYTES))
+        absent = zmodem.absent()
+        yield Row(
+            label=f"{kibibytes} KiB of chance in frames of {_FRAME_BYTES} bytes",
+            ours=folder_bytes(medium),
+            theirs=None if absent else zmodem.bytes_on_the_line(path, folder / "received"),
+            rival=absent or "ZMODEM, both ways, unsigned, unencrypted",
+            unit="B",
         )
 
 

@@ -5,6 +5,7 @@ nothing compresses.
 """
 
 import json
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
@@ -64,6 +65,20 @@ def log_entries(path: Path, count: int) -> None:
     _write(path, (json.dumps(line, separators=(",", ":")) for line in lines))
 
 
+def blobs(path: Path, count: int) -> None:
+    """Write 100 random bytes each, in base64, as NDJSON."""
+    chance = Random(_SEED)
+    lines = (
+        {
+            "thing": chance.choice(_HOSTS),
+            "time": _START_US + number * _STEP_US,
+            "data": b64encode(chance.randbytes(100)).decode(),
+        }
+        for number in range(count)
+    )
+    _write(path, (json.dumps(line, separators=(",", ":")) for line in lines))
+
+
 def log_file(path: Path, size: int) -> None:
     """Write a log as a text file of about *size* bytes."""
     chance = Random(_SEED)
@@ -103,6 +118,7 @@ BY_NAME: dict[str, Callable[[Path, int], None]] = {
     "weather": weather,
     "shuffled": shuffled,
     "log lines": log_entries,
+    "blobs": blobs,
 }
 
 

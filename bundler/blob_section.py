@@ -52,7 +52,7 @@ class BlobSection:
             MalformedError: it is none.
         """
         with ledger_errors_converted():
-            return chunk_from_body(self.codec, bytes(self.body))
+            return chunk_from_body(self.codec, self.body)
 
     def to_bytes(self) -> bytes:
         """Return the section as one item of a content."""

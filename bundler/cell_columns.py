@@ -4,14 +4,14 @@ Whatever the bytes are, each cell that comes out is one deterministic item, and 
 is made of a few bytes than the caller asked for.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from enum import IntEnum
 from itertools import accumulate, compress, pairwise
 from typing import NamedTuple, TypeVar
 
 from bundler import items
-from bundler.cells import MAX_SCALE, decimal_cells, float_cells, is_item, string_cells
-from bundler.errors import MalformedError
+from bundler.cells import MAX_SCALE, are_items, decimal_cells, float_cells, string_cells
+from bundler.errors import LimitError, MalformedError
 from bundler.number_columns import take_numbers
 
 MAX_LEVEL = 4
@@ -36,6 +36,32 @@ class Kind(IntEnum):
     TABLE = 7
 
 
+class Reader(items.Reader):
+    """Reads columns; of cells that are given as they are, it looks at so many bytes and no more."""
+
+    __slots__ = ("_limit_bytes", "_looked_at_bytes")
+
+    def __init__(self, data: bytes, limit_bytes: int) -> None:
+        """Read *data*."""
+        super().__init__(data)
+        self._limit_bytes = limit_bytes
+        self._looked_at_bytes = 0
+
+    def check(self, cells: Iterable[bytes], depth: int) -> None:
+        """Check cells that lie so many levels deep.
+
+        Raises:
+            MalformedError: one of them is not one deterministic item, or too deep.
+            LimitError: they are too many bytes, together with those before.
+        """
+        different = list(set(cells))
+        self._looked_at_bytes += sum(map(len, different))
+        if self._looked_at_bytes > self._limit_bytes:
+            raise LimitError(f"cells of over {self._limit_bytes} bytes in a section")
+        if not are_items(different, depth):
+            raise MalformedError("a cell that is not one deterministic item, or too deep")
+
+
 class _Table(NamedTuple):
     """A column that follows from others, to be read when those have been."""
 
@@ -45,7 +71,7 @@ class _Table(NamedTuple):
 
 
 def take_columns(
-    reader: items.Reader, depths: Sequence[int], count: int, order: Sequence[int]
+    reader: Reader, depths: Sequence[int], count: int, order: Sequence[int]
 ) -> list[list[bytes]]:
     """Take the columns of a template, of *count* cells each.
 
@@ -58,7 +84,7 @@ def take_columns(
 
     Raises:
         MalformedError: what comes next is not these columns.
-        LimitError: a length is beyond what can be.
+        LimitError: a length is beyond what can be, or cells are too many bytes together.
     """
     columns: list[list[bytes]] = []
     tables: list[_Table] = []
@@ -78,7 +104,7 @@ def take_columns(
     return columns
 
 
-def _take_head(reader: items.Reader) -> int:
+def _take_head(reader: Reader) -> int:
     head = reader.raw(1)[0]
     known = 7 | APART | GROUPED | (WITH_INTEGERS if head & 7 == Kind.DECIMALS else 0)
     if head & ~known:
@@ -86,16 +112,14 @@ def _take_head(reader: items.Reader) -> int:
     return head
 
 
-def _take_inner(reader: items.Reader, count: int, depth: int, level: int) -> list[bytes]:
+def _take_inner(reader: Reader, count: int, depth: int, level: int) -> list[bytes]:
     head = _take_head(reader)
     if head & 7 == Kind.TABLE or head & GROUPED or level > MAX_LEVEL:
         raise MalformedError(f"a column with the head {head} within others")
     return _take_column(reader, head, count, depth, level)
 
 
-def _take_column(
-    reader: items.Reader, head: int, count: int, depth: int, level: int
-) -> list[bytes]:
+def _take_column(reader: Reader, head: int, count: int, depth: int, level: int) -> list[bytes]:
     if not head & APART:
         return _take_cells(reader, head, count, depth, level)
     positions, apart = _take_apart(reader, count, depth, level)
@@ -104,7 +128,7 @@ def _take_column(
 
 
 def _take_apart(
-    reader: items.Reader, count: int, depth: int, level: int
+    reader: Reader, count: int, depth: int, level: int
 ) -> tuple[list[int], list[bytes]]:
     """Take the cells that a column has besides those of its kind, and where they belong."""
     many = reader.uint(count)
@@ -116,12 +140,12 @@ def _take_apart(
     return positions, _take_inner(reader, many, depth, level + 1)
 
 
-def _take_cells(reader: items.Reader, head: int, count: int, depth: int, level: int) -> list[bytes]:
+def _take_cells(reader: Reader, head: int, count: int, depth: int, level: int) -> list[bytes]:
     """Take *count* cells, all given in the way that *head* says."""
     match Kind(head & 7):
         case Kind.CONSTANT:
             cell = reader.raw(reader.uint())
-            _check_items([cell], depth)
+            reader.check([cell], depth)
             return [cell] * count
         case Kind.DICTIONARY:
             many = reader.uint(count)
@@ -135,7 +159,7 @@ def _take_cells(reader: items.Reader, head: int, count: int, depth: int, level: 
             return float_cells(take_numbers(reader, count))
         case Kind.ITEMS:
             cells = take_strings(reader, count)
-            _check_items(cells, depth)
+            reader.check(cells, depth)
             return cells
         case kind:
             return string_cells(take_strings(reader, count), is_text=kind == Kind.TEXTS)
@@ -156,16 +180,13 @@ def take_strings(reader: items.Reader, count: int) -> list[bytes]:
 
 
 def _take_table(
-    reader: items.Reader, table: _Table, columns: Sequence[list[bytes]], depth: int
+    reader: Reader, table: _Table, columns: Sequence[list[bytes]], depth: int
 ) -> list[bytes]:
     """Take a column whose cells follow from those of one or two others beside them."""
     if table.head & GROUPED or not all(columns[key] for key in table.keys):
         raise MalformedError("a column that follows from one that is not there yet")
-    keys: list[bytes] = columns[table.keys[0]]
-    for key in table.keys[1:]:
-        keys = list(
-            map(bytes.__add__, keys, columns[key])
-        )  # items one after another: never ambiguous
+    # Not joined: each of very many combinations may be of long cells.
+    keys: list[Hashable] = list(zip(*(columns[key] for key in table.keys), strict=True))
     positions: list[int] = []
     apart: list[bytes] = []
     if table.head & APART:
@@ -209,8 +230,3 @@ def _ungrouped(cells: Sequence[bytes], order: Sequence[int]) -> list[bytes]:
     for number, cell in zip(order, cells, strict=True):
         ungrouped[number] = cell
     return ungrouped
-
-
-def _check_items(cells: Sequence[bytes], depth: int) -> None:
-    if not all(is_item(cell, depth) for cell in set(cells)):
-        raise MalformedError("a cell that is not one deterministic item, or too deep")

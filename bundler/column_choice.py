@@ -187,7 +187,9 @@ def _forms(column: Column, level: int) -> Iterator[_Form]:
         form = _number_form(column)
         # A few floats in a dictionary are better found where they were before, as they are.
         is_few = form.head == Kind.FLOATS and level > 0 and different < _MANY_FLOATS
-        yield _Form(Kind.ITEMS, column.cells, encode_strings) if is_few else form
+        # Integers from 2^63 on are no signed ones, and not all cells may lie apart.
+        is_none = form.known.count(None) == different
+        yield _Form(Kind.ITEMS, column.cells, encode_strings) if is_few or is_none else form
     else:
         strings = sum(map(is_string, column.cells))
         if 2 * strings >= different:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from bundler import items
-from bundler.cell_columns import take_columns, take_strings
+from bundler.cell_columns import Reader, take_columns, take_strings
 from bundler.column_choice import encode_strings
 from bundler.columns import check_first_use
 from bundler.entry_fields import (
@@ -90,7 +90,7 @@ def decode_columnar(
         raise LimitError(f"{count} entries in a section, 1 to {limits.entries} may be")
     if len(salts) != count:
         raise MalformedError(f"{len(salts)} salts for {count} entries")
-    reader = items.Reader(data)
+    reader = Reader(data, limits.payloads_bytes)
     names, thing_numbers = _take_names(reader, count)
     kind_names, kind_numbers = _take_names(reader, count)
     check_names(names, kind_names)
@@ -185,9 +185,7 @@ def _encode_groups(groups: Sequence[Group], things: Sequence[int]) -> list[bytes
     return parts
 
 
-def _take_payloads(
-    reader: items.Reader, things: Sequence[int], limits: Limits
-) -> list[bytes | None]:
+def _take_payloads(reader: Reader, things: Sequence[int], limits: Limits) -> list[bytes | None]:
     """Take the payload of each entry, of bounded size alone and together."""
     templates = _take_templates(reader, limits)
     which = take_numbers(reader, len(things))

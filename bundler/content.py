@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bundler import cose, items
+from bundler.blob_section import BlobSection
 from bundler.errors import (
     LimitError,
     MalformedError,
@@ -99,6 +100,7 @@ class Opened:
         is_clear: Whether anybody could read it.
         group: Under which group's key it came, 8 bytes; None of any other bundle.
         claimed_sender: The node id in a group bundle, 8 bytes: any member can write any.
+        is_open: Whether its sections are not signed: they are contents of files.
         encoded_sections: A view into the content.
     """
 
@@ -110,6 +112,7 @@ class Opened:
     is_clear: bool = False
     group: bytes | None = None
     claimed_sender: bytes | None = None
+    is_open: bool = False
     encoded_sections: memoryview
 
     def sections(self, *, limits: Limits = DEFAULT_LIMITS) -> Iterator[Section | Skipped]:
@@ -131,6 +134,8 @@ def _check_place(section: Section | Skipped, opened: Opened) -> None:
         raise MalformedError("a group bundle in which its sender speaks of itself")
     if isinstance(section, TailSection) and not opened.is_compact:
         raise MalformedError("a tail in a bundle that is not compact")
+    if opened.is_open and not isinstance(section, BlobSection | Skipped):
+        raise MalformedError("a section that its sender did not sign")
     if opened.is_clear and isinstance(section, KeySection):
         raise MalformedError("a key in a bundle that anybody can read")
 
@@ -273,8 +278,20 @@ def pack_group(
     return _pack_shared(content, header, group_sealing_key(key), sealer)
 
 
-def open_bundle(data: bytes, keyring: Keyring, *, limits: Limits = DEFAULT_LIMITS) -> Opened:
+def open_bundle(
+    data: bytes | memoryview,
+    keyring: Keyring,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    room: memoryview | None = None,
+) -> Opened:
     """Open the bundle *data* and verify everything about it but its sections.
+
+    Args:
+        data: A sealed bundle.
+        keyring: What may open it.
+        limits: Bounds on it.
+        room: Where the content of a full bundle is put, if it has room for it.
 
     Raises:
         MalformedError: it does not follow the format.
@@ -286,10 +303,12 @@ def open_bundle(data: bytes, keyring: Keyring, *, limits: Limits = DEFAULT_LIMIT
     """
     match parse_sealed(data, limits=limits):
         case SealedFull() as sealed:
-            content = memoryview(open_full(sealed, keyring.unwrapper))
+            content = open_full(sealed, keyring.unwrapper, room)
             return _open_signed(sealed, content, keyring)
         case SealedClear() as sealed:
             opened = _open_signed(sealed, memoryview(sealed.content), keyring)
+            if opened.is_open:
+                raise MalformedError("a bundle that anybody can write to, and nobody has signed")
             if opened.sender not in keyring.clear_senders:
                 raise UnencryptedError
             return replace(opened, is_clear=True)
@@ -307,14 +326,18 @@ def _open_signed(sealed: SealedFull | SealedClear, content: memoryview, keyring:
         raise UnknownSenderError(signed.kid)
     signed.verify(sender)
     encoded_sections = content[reader.at :]
-    stamp = check_payload(
+    stamp, is_open = check_payload(
         signed.payload,
         outside=sealed.outside(),
         recipient=_id(keyring.author),
         sections=encoded_sections,
     )
     return Opened(
-        header=sealed.header, sender=sender, stamp=stamp, encoded_sections=encoded_sections
+        header=sealed.header,
+        sender=sender,
+        stamp=stamp,
+        is_open=is_open,
+        encoded_sections=encoded_sections,
     )
 
 

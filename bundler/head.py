@@ -16,6 +16,9 @@ NODE_ID_BYTES = 8
 _VERSION = 1
 _INCARNATION_BYTES = 8
 _DIGEST_BYTES = 32
+OPEN = b""
+"""What stands in a signed payload instead of a digest of the sections."""
+
 _SHARED_ITEMS, _GROUP_ITEMS, _PAYLOAD_ITEMS = 4, 5, 7
 _DAY_US = 86_400_000_000
 _FIRST_DAY = 18_262
@@ -129,7 +132,10 @@ def signed_payload(
 def payload_over(
     outside: bytes, stamp: Stamp, recipients: Sequence[bytes], sections_digest: bytes
 ) -> bytes:
-    """Return what is signed where all that follows the head has the SHA-256 *sections_digest*."""
+    """Return what is signed where all that follows the head has the SHA-256 *sections_digest*.
+
+    That is empty, or `OPEN`, where contents of files are all that follows: entries prove them.
+    """
     return b"".join(
         (
             items.array_head(_PAYLOAD_ITEMS),
@@ -145,8 +151,11 @@ def payload_over(
 
 def check_payload(
     payload: bytes, *, outside: bytes, recipient: bytes, sections: memoryview
-) -> Stamp:
-    """Check that what was signed is this bundle, for *recipient* (a node id); return its stamp.
+) -> tuple[Stamp, bool]:
+    """Check that what was signed is this bundle, for *recipient* (a node id).
+
+    Returns:
+        Its stamp, and whether it was signed for this recipient alone without a look at *sections*.
 
     Raises:
         MalformedError: *payload* is none.
@@ -158,15 +167,16 @@ def check_payload(
     stamp = Stamp.take(reader)
     signed_outside = reader.bytes_of(_DIGEST_BYTES)
     recipients = [reader.bytes_of(NODE_ID_BYTES) for _ in range(reader.array(len(payload)))]
-    signed_sections = reader.bytes_of(_DIGEST_BYTES)
+    signed_sections = bytes(reader.view(_DIGEST_BYTES))
     reader.end()
+    is_open = signed_sections == OPEN and len(recipients) == 1
     if signed_outside != sha256(outside).digest():
         raise ForgedError("a content that was signed for another bundle: somebody sealed it again")
     if recipient not in recipients:
         raise ForgedError("a bundle that opens here and was signed for others")
-    if signed_sections != sha256(sections).digest():
+    if not is_open and signed_sections != sha256(sections).digest():
         raise ForgedError("the sections of a bundle are not those that were signed")
-    return stamp
+    return stamp, is_open
 
 
 def _take_version(reader: items.Reader) -> None:

@@ -26,7 +26,8 @@ class Limits:
         stanza_bytes: One of them; MLKEM768-X25519 needs 1,168.
         entries: Rows of a log section, as between two checkpoints (section 3.3).
         payload_bytes: Payload of one entry (section 3.1).
-        payloads_bytes: Payloads of one log section with their keys put back.
+        payloads_bytes: Payloads of one log section with their keys put back, as between two
+            checkpoints (section 3.3): each byte may be an item that takes half a microsecond.
         cells: Of one log section in columns: each takes up to 60 bytes of memory.
         shapes_bytes: Shapes of one log section: their keys become Python objects, all at once.
         pools: Sets of (transfer length, symbol size) that a joiner follows for one bundle id. The
@@ -47,7 +48,7 @@ class Limits:
     stanza_bytes: int = 2 * KIB
     entries: int = 65_536
     payload_bytes: int = 1 * MIB
-    payloads_bytes: int = 32 * MIB
+    payloads_bytes: int = 8 * MIB
     cells: int = 1 << 20
     shapes_bytes: int = 1 * MIB
     pools: int = 4

@@ -4,17 +4,21 @@ Between the first time, when the id of a bundle is learnt, and the last, when it
 must be kept of it is a `Frame` and a secret: what its sections carry lies elsewhere. They are full
 bundles, or clear ones. The secret is the content key, so it may never see other sections: whoever
 makes a bundle again compares its id before a byte of it goes anywhere.
+
+Their sections are contents of files, which entries prove. So the signature of a full one need not
+cover them: to do so took a look at all of them before the first byte is sealed.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import chain
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bundler import cose, items, stream
 from bundler.errors import LimitError
-from bundler.head import Stamp, payload_over
+from bundler.head import OPEN, Stamp, payload_over
 from bundler.limits import DEFAULT_LIMITS
 from bundler.padding import padding
 from bundler.seal import around_full, full_bytes, stream_key
@@ -33,7 +37,7 @@ class Frame:
         outside: The bytes before its ciphertext or content.
         head: What its content begins with, signed.
         is_clear: Whether anybody can read it.
-        is_padded: Whether it gets one of few sizes.
+        is_padded: Whether it gets one of few sizes; not if it is clear.
     """
 
     header: Header
@@ -78,62 +82,82 @@ def outside_clear(header: Header) -> bytes:
     return SealedClear(header=header).outside()
 
 
-def frame_for(
-    outside: bytes,
-    header: Header,
-    signing: Signing,
-    sections: Iterable[bytes],
-    *,
-    is_clear: bool = False,
-    is_padded: bool = False,
+def full_frame(
+    outside: bytes, header: Header, signing: Signing, *, is_padded: bool = False
 ) -> Frame:
-    """Return the frame of the bundle that carries *sections*.
+    """Return the frame of a full bundle, whatever contents of files it is to carry.
 
     Args:
-        outside: As `outside_full` or `outside_clear` gave it.
+        outside: As `outside_full` gave it.
         header: Priority and expiry, as in *outside*.
         signing: Who signs, for whom.
-        sections: Each as `bundler.sections.encode_section` gives it, or in parts.
-        is_clear: Whether *outside* is of a clear bundle.
-        is_padded: Whether the bundle gets one of few sizes; not if it is clear.
+        is_padded: Whether the bundle gets one of few sizes.
     """
-    digest, size = sha256(), 0
+    head = _signed(outside, signing, OPEN)
+    return Frame(header=header, outside=outside, head=head, is_padded=is_padded)
+
+
+def clear_frame(
+    outside: bytes, header: Header, signing: Signing, sections: Iterable[bytes | memoryview]
+) -> Frame:
+    """Return the frame of the clear bundle that carries *sections*.
+
+    Args:
+        outside: As `outside_clear` gave it.
+        header: Priority and expiry, as in *outside*.
+        signing: Who signs, for whom.
+        sections: In parts, each of which is done with before the next one is asked for.
+    """
+    digest = sha256()
     for part in sections:
         digest.update(part)
-        size += len(part)
-    draft = Frame(header=header, outside=outside, head=b"", is_clear=is_clear, is_padded=is_padded)
-    head_bytes = len(_signed(outside, signing, bytes(32)))
-    digest.update(_padding(draft, head_bytes + size))
     head = _signed(outside, signing, digest.digest())
-    return Frame(header=header, outside=outside, head=head, is_clear=is_clear, is_padded=is_padded)
+    return Frame(header=header, outside=outside, head=head, is_clear=True)
 
 
-def remake(frame: Frame, key: bytes, sections: Sequence[bytes]) -> bytearray:
+def remake(
+    frame: Frame,
+    key: bytes,
+    sections: Iterable[bytes | memoryview],
+    sections_bytes: int,
+    room: memoryview | None = None,
+) -> memoryview:
     """Return the bundle of *frame*.
 
     Args:
-        frame: From `frame_for`.
+        frame: From `full_frame` or `clear_frame`.
         key: The content key that its stanza holds; not looked at if it is clear.
-        sections: The same as then.
+        sections: In parts, each of which is done with before the next one is asked for.
+        sections_bytes: Their length.
+        room: Where it is put, if there is room for it.
 
     Raises:
         LimitError: it is too big for any reader.
     """
-    size = len(frame.head) + sum(map(len, sections))
-    parts = (frame.head, *sections, _padding(frame, size))
-    content_bytes = sum(map(len, parts))
-    inner = content_bytes if frame.is_clear else stream.encrypted_bytes(content_bytes)
+    size = len(frame.head) + sections_bytes
+    around = _padding(frame, size)
+    size += len(around)
+    inner = size if frame.is_clear else stream.encrypted_bytes(size)
     total = sealed_bytes(frame.outside, inner)
     if total > DEFAULT_LIMITS.bundle_bytes:
         raise LimitError(f"a bundle of {total} bytes is too big: pack fewer sections")
-    outside = frame.outside + items.bytes_head(inner)
+    if room is None or len(room) < total:
+        room = memoryview(bytearray(total))
+    sealed, start = room[:total], frame.outside + items.bytes_head(inner)
+    sealed[: len(start)] = start
+    parts = chain((frame.head,), sections, (around,))
     if frame.is_clear:
-        return bytearray(b"".join((outside, *parts)))
-    sealed = bytearray(total)
-    sealed[: len(outside)] = outside
-    content = memoryview(b"".join(parts))
-    stream.encrypt_into(stream_key(key, frame.header), content, memoryview(sealed)[len(outside) :])
+        _copy_into(sealed[len(start) :], parts)
+    else:
+        stream.encrypt_into(stream_key(key, frame.header), parts, size, sealed[len(start) :])
     return sealed
+
+
+def _copy_into(out: memoryview, parts: Iterable[bytes | memoryview]) -> None:
+    at = 0
+    for part in parts:
+        out[at : at + len(part)] = part
+        at += len(part)
 
 
 def _padding(frame: Frame, content_bytes: int) -> bytes:

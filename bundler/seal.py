@@ -102,8 +102,15 @@ def around_full(
     )
 
 
-def open_full(sealed: SealedFull, unwrapper: Unwrapper) -> memoryview:
+def open_full(
+    sealed: SealedFull, unwrapper: Unwrapper, room: memoryview | None = None
+) -> memoryview:
     """Return the content of *sealed*.
+
+    Args:
+        sealed: A full bundle.
+        unwrapper: Of this node.
+        room: Where the content is put, if it has room for it.
 
     Raises:
         UnopenableError: it is not for the node of *unwrapper*.
@@ -124,7 +131,7 @@ def open_full(sealed: SealedFull, unwrapper: Unwrapper) -> memoryview:
         raise UnopenableError("none of our keys opens this bundle; it is for somebody else")
     if not hmac.compare_digest(_commitment(key, sealed.header), sealed.commitment):
         raise ForgedError("the key in a bundle is not the one that the bundle commits to")
-    return stream.decrypt(stream_key(key, sealed.header), sealed.ciphertext)
+    return stream.decrypt(stream_key(key, sealed.header), sealed.ciphertext, room)
 
 
 def directed_key(pairwise_key: bytes, *, sender: bytes, recipient: bytes) -> bytes:

@@ -20,7 +20,7 @@ _VERSION, _COMPACT_VERSION = 1, 2
 _FULL_ITEMS, _SHARED_ITEMS, _CLEAR_ITEMS, _COMPACT_ITEMS = 6, 5, 4, 4
 
 
-def bundle_id(sealed: bytes | bytearray) -> bytes:
+def bundle_id(sealed: bytes | memoryview) -> bytes:
     """Return the id of a sealed bundle, 8 bytes."""
     return sha256(sealed).digest()[:BUNDLE_ID_BYTES]
 

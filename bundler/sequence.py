@@ -13,8 +13,8 @@ from bundler.limits import DEFAULT_LIMITS, Limits
 
 # What reading a header that turns out not to be one costs, in bytes checked for the same time.
 _CANDIDATE_BYTES = 512
-# Enough to find the way again in files of a few fragments.
-_LEAST_SCAN_BYTES = 1 << 16
+# Enough for a file of two thousand forged fragments, however short, and a genuine one: some 10 ms.
+_LEAST_SCAN_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,7 +39,11 @@ class Cut:
 
 
 def split(
-    sealed: bytes | bytearray, cut: Cut, *, repair_percent: int = 0, limits: Limits = DEFAULT_LIMITS
+    sealed: bytes | memoryview,
+    cut: Cut,
+    *,
+    repair_percent: int = 0,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Iterator[bytes]:
     """Return the fragments of a sealed bundle: all source symbols, then repair symbols.
 
@@ -61,7 +65,7 @@ def split(
 
 
 def parts(
-    sealed: bytes | bytearray, cut: Cut, *, number: bytes, limits: Limits = DEFAULT_LIMITS
+    sealed: bytes | memoryview, cut: Cut, *, number: bytes, limits: Limits = DEFAULT_LIMITS
 ) -> Iterator[bytes | memoryview]:
     """Return what `split` returns without repair, joined, in parts: the symbols are not copied.
 
@@ -129,7 +133,7 @@ class _Press:
 
     @classmethod
     def of(
-        cls, sealed: bytes | bytearray, cut: Cut, limits: Limits, number: bytes | None = None
+        cls, sealed: bytes | memoryview, cut: Cut, limits: Limits, number: bytes | None = None
     ) -> "_Press":
         symbol_bytes = cut.symbol_bytes or symbol_bytes_for(cut.mtu_bytes)
         geometry = Geometry.of(len(sealed), symbol_bytes, limits=limits)

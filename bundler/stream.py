@@ -4,7 +4,7 @@ Source: the payload of age v1 (C2SP age.md), with AES-256-GCM instead of ChaCha2
 V. T. Hoang et al., "Online Authenticated-Encryption and its Nonce-Reuse Misuse-Resistance" (2015).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -31,20 +31,51 @@ def encrypt(key: bytes, content: bytes) -> bytes:
     )
 
 
-def encrypt_into(key: bytes, content: memoryview, out: memoryview) -> None:
-    """Write the `encrypt` of *content* to *out*, which is just as long as that.
+def encrypt_into(
+    key: bytes, parts: Iterable[bytes | memoryview], size: int, out: memoryview
+) -> None:
+    """Write the `encrypt` of a content to *out*: no memory is asked for.
 
-    Ten times as fast for megabytes: no memory is asked for.
+    Args:
+        key: As for `encrypt`.
+        parts: The content; each part is done with before the next one is asked for.
+        size: Length of them together.
+        out: Just as long as the result.
     """
-    cipher = AESGCM(key)
-    size = CHUNK_BYTES + TAG_BYTES
-    for number, (nonce, chunk) in enumerate(_chunks(content, CHUNK_BYTES)):
-        at = number * size
+    cipher, last = AESGCM(key), max(1, -(-size // CHUNK_BYTES)) - 1
+    rest, filled, number = memoryview(bytearray(CHUNK_BYTES)), 0, 0
+
+    def encrypt_chunk(chunk: memoryview) -> None:
+        at = number * (CHUNK_BYTES + TAG_BYTES)
+        nonce = _nonce(number, is_last=number == last)
         cipher.encrypt_into(nonce, chunk, None, out[at : at + len(chunk) + TAG_BYTES])
 
+    for given in parts:
+        part, at = memoryview(given), 0
+        while at < len(part):
+            if not filled and len(part) - at >= CHUNK_BYTES:
+                encrypt_chunk(part[at : at + CHUNK_BYTES])
+                at, number = at + CHUNK_BYTES, number + 1
+                continue
+            count = min(CHUNK_BYTES - filled, len(part) - at)
+            rest[filled : filled + count] = part[at : at + count]
+            at, filled = at + count, filled + count
+            if filled == CHUNK_BYTES:
+                encrypt_chunk(rest)
+                filled, number = 0, number + 1
+    if filled or not size:
+        encrypt_chunk(rest[:filled])
 
-def decrypt(key: bytes, ciphertext: bytes | memoryview) -> memoryview:
+
+def decrypt(
+    key: bytes, ciphertext: bytes | memoryview, out: memoryview | None = None
+) -> memoryview:
     """Return the content of which *ciphertext* is the `encrypt`.
+
+    Args:
+        key: As for `encrypt`.
+        ciphertext: What was encrypted.
+        out: Where the content is put, if it has room for it.
 
     Raises:
         MalformedError: no content encrypts to this length.
@@ -54,7 +85,10 @@ def decrypt(key: bytes, ciphertext: bytes | memoryview) -> memoryview:
     if not ciphertext or 0 < over < TAG_BYTES or (over == TAG_BYTES and len(ciphertext) > over):
         raise MalformedError(f"a ciphertext of {len(ciphertext)} bytes is of no content")
     cipher, size = AESGCM(key), CHUNK_BYTES + TAG_BYTES
-    content = memoryview(bytearray(len(ciphertext) - TAG_BYTES * -(-len(ciphertext) // size)))
+    content_bytes = len(ciphertext) - TAG_BYTES * -(-len(ciphertext) // size)
+    if out is None or len(out) < content_bytes:
+        out = memoryview(bytearray(content_bytes))
+    content = out[:content_bytes]
     try:
         for number, (nonce, chunk) in enumerate(_chunks(ciphertext, size)):
             at = number * CHUNK_BYTES

@@ -66,6 +66,10 @@ class BlobKeys:
         return PackKey(derive(self._key, b"pannier pack 1\0" + salt))
 
 
+RECORD_BYTES = RECORD_HEAD_BYTES + MAX_BODY_BYTES + _TAG_BYTES
+"""No record is longer."""
+
+
 class PackKey:
     """Seals and opens the records of one pack. May be used by several threads."""
 
@@ -73,17 +77,21 @@ class PackKey:
         """Use `BlobKeys.pack` instead."""
         self._cipher = AESGCM(key)
 
-    def seal(self, offset: int, name: bytes, chunk: Chunk) -> tuple[bytes, bytes]:
-        """Return the two parts of the record of *chunk* that is to begin at *offset*.
+    def seal_into(self, out: memoryview, offset: int, name: bytes, chunk: Chunk) -> int:
+        """Write the record of *chunk* that is to begin at *offset* to *out*; return its length.
 
         Args:
+            out: Room for `RECORD_BYTES`.
             offset: In the pack; nothing else was, or will be, sealed for it.
             name: Of the chunk.
             chunk: What it holds.
         """
         sealed_bytes = len(chunk.body) + _TAG_BYTES
         head = _RECORD.pack(sealed_bytes, chunk.size, chunk.codec) + name
-        return head, self._cipher.encrypt(_nonce(offset), chunk.body, head)
+        end = RECORD_HEAD_BYTES + sealed_bytes
+        out[:RECORD_HEAD_BYTES] = head
+        self._cipher.encrypt_into(_nonce(offset), chunk.body, head, out[RECORD_HEAD_BYTES:end])
+        return end
 
     def open(self, offset: int, record: bytes, digest: bytes) -> Chunk:
         """Return the chunk of the record that begins at *offset*.
@@ -96,15 +104,35 @@ class PackKey:
         Raises:
             AlteredError: it is not what was written there.
         """
-        head, sealed = record[:RECORD_HEAD_BYTES], memoryview(record)[RECORD_HEAD_BYTES:]
+        body = memoryview(bytearray(max(0, len(record) - RECORD_HEAD_BYTES - _TAG_BYTES)))
+        size, codec = self.open_into(body, offset, memoryview(record))
+        return Chunk(digest, size, codec, body)
+
+    def open_into(self, body: memoryview, offset: int, record: memoryview) -> tuple[int, int]:
+        """Write the body of the chunk of a record to *body*; return the chunk's size and codec.
+
+        Args:
+            body: Just as long as it, that is `body_bytes`.
+            offset: Where the record begins in the pack.
+            record: All of it.
+
+        Raises:
+            AlteredError: it is not what was written there.
+        """
+        head, sealed = bytes(record[:RECORD_HEAD_BYTES]), record[RECORD_HEAD_BYTES:]
         try:
             sealed_bytes, size, codec = _RECORD.unpack_from(head)
             if sealed_bytes != len(sealed):
                 raise ValueError("another length")
-            body = self._cipher.decrypt(_nonce(offset), sealed, head)
+            self._cipher.decrypt_into(_nonce(offset), sealed, head, body)
         except (InvalidTag, ValueError, struct.error) as error:
             raise AlteredError("the content of a file was altered where it is kept") from error
-        return Chunk(digest, size, codec, body)
+        return int(size), int(codec)
+
+
+def body_bytes(record_bytes: int) -> int:
+    """Return the length of the body of the chunk in a record of that length."""
+    return record_bytes - RECORD_HEAD_BYTES - _TAG_BYTES
 
 
 def next_span(head: bytes, offset: int) -> Span | None:

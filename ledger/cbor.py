@@ -8,7 +8,7 @@ the length-first order of `cbor2` (RFC 7049) and the bytewise order of RFC 8949 
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import isfinite
 
 import cbor2
@@ -22,6 +22,7 @@ MAX_ITEMS = 1 << 20
 _UINT64_MAX = 2**64 - 1
 _BYTES, _TEXT = 2, 3  # major types whose argument counts bytes that are no items
 _SCALARS = frozenset({int, float, str, bytes, bool, type(None)})
+_ARRAYS = (list, tuple)
 # The encodings of NaN, the infinities and integers beyond 64 bits. Elsewhere the same bytes may be
 # part of another value: only where they occur are the numbers looked at one by one.
 _SUSPECT = re.compile(rb"\xf9[\x7c\x7e\xfc]\x00|[\xc2\xc3][\x49-\x5b]")
@@ -37,7 +38,7 @@ def encode(value: object) -> bytes:
         data = cbor2.dumps(value, canonical=True)
     except (cbor2.CBOREncodeError, UnicodeEncodeError, RecursionError) as error:
         raise MalformedError(f"cannot be encoded: {error}") from error
-    _check(value, MAX_DEPTH, has_suspects=_SUSPECT.search(data) is not None)
+    _check(value, has_suspects=_SUSPECT.search(data) is not None)
     return data
 
 
@@ -112,33 +113,36 @@ _TAGS = (0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 26
 _NO_TAGS = dict.fromkeys((*_TAGS, 1040, 43000, 55799), _refuse_tag)
 
 
-def _check(value: object, depth: int, *, has_suspects: bool) -> None:
-    """Refuse what docs/format.md does not allow.
+def _check(value: object, *, has_suspects: bool) -> None:
+    """Refuse what docs/format.md does not allow, level by level: others choose what is nested.
 
     Args:
         value: What was encoded.
-        depth: Levels that it may still have.
         has_suspects: Whether `_SUSPECT` was found in the encoding of the whole.
     """
-    if isinstance(value, dict):
-        if not _has_uniform_keys(value):
-            raise MalformedError("keys of a map are all text or all non-negative integers")
-        children: Collection[object] = value.values()
-    elif isinstance(value, list | tuple):
-        children = value
-    else:
-        children = (value,)
-        depth += 1
-    if depth == 0:
-        raise MalformedError(f"nested deeper than {MAX_DEPTH} levels")
-    if not set(map(type, children)) <= _SCALARS:
-        for child in children:
-            if isinstance(child, dict | list | tuple):
-                _check(child, depth - 1, has_suspects=has_suspects)
-            elif type(child) not in _SCALARS:
-                raise MalformedError(f"a value of type {type(child).__name__} is not allowed")
-    if has_suspects:
-        _check_numbers(children)
+    level: Collection[object] = (value,)
+    for _ in range(MAX_DEPTH + 1):
+        if has_suspects:
+            _check_numbers(level)
+        if _SCALARS.issuperset(map(type, level)):
+            return
+        level = _children(level)
+    raise MalformedError(f"nested deeper than {MAX_DEPTH} levels")
+
+
+def _children(values: Iterable[object]) -> list[object]:
+    """Return what is in those of *values* that are arrays or maps."""
+    children: list[object] = []
+    for value in values:
+        if isinstance(value, _ARRAYS):
+            children += value
+        elif isinstance(value, dict):
+            if not _has_uniform_keys(value):
+                raise MalformedError("keys of a map are all text or all non-negative integers")
+            children += value.values()
+        elif type(value) not in _SCALARS:
+            raise MalformedError(f"a value of type {type(value).__name__} is not allowed")
+    return children
 
 
 def _has_uniform_keys(value: Mapping[object, object]) -> bool:

@@ -25,6 +25,10 @@ class DamagedError(LedgerError):
     """A file of ours is not as we wrote it."""
 
 
+class FullError(DamagedError):
+    """The disk is full; what was to be written is not kept."""
+
+
 class AlteredError(DamagedError):
     """Something in a file of ours does not open under its key: its bytes were changed."""
 

@@ -7,27 +7,33 @@ import errno
 import fcntl
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
+from typing import BinaryIO
 
 from ledger.blob import Chunk
 from ledger.blob_pack import (
     HEAD_BYTES,
     MAGIC,
     PACK_NAME_BYTES,
+    RECORD_BYTES,
     RECORD_HEAD_BYTES,
     SALT_BYTES,
     BlobKeys,
     Span,
+    body_bytes,
     next_span,
 )
-from ledger.errors import AlteredError, DamagedError
+from ledger.errors import AlteredError, DamagedError, FullError
 from ledger.keys import Entropy
 
 _PACK = re.compile(r"[0-9a-f]{16}\.pack")
 _DRAFT = re.compile(r"\.[0-9a-f]{16}\.tmp")
 _BUFFER_BYTES = 256 << 10
+_BEGIN_BYTES = 8 << 20
 
 
 class PackWriter:
@@ -44,14 +50,13 @@ class PackWriter:
         self.path = _path(folder, self.name)
         self._draft = folder / f".{self.name.hex()}.tmp"
         self._key = keys.pack(salt)
+        self._record = memoryview(bytearray(RECORD_BYTES))
+        self._begun_bytes = 0
         with _disk_errors(folder):
             _make_folder(folder)
             if self.path.exists():
                 raise FileExistsError(errno.EEXIST, "it is there already", str(self.path))
-            self._file = open(  # noqa: SIM115 -- a mode; `close` closes it
-                self._draft, "xb", buffering=_BUFFER_BYTES, opener=_opener
-            )
-            fcntl.flock(self._file, fcntl.LOCK_EX)  # what nobody holds any more is swept
+            self._file = _locked_draft(self._draft)
             self.size_bytes = self._file.write(MAGIC + salt)
 
     def add(self, name: bytes, chunk: Chunk) -> Span:
@@ -62,9 +67,16 @@ class PackWriter:
         """
         offset = self.size_bytes
         with _disk_errors(self.path):
-            for part in self._key.seal(offset, name, chunk):
-                self.size_bytes += self._file.write(part)
+            length = self._key.seal_into(self._record, offset, name, chunk)
+            self.size_bytes += self._file.write(self._record[:length])
+            if self.size_bytes - self._begun_bytes >= _BEGIN_BYTES:
+                self._begin_to_write()
         return Span(name, offset, self.size_bytes - offset, chunk.size)
+
+    def _begin_to_write(self) -> None:
+        """Let the disk begin with what it got, so that `sync` has less to wait for."""
+        _let_go(self._file.fileno(), self._begun_bytes, self.size_bytes - self._begun_bytes)
+        self._begun_bytes = self.size_bytes
 
     def sync(self) -> None:
         """Wait until all that was added is durable.
@@ -91,6 +103,18 @@ class PackWriter:
         with suppress(OSError):  # a full disk says again that it is full
             self._file.close()
         self._draft.unlink(missing_ok=True)
+
+
+def _locked_draft(path: Path) -> BinaryIO:
+    """Return a new file that is held: what nobody holds any more is swept."""
+    while True:
+        file = open(  # noqa: SIM115 -- `PackWriter.close` closes it
+            path, "xb", buffering=_BUFFER_BYTES, opener=_opener
+        )
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file.fileno()).st_nlink:
+            return file
+        file.close()  # somebody swept it before it was held
 
 
 def pack_names(folder: Path) -> set[bytes]:
@@ -134,6 +158,38 @@ def read_record(folder: Path, pack: bytes, keys: BlobKeys, span: Span, digest: b
     return keys.pack(salt).open(span.offset, record, digest)
 
 
+def read_bodies(
+    folder: Path, keys: BlobKeys, wanted: Iterable[tuple[bytes, Span]]
+) -> Iterator[tuple[int, memoryview]]:
+    """Yield the codec and the body of each chunk that is *wanted*. Any thread may ask.
+
+    Args:
+        folder: Of the packs.
+        keys: Of the ledger.
+        wanted: The name of a pack, and where in it.
+
+    Yields:
+        Bodies, each of which is there until the next one is asked for.
+
+    Raises:
+        AlteredError: one is not what was written there.
+        DamagedError: a pack is gone, or cannot be read.
+    """
+    record, body = memoryview(bytearray(RECORD_BYTES)), memoryview(bytearray(RECORD_BYTES))
+    for pack, some in groupby(wanted, key=itemgetter(0)):
+        path = _path(folder, pack)
+        with ExitStack() as opened:
+            with _disk_errors(path):
+                file = opened.enter_context(path.open("rb", buffering=0))
+                key = keys.pack(file.read(HEAD_BYTES)[len(MAGIC) :])
+            for _, span in some:
+                part = body[: max(0, body_bytes(span.length))]
+                with _disk_errors(path):
+                    found = os.preadv(file.fileno(), [record[: span.length]], span.offset)
+                    _let_go(file.fileno(), span.offset, span.length)
+                yield key.open_into(part, span.offset, record[:found])[1], part
+
+
 def spans(folder: Path, pack: bytes, keys: BlobKeys) -> Iterator[Span]:
     """Yield where the records lie that are in a pack and open, up to the first that is none.
 
@@ -155,6 +211,15 @@ def spans(folder: Path, pack: bytes, keys: BlobKeys) -> Iterator[Span]:
                 return
             yield span
             offset += span.length
+
+
+def _let_go(descriptor: int, offset: int, length: int) -> None:
+    """Tell the system that these bytes are not needed in memory any more.
+
+    What is not on the disk it begins to write; what is, makes room for what we write next.
+    """
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(descriptor, offset, length, os.POSIX_FADV_DONTNEED)
 
 
 def _opener(path: str, flags: int) -> int:
@@ -190,4 +255,5 @@ def _disk_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise DamagedError(f"{path}: {error.strerror or error}") from error
+        kind = FullError if error.errno in (errno.ENOSPC, errno.EDQUOT) else DamagedError
+        raise kind(f"{path}: {error.strerror or error}") from error

@@ -17,7 +17,7 @@ from ledger.blob import Chunk, chunk_from_body
 from ledger.blob_pack import BLOB_KEY, BLOB_KEY_LABEL, BlobKeys, Span
 from ledger.errors import AlteredError, MalformedError, MissingError
 from ledger.keys import Entropy
-from ledger.pack_file import PackWriter, read_record
+from ledger.pack_file import PackWriter, read_bodies, read_record
 from ledger.records import SqlValue, read_back
 from ledger.store_file import StoreFile
 
@@ -120,6 +120,17 @@ class Blobs:
             DamagedError: it was altered, or its pack cannot be read.
         """
         return read_record(self.folder, place.pack, self.keys, place.span, digest)
+
+    def bodies_at(self, places: Iterable[Place]) -> Iterator[tuple[int, memoryview]]:
+        """Yield codec and body of each chunk at *places*, which `find` gave. Any thread may ask.
+
+        Yields:
+            Bodies, each of which is there until the next one is asked for.
+
+        Raises:
+            DamagedError: one was altered, or its pack cannot be read.
+        """
+        return read_bodies(self.folder, self.keys, ((one.pack, one.span) for one in places))
 
     def check_at(self, place: Place) -> None:
         """Check that the content that its name says lies at *place*. Any thread may ask.

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Self, TypeVar, cast
 
 from ledger import cbor
-from ledger.errors import BusyError, DamagedError, MalformedError, RefusedError
+from ledger.errors import BusyError, DamagedError, FullError, MalformedError, RefusedError
 from ledger.genesis import Genesis, LedgerId
 from ledger.names import Names
 from ledger.records import SqlValue, read_back
@@ -123,7 +123,7 @@ class StoreFile:
             MalformedError: one of *values* is beyond 64 bits, or text that is not valid Unicode.
             DamagedError: the file cannot be read.
         """
-        with _storage_errors(self.path):
+        with _storage_errors(self.path, self.genesis.name):
             try:
                 return self._db.execute(sql, values).fetchall()
             except (OverflowError, UnicodeEncodeError) as error:
@@ -142,7 +142,7 @@ class StoreFile:
         if self._db.in_transaction:
             yield
             return
-        with _storage_errors(self.path):
+        with _storage_errors(self.path, self.genesis.name):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -240,15 +240,21 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 @contextmanager
-def _storage_errors(path: Path) -> Iterator[None]:
-    """Turn what SQLite and the disk say into our errors."""
+def _storage_errors(path: Path, name: str = "") -> Iterator[None]:
+    """Turn what SQLite and the disk say into our errors; *name* is that of the ledger."""
     try:
         yield
     except sqlite3.OperationalError as error:
-        if "locked" in str(error):
-            raise BusyError(
-                f"{path.name} is busy: another pannier is writing; try again"
+        said = str(error)
+        if "locked" in said:
+            which = f"the ledger {name}" if name else path.name
+            raise BusyError(f"{which} is busy: another pannier is writing; try again") from error
+        if "readonly" in said:
+            raise DamagedError(
+                f"{path} can only be read: let this user write to it and to its folder"
             ) from error
+        if "disk is full" in said:
+            raise FullError(f"{path}: {error}") from error
         raise DamagedError(f"{path}: {error}") from error
     except (sqlite3.DatabaseError, OSError, UnicodeDecodeError) as error:
         # SQLite quotes a damaged schema in its messages, and Python cannot decode those.

@@ -30,11 +30,11 @@ class Lacking:
     """What of the files of a ledger is not here.
 
     Attributes:
-        files: How many entries name a content that is not all here.
+        versions: How many entries name a content that is not all here.
         chunks: How many chunks of them are missing.
     """
 
-    files: int
+    versions: int
     chunks: int
 
 
@@ -74,10 +74,10 @@ class Files:
 
     def lacking(self) -> Lacking:
         """Return how much is missing, of all logs."""
-        files, chunks = self._store.rows(
+        versions, chunks = self._store.rows(
             "SELECT count(DISTINCT entry), count(DISTINCT name) FROM lack"
         )[0]
-        return Lacking(files=_uint(files), chunks=_uint(chunks))
+        return Lacking(versions=_uint(versions), chunks=_uint(chunks))
 
     def count(self) -> int:
         """Return how many entries are files, of all logs."""

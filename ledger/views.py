@@ -13,6 +13,7 @@ from heapq import merge
 from ledger import cbor
 from ledger.entry import Action, Entry, Follow, follows_from, leaf_bytes
 from ledger.errors import BusyError, DamagedError
+from ledger.file_payload import file_from_payload
 from ledger.log import LogName
 from ledger.members import members
 from ledger.merkle import leaf_hash
@@ -28,12 +29,22 @@ _COLUMNS = (
 )
 _LATEST = (
     "FROM latest JOIN entry ON entry.id = (latest.log << 32 | latest.number) "
-    "JOIN thing ON thing.id = entry.thing JOIN kind ON kind.id = entry.kind "
+    "JOIN thing ON thing.id = latest.thing JOIN kind ON kind.id = entry.kind "
     "JOIN log ON log.id = latest.log"
 )
 _FROM = (
     "FROM entry JOIN thing ON thing.id = entry.thing JOIN kind ON kind.id = entry.kind "
     "JOIN log ON log.id = entry.id >> 32"
+)
+# Those that are the last word on a thing in their log.
+_FILES = (
+    "FROM file JOIN entry ON entry.id = file.entry JOIN thing ON thing.id = entry.thing "
+    "JOIN latest ON latest.thing = entry.thing AND latest.log = file.entry >> 32 "
+    "WHERE latest.number = file.entry & 4294967295"
+)
+_HAS_SEVERAL = (
+    "EXISTS (SELECT 1 FROM latest AS other WHERE other.thing = latest.thing "
+    "AND other.log != latest.log)"
 )
 _SHOWN = f"action <= 1 AND {COUNTS}"
 
@@ -177,7 +188,7 @@ def things(store: Store, prefix: str = "") -> Iterator[str]:
             prefix,
             page,
         )
-        names = [cbor.as_text(row[0]) for row in found]
+        names = [store.rest.open_name(row[0]) for row in found]
         yield from names
         if len(names) < page:
             return
@@ -232,6 +243,22 @@ def conflicts(store: Store) -> list[str]:
     )
     names = sorted(store.rest.open_name(row[0]) for row in found)
     return [name for name in names if len(heads(store, name)) > 1]
+
+
+def count_files(store: Store) -> int:
+    """Return how many things are files now.
+
+    Raises:
+        DamagedError: the file cannot be read.
+    """
+    alone = store.rows(f"SELECT count(*) {_FILES} AND NOT {_HAS_SEVERAL}")[0][0]
+    several = store.rows(f"SELECT DISTINCT thing.name {_FILES} AND {_HAS_SEVERAL}")
+    winners = (heads(store, store.rest.open_name(name))[0].entry for (name,) in several)
+    with read_back():
+        return cbor.as_uint(alone) + sum(
+            one.action == Action.PUT and file_from_payload(one.payload) is not None
+            for one in winners
+        )
 
 
 def _followed(store: Store, thing: str, until_us: int | None) -> set[Follow]:

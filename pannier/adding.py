@@ -29,6 +29,7 @@ from pannier.files import (
     Version,
     ahead,
     chunk_spans,
+    unsafe_name,
     version_of,
     versions,
 )
@@ -42,6 +43,7 @@ _ATTEMPTS = 3
 # Without O_NONBLOCK, opening what became a FIFO waits for a writer that never comes.
 _OPEN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
 _STALE = "an older version than the ledger's, which `pannier checkout` brings"
+_DELETED = "deleted in the ledger, where it was the same: --reread puts it again"
 _CHANGING = "it changed while it was read: add it again when nobody writes to it"
 
 
@@ -113,7 +115,7 @@ class Adding:
             prefix: What comes before their names.
 
         Raises:
-            UsageError: this node may not write to the ledger.
+            UsageError: this node may not write to the ledger, or there can be no such names.
             LedgerError: the ledger cannot be written; what was said to be put stays.
         """
         node, store = self._node, self._store
@@ -121,6 +123,10 @@ class Adding:
             raise UsageError(
                 f"you may read the ledger {store.genesis.name} but not write to it: "
                 "ask one of its admins for `ledger share`"
+            )
+        if prefix and unsafe_name(prefix.removesuffix("/"), windows=False):
+            raise UsageError(
+                f"nothing can be checked out below {prefix}: name a folder like 2026/maps"
             )
         adopt(store)
         with ThreadPoolExecutor(WORKERS) as pool:
@@ -171,12 +177,13 @@ class Adding:
             )
         if self._reread:
             return None
-        known = [version_of(head) for head in views.heads(self._store, found.thing)]
+        heads = views.heads(self._store, found.thing)
+        known = [version_of(head) for head in heads]
         if any(one and _looks_like(one, facts) for one in known):
             is_here = all(one is None or self._is_here(one) for one in known)
             return _Unchanged() if is_here else None
         if known and any(_looks_like(one, facts) for one in versions(self._store, found.thing)):
-            return Skipped(str(found.path), _STALE)
+            return Skipped(str(found.path), _DELETED if heads[0].deleted else _STALE)
         return None
 
     def _is_here(self, version: Version) -> bool:
@@ -197,6 +204,7 @@ class Adding:
                     self._digests.clear()
                 case _Unchanged():
                     self.added.unchanged += 1
+                    yield 0
                 case _End():
                     self._end(step)
                 case _:

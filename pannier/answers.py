@@ -89,9 +89,7 @@ def _sift_whole(number: bytes, data: bytes) -> Sifted:
     return Sifted(b"", 1)
 
 
-def fragments(
-    node: Node, peer: str, name: BundleName
-) -> Iterator[bytes | memoryview]:
+def fragments(node: Node, peer: str, name: BundleName) -> Iterator[bytes | memoryview]:
     """Return a queued bundle as fragments for a medium, joined, in parts.
 
     Raises:

@@ -9,6 +9,8 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from shlex import quote
+from unicodedata import normalize
 
 from ledger import views
 from ledger.adopt import adopt
@@ -16,7 +18,7 @@ from ledger.errors import LedgerError, MalformedError
 from ledger.file_payload import FilePayload
 from ledger.store import Store
 from ledger.store_blobs import Place
-from pannier.errors import PannierError
+from pannier.errors import PannierError, UsageError
 from pannier.files import (
     SMALL_BYTES,
     WORKERS,
@@ -29,13 +31,14 @@ from pannier.files import (
     version_of,
     versions,
 )
-from pannier.target_folder import Existing, TargetFolder
+from pannier.target_folder import Existing, TargetFolder, name_below
 
 # What is made durable together.
 _MAX_PENDING_FILES = 256
 _MAX_PENDING_BYTES = 64 << 20
 _OTHER = "its content there is none that the ledger knows: move it away, or take --force"
 _CHANGED = "it was changed meanwhile"
+_TO_DELETE = "if that is a folder now, `pannier delete {}`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,7 @@ class CheckedOut:
     """What came of checking out so far.
 
     Attributes:
+        found: How many there were to look at.
         files: How many were written.
         size_bytes: All of those together.
         same: How many were there already.
@@ -68,6 +72,7 @@ class CheckedOut:
         conflicts: Of how many there are several versions, of which one was taken.
     """
 
+    found: int = 0
     files: int = 0
     size_bytes: int = 0
     same: int = 0
@@ -96,17 +101,25 @@ class _Pending:
 class Checkout:
     """One run of `pannier checkout`."""
 
-    def __init__(self, store: Store, folder: Path, options: CheckoutOptions) -> None:
+    def __init__(self, store: Store, folder: Path, options: CheckoutOptions, *, home: Path) -> None:
         """Check out from *store* into *folder*, which is made where it is not there.
 
+        Nothing is written below *home*, the node's own folder: whoever chooses names there chooses
+        this node's settings and peers.
+
         Raises:
+            UsageError: *folder* lies in *home*.
             PannierError: there cannot be such a folder.
         """
         try:
+            if name_below(home, folder) is not None:
+                raise UsageError(f"{folder} lies in this node's own folder: name another")
             folder.mkdir(parents=True, exist_ok=True)
             self._folder = TargetFolder(folder)
+            own = name_below(folder, home)
         except OSError as error:
             raise PannierError(f"cannot use {folder}: {error.strerror}") from error
+        self._own = None if own is None else _folded(own)
         self.done = CheckedOut()
         self._store = store
         self._options = options
@@ -117,7 +130,7 @@ class Checkout:
         """Bring all files; yield those that are left as they are, and bytes as they are written.
 
         Args:
-            prefix: Only this file, or those below this folder; empty: all.
+            prefix: Only files whose names begin so.
 
         Raises:
             LedgerError: the ledger cannot be read.
@@ -125,7 +138,7 @@ class Checkout:
         adopt(self._store)
         with ThreadPoolExecutor(WORKERS) as pool:
             try:
-                for thing in self._things(prefix.rstrip("/")):
+                for thing in views.things(self._store, prefix):
                     yield from self._tell(thing, self._bring(thing, pool))
                     if self._is_much():
                         yield from self._finish()
@@ -133,11 +146,6 @@ class Checkout:
             finally:
                 for one in self._pending:
                     self._folder.remove(one.draft)
-
-    def _things(self, prefix: str) -> Iterator[str]:
-        for thing in views.things(self._store, prefix):
-            if not prefix or thing == prefix or thing.startswith(f"{prefix}/"):
-                yield thing
 
     def _tell(self, thing: str, steps: Iterator[Skipped | int]) -> Iterator[Skipped | int]:
         """Pass on *steps*; what goes wrong is about this file alone."""
@@ -148,7 +156,7 @@ class Checkout:
         except (OSError, LedgerError) as error:
             self.done.skipped += 1
             why = error.strerror if isinstance(error, OSError) else None
-            yield Skipped(thing, why or str(error))
+            yield Skipped(thing, self._clash(thing) or why or str(error))
 
     # -- one file -----------------------------------------------------------------------------
 
@@ -157,7 +165,10 @@ class Checkout:
         version = version_of(heads[0])
         if version is None and not (self._options.delete and heads[0].deleted):
             return
+        self.done.found += 1
         why = unsafe_name(thing, windows=self._options.windows)
+        if self._own is not None and f"{_folded(thing)}/".startswith(f"{self._own}/"):
+            why = "this node's own folder"
         if why is None:
             existing = self._folder.look(thing)
             if version is None:
@@ -189,10 +200,24 @@ class Checkout:
         """Return why nothing can take the place of what is there."""
         if existing is not None:
             if not existing.is_file and not (self._options.force and stat.S_ISLNK(existing.mode)):
-                return "something that is no file is there: move it away"
+                return self._clash(thing) or "something that is no file is there: move it away"
             if not self._options.force and not self._is_known(thing, existing):
                 return _OTHER
         return None
+
+    def _clash(self, thing: str) -> str | None:
+        """Return what to do where the ledger has a file and, of the same name, a folder."""
+        parts = thing.split("/")
+        for above in ("/".join(parts[:end]) for end in range(1, len(parts))):
+            if self._is_file(above):
+                return f"{above} is a file in the ledger: {_TO_DELETE.format(quote(above))}"
+        if any(map(self._is_file, views.things(self._store, f"{thing}/"))):
+            return f"the ledger has files below it, too: {_TO_DELETE.format(quote(thing))}"
+        return None
+
+    def _is_file(self, thing: str) -> bool:
+        heads = views.heads(self._store, thing)
+        return bool(heads) and version_of(heads[0]) is not None
 
     def _is_known(self, thing: str, existing: Existing) -> bool:
         """Whether what is there is a version that the ledger has: nothing is lost with it."""
@@ -270,11 +295,16 @@ class Checkout:
     def _put_in_place(self, one: _Pending) -> Iterator[Skipped | int]:
         if self._folder.look(one.thing) != one.existing:
             self._folder.remove(one.draft)
-            yield Skipped(one.thing, _CHANGED)
+            yield Skipped(one.thing, self._clash(one.thing) or _CHANGED)
             return
         self._folder.rename(one.draft, one.thing)
         self.done.files += 1
         self.done.size_bytes += one.size
+
+
+def _folded(name: str) -> str:
+    """Return what some file systems take *name* for, too."""
+    return normalize("NFC", normalize("NFC", name).casefold())
 
 
 def _shortfall(file: FilePayload, held: Collection[bytes]) -> str | None:

@@ -6,12 +6,17 @@ is here already is not written again.
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from shutil import disk_usage
 
 from ledger.blob import Chunk
+from ledger.errors import FullError
 from ledger.genesis import LedgerId
 from ledger.store import Store
 from ledger.store_blobs import Packing
 from pannier.node import Node
+
+# What is left for entries, receipts and what is to be written to the medium that is being read.
+_SPARE_BYTES = 4 << 20
 
 
 class Keeper:
@@ -34,12 +39,14 @@ class Keeper:
         They are durable once `keep` was called.
 
         Raises:
+            FullError: the disk would be too full for anything else with them.
             LedgerError: a ledger cannot be read or written.
         """
         found = {chunk.digest: chunk for chunk in chunks}
         unnamed = set(found)
         for store in self._node.ledgers():
             wanted = store.blobs.wanted(found)
+            _check_room(store, sum(len(found[digest].body) for digest in wanted))
             for digest, chunk in found.items():
                 if digest in wanted:
                     self._packing(store).add(chunk)
@@ -61,6 +68,12 @@ class Keeper:
             packing = self._packs.enter_context(store.blobs.packing(self._node.entropy))
             self._open[store.ledger_id] = packing
         return self._open[store.ledger_id]
+
+
+def _check_room(store: Store, size_bytes: int) -> None:
+    folder = store.path.parent
+    if size_bytes and disk_usage(folder).free < size_bytes + _SPARE_BYTES:
+        raise FullError(f"{folder}: no room for {size_bytes:,} bytes of files")
 
 
 @contextmanager

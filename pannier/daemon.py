@@ -19,7 +19,8 @@ from ledger.errors import LedgerError
 from pannier.errors import PannierError, UsageError
 from pannier.exchange import Exchanged, exchange_medium
 from pannier.housekeeping import keep_house
-from pannier.importing import Report, import_arrived
+from pannier.import_report import Report
+from pannier.importing import import_arrived
 from pannier.lock import exclusive
 from pannier.node import Node
 from spool.errors import SpoolError

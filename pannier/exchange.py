@@ -13,17 +13,19 @@ from bundler.errors import BundleError
 from pannier import content_rows
 from pannier.answers import questions, sealed_fragments
 from pannier.clear import refusal, refusing
-from pannier.files_sending import Room, bytes_around, make_files
+from pannier.files_sending import Room, bytes_around, make_files, unpacked_bytes
 from pannier.group_sending import prepare_groups
 from pannier.home import Peer
 from pannier.housekeeping import keep_house
-from pannier.importing import Outcome, Report, import_arrived
+from pannier.import_report import Outcome, Report
+from pannier.importing import import_arrived
 from pannier.node import Node
 from pannier.out_bundle import OutBundle
 from pannier.passphrase_ledgers import hellos
 from pannier.sending import prepare
 from pannier.taking import Taking
 from pannier.times import time_text
+from spool.errors import FullError
 from spool.name import BundleName
 from transports.directory import Directory
 from transports.errors import (
@@ -141,6 +143,10 @@ def _collect(directory: Directory, terms: Terms, problems: list[str]) -> tuple[C
     except MediumGoneError as error:
         problems.append(str(error))
         return error.done if isinstance(error.done, Collected) else Collected(), True
+    except FullError as error:
+        # What came before is in the inbox, and leaves it when it is merged.
+        problems.append(f"{error}: free some, then exchange again")
+        return Collected(), False
 
 
 def _leave(
@@ -223,7 +229,8 @@ def _contents(
             done.problems.append(f"no contents of files were made for {peer.name}: {error}")
         if room.is_cut:
             done.problems.append(
-                f"contents of files for {peer.name} found no room: they go onto the next medium"
+                f"{unpacked_bytes(node, peer):,} bytes of files for {peer.name} found no room: "
+                "they go onto the next medium"
             )
 
 
@@ -273,8 +280,17 @@ def _readers(node: Node, queue: str, name: BundleName) -> list[str]:
     return [queue] if queue in node.peers else node.db.audience(name.bundle_id) or [queue]
 
 
+def no_room(report: Report) -> list[str]:
+    """Return what is said of what found no room on this node's disk; nothing if all did."""
+    if not report.no_room_bytes:
+        return []
+    what = f"no room here for {report.no_room_bytes:,} bytes of files"
+    return [f"{what}: free some, then exchange again"]
+
+
 def _name_problems(done: Exchanged) -> None:
     collected, report = done.collected, done.report
+    done.problems += no_room(report)
     if report.reasons:
         reasons = "; ".join(sorted(set(report.reasons.values())))
         done.problems.append(f"{len(report.reasons)} went to quarantine: {reasons}")

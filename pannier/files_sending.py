@@ -16,7 +16,7 @@ from bundler.geometry import symbol_bytes_for
 from bundler.head import Stamp
 from bundler.limits import DEFAULT_LIMITS
 from bundler.plan import Span
-from bundler.remade import Signing, frame_for, outside_clear, outside_full, remake
+from bundler.remade import Frame, Signing, clear_frame, full_frame, outside_clear, outside_full
 from bundler.sealed import MAX_PRIORITY, Header, bundle_id
 from ledger.adopt import forget
 from ledger.errors import DamagedError
@@ -33,6 +33,7 @@ from pannier.lock import exclusive
 from pannier.node import Node
 from pannier.out_bundle import OutBundle
 from pannier.recipe import Recipe, placement_of, sections
+from pannier.rooms import Rooms
 from pannier.sealing import expiry_day
 from pannier.sending import MAX_MTU
 from pannier.statements import withdraw
@@ -43,8 +44,8 @@ from spool.outbox import Recipe as Waiting
 MOST_BYTES = 64 << 30
 """What is made at once for a carrier that does not tell its room."""
 
-# Noted and published together, for a few flushes; as many more are being sealed: 48 MB in all.
-_BATCH_COUNT = 3
+# Noted and published together, for a few flushes; as many more are being sealed: 64 MB in all.
+_BATCH_COUNT = 2
 # One reads and hashes while the other encrypts; more of them would only take memory.
 _THREADS = 2
 _NO_LOG = LogName(b"", b"")
@@ -80,11 +81,12 @@ class Made:
 
     Attributes:
         bundle: As ``node.db`` knows it; its recipe is queued.
-        sealed: Its bytes: who takes them at once need not make them again.
+        sealed: Its bytes, until the next one is asked for: who takes them at once need not make
+            them again.
     """
 
     bundle: OutBundle
-    sealed: bytearray
+    sealed: memoryview
 
 
 def make_files(node: Node, peer: Peer, room: Room, *, mtu: int | None = None) -> Iterator[Made]:
@@ -114,10 +116,21 @@ def make_files(node: Node, peer: Peer, room: Room, *, mtu: int | None = None) ->
     look = _Look(way)
     loads = _loads(look.lacking(), room, plan.bundle_bytes_for(symbol_bytes, DEFAULT_LIMITS))
     with ThreadPoolExecutor(_THREADS) as pool:
-        for batch in _one_ahead(_Batch(look, some, pool) for some in _some(loads)):
+        rooms = Rooms(DEFAULT_LIMITS.bundle_bytes)
+        for batch in _one_ahead(_Batch(look, some, pool, rooms) for some in _some(loads)):
             yield from batch.publish()
     if not (room.is_cut or way.is_oneway):
         _settle(way, before - look.awaited)
+
+
+def unpacked_bytes(node: Node, peer: Peer) -> int:
+    """Return how many bytes of contents *peer* lacks that are in no bundle for it yet.
+
+    Raises:
+        LedgerError: a ledger cannot be read.
+    """
+    way = Way.to(node, peer, symbol_bytes=symbol_bytes_for(node.settings(peer).mtu))
+    return sum(one.place.span.length for one in _Look(way).lacking())
 
 
 def _some(loads: Iterator["_Load"]) -> Iterator[list["_Load"]]:
@@ -267,47 +280,47 @@ class _Draft:
     is_clear: bool
     is_padded: bool
 
-    def finish(self) -> tuple[Recipe, bytes, bytearray] | None:
+    def finish(self, room: memoryview) -> tuple[Recipe, bytes, memoryview] | None:
         """Return the recipe of the bundle, its id and its bytes; None: its chunks are damaged.
 
-        Any thread may ask.
+        Any thread may ask. The bytes are put into *room*.
         """
         blobs, places = self.load.store.blobs, self.load.places
         try:
-            parts = sections(blobs, list(places), places)
+            recipe = Recipe(
+                ledger_id=self.load.store.ledger_id,
+                key=self.key,
+                frame=self._frame(),
+                digests=tuple(places),
+                placement=placement_of(places.values()),
+            )
+            sealed = recipe.make(blobs, places, room)
         except DamagedError:
             return None
-        frame = frame_for(
-            self.outside,
-            self.header,
-            self.signing,
-            parts,
-            is_clear=self.is_clear,
-            is_padded=self.is_padded,
-        )
-        recipe = Recipe(
-            ledger_id=self.load.store.ledger_id,
-            key=self.key,
-            frame=frame,
-            digests=tuple(places),
-            placement=placement_of(places.values()),
-        )
-        sealed = remake(frame, self.key, parts)
         return recipe, bundle_id(sealed), sealed
+
+    def _frame(self) -> Frame:
+        if not self.is_clear:
+            return full_frame(self.outside, self.header, self.signing, is_padded=self.is_padded)
+        parts = sections(self.load.store.blobs, self.load.places.values())
+        return clear_frame(self.outside, self.header, self.signing, parts)
 
 
 class _Batch:
     """Bundles that are sealed beside all else, then noted and published together."""
 
-    def __init__(self, look: _Look, loads: Sequence[_Load], pool: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, look: _Look, loads: Sequence[_Load], pool: ThreadPoolExecutor, rooms: Rooms
+    ) -> None:
         """Begin to seal them."""
         self._look = look
         self._way = look.way
+        self._rooms = rooms
         for load in loads:
             _ = load.store.blobs.keys  # read here once: threads cannot ask the ledger file
         with look.way.node.db.transaction():
             drafts = [_draft(look.way, load) for load in loads]
-        self._begun = [(one, pool.submit(one.finish)) for one in drafts]
+        self._begun = [(one, pool.submit(one.finish, rooms.take())) for one in drafts]
 
     def publish(self) -> Iterator[Made]:
         """Yield the bundles, noted and queued as recipes, durably."""
@@ -332,7 +345,9 @@ class _Batch:
         finished.clear()
         made.reverse()
         while made:
-            yield made.pop()
+            one = made.pop()
+            yield one
+            self._rooms.give_back(one.sealed)
 
 
 def _draft(way: Way, load: _Load) -> _Draft:

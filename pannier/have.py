@@ -134,7 +134,7 @@ def telling(
     told = have_rows.told(node.db, peer.node_id)
     said = _difference(holdings, told, _base(node, heard), heard.ask if heard else None)
     digest = digest_of(holdings)
-    news = digest_of([one for one in holdings if not is_plain(one)])
+    news = digest_of(_news(holdings, is_plain))
     parts = list(_parts(_whole(holdings) if said is None else said))
     sections = tuple(_sections(head, parts, digest, is_full=said is None))
     question = heard.ask.digests if heard and heard.ask else b""
@@ -147,6 +147,16 @@ def telling(
         is_full=said is None,
         holds_anything=bool(holdings),
     )
+
+
+def _news(holdings: Iterable[Holding], is_plain: Callable[[Holding], bool]) -> Iterator[Holding]:
+    """Yield what a peer cannot tell by itself; of a log that is plain, from where on files lack."""
+    for one in holdings:
+        ledger_id, held = one
+        if not is_plain(one):
+            yield one
+        elif held.lacking is not None:
+            yield ledger_id, held._replace(size=held.lacking + 1, root=bytes(ROOT_START_BYTES))
 
 
 def note_own_have(node: Node, peer: Peer, own: OwnHave, counter: int) -> None:

@@ -15,6 +15,9 @@ from pannier.have_rows import MAX_LOGS, HaveState
 from pannier.home import Peer
 from pannier.node import Node
 
+_MAX_SECTIONS = 32
+"""All that may be told fits half as many; each costs a look at all that is known."""
+
 
 @dataclass(kw_only=True)
 class Hearing:
@@ -33,6 +36,7 @@ class Hearing:
     first: HaveSection | None = None
     _digest: bytes | None = None
     _count: int = 0
+    _sections: int = 0
 
     def take(self, section: HaveSection) -> bool:
         """Note what a section says; return whether it counts: nothing newer was said before."""
@@ -40,7 +44,8 @@ class Hearing:
             return False
         holdings = [(ledger_id, held) for ledger_id, logs in section.ledgers for held in logs]
         self._count += len(holdings)
-        if self._count > MAX_LOGS:
+        self._sections += 1
+        if self._is_too_much():
             return True
         db, peer = self.node.db, self.peer.node_id
         if section.scope is None:
@@ -70,9 +75,12 @@ class Hearing:
         self._note(whole if whole != self.stamp.counter else None)
         return True
 
+    def _is_too_much(self) -> bool:
+        return self._count > MAX_LOGS or self._sections > _MAX_SECTIONS
+
     def _is_whole(self, known: KnownHave) -> bool:
         """Whether what is known by now is what the peer holds."""
-        if self._count > MAX_LOGS:
+        if self._is_too_much() or len(known.logs) > MAX_LOGS:
             have_rows.forget_held(self.node.db, self.peer.node_id)
             return False
         holdings: list[Holding] = [(key[0], held) for key, held in known.logs.items()]

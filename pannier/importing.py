@@ -5,8 +5,6 @@ in the ledgers, or in `held/`, or in quarantine.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
 
 from bundler.content import Opened, open_bundle
 from bundler.errors import BundleError, UnencryptedError, UnopenableError
@@ -14,11 +12,13 @@ from bundler.join import Cause
 from bundler.keyring import Keyring, PeerKey
 from bundler.notices import MAX_REASON_BYTES
 from bundler.sealed import Header, parse_sealed
+from ledger.errors import FullError as LedgerFullError
 from ledger.errors import LedgerError
 from pannier import decisions, gate
 from pannier.forks import settle_own_forks
 from pannier.have import forget_shared_keys
 from pannier.home import Peer
+from pannier.import_report import Outcome, Report
 from pannier.joining import join
 from pannier.lock import exclusive
 from pannier.merging import Merging, Wait
@@ -37,57 +37,6 @@ MAX_COUNTER = 2**63 - 1
 _NO_HINT, _NO_SYMBOLS = "0" * 8, 0
 
 
-class Outcome(Enum):
-    """What became of a bundle."""
-
-    MERGED = "merged"
-    HELD = "held"
-    REVIEW = "review"
-    REFUSED = "refused"
-    UNFOUNDED = "unfounded"
-    INCOMPLETE = "incomplete"
-    SEEN = "seen"
-
-
-@dataclass(kw_only=True)
-class Report:
-    """What an import did, for people.
-
-    Attributes:
-        outcomes: By bundle id.
-        entries: New entries, by (ledger name, author's name).
-        content_bytes: New contents of files.
-        notes: Lines that a person should read: joined ledgers, forks, incarnations.
-        reasons: Why bundles were refused, by bundle id.
-        senders: Names of the peers whose bundles were merged.
-    """
-
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
-    entries: dict[tuple[str, str], int] = field(default_factory=dict)
-    content_bytes: int = 0
-    notes: list[str] = field(default_factory=list)
-    reasons: dict[str, str] = field(default_factory=dict)
-    senders: set[str] = field(default_factory=set)
-
-    def add(self, other: "Report") -> None:
-        """Add what another import did."""
-        self.outcomes |= other.outcomes
-        for key, count in other.entries.items():
-            self.entries[key] = self.entries.get(key, 0) + count
-        self.content_bytes += other.content_bytes
-        self.notes += other.notes
-        self.reasons |= other.reasons
-        self.senders |= other.senders
-
-    def count(self, outcome: Outcome) -> int:
-        """Return how many bundles ended so."""
-        return sum(one is outcome for one in self.outcomes.values())
-
-    def ids(self, *outcomes: Outcome) -> list[str]:
-        """Return the bundles that ended so."""
-        return [number for number, one in self.outcomes.items() if one in outcomes]
-
-
 def import_arrived(node: Node) -> Report:
     """Take in everything in the inbox that is whole, and what waited for it.
 
@@ -100,12 +49,21 @@ def import_arrived(node: Node) -> Report:
     report = Report()
     with exclusive(node.home.locks / "import", "importing"):
         for number in node.spool.inbox.bundles():
-            report.outcomes[number] = _take(node, number, report)
+            report.outcomes[number] = _take_if_room(node, number, report)
         settle_own_forks(node, report.notes)
         _retry_held(node, report)
         tend_all_epochs(node)
         meet_members(node, report.notes)
     return report
+
+
+def _take_if_room(node: Node, number: str, report: Report) -> Outcome:
+    """Join and import one bundle of the inbox, or leave it there: a smaller one may fit."""
+    try:
+        return _take(node, number, report)
+    except LedgerFullError:
+        report.no_room_bytes += node.spool.inbox.size_bytes(number)
+        return Outcome.NO_ROOM
 
 
 def _take(node: Node, number: str, report: Report) -> Outcome:

@@ -133,7 +133,9 @@ def draft_from_line(line: bytes, payloads: Payloads, *, number: int, now_us: int
 def _draft(line: str, now_us: int, payloads: Payloads) -> Draft:
     value = parse_json(line)
     if not isinstance(value, dict) or "thing" not in value or "data" not in value:
-        raise UsageError('a line is {"thing": NAME, "data": VALUE}, "time" and "kind" may follow')
+        raise UsageError(
+            'a line is {"thing": NAME, "data": VALUE}, "time", "kind", "as" and "to" may follow'
+        )
     if not _KEYS.issuperset(value):
         raise UsageError(f"unknown key {sorted(set(value) - _KEYS)[0]!r}")
     thing, time_us, kind = value["thing"], value.get("time", now_us), value.get("kind", "")

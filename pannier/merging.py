@@ -50,6 +50,7 @@ _UNSETTLED = ", and neither goes on until its author settles it"
 _MAX_BLOB_WAITS = 64
 # What a packer puts first needs nothing that follows, but for grants of grants.
 _MAX_PASSES = 64
+_TAIL_PASSES = 4  # of as many tails as a bundle may have
 
 _ELSEWHERE: dict[str, Callable[[Node, "Wait"], bool]] = {
     "review": lambda node, wait: decisions.verdict(node.db, wait.author) is not None,
@@ -134,6 +135,7 @@ class Merging:
     is_behind: bool = False
     is_unfounded: bool = False
     _tail_entries: int = 0
+    _all_tail_entries: int = 0
     _pending: dict[LedgerId, Store] = field(default_factory=dict)
     _witness: WitnessSection | None = None
     _has_left_out: bool = False
@@ -268,7 +270,8 @@ class Merging:
         """Merge a tail into the log that it is of; of several that it may be of, where it fits."""
         begin, end = section.context.span(section.first)
         self._tail_entries += section.count + end - begin
-        if self._tail_entries > MAX_TAILS_ENTRIES:
+        self._all_tail_entries += section.count + end - begin
+        if max(self._tail_entries, self._all_tail_entries // _TAIL_PASSES) > MAX_TAILS_ENTRIES:
             raise BundleLimitError("tails that build on too many entries for one bundle")
         logs = logs_of(self.node.ledgers(), section.reference)
         if not logs:

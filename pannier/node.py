@@ -154,9 +154,9 @@ class Node:
         now_us = self.clock()
         return day_of(max(now_us, self._witnessed_us(peer) or now_us))
 
-    def is_clock_confirmed(self) -> bool:
-        """Return whether a peer was heard, so that this node cannot be behind for years."""
-        return bool(self._heard())
+    def is_clock_confirmed(self, peer: str | None = None) -> bool:
+        """Return whether enough was heard that `today` for *peer* cannot be behind for years."""
+        return self._witnessed_us(peer) is not None
 
     def past_day(self, peer: str | None = None) -> int:
         """Return a day that has come for certain: this node's clock says so, and peers do.

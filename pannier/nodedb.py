@@ -5,44 +5,19 @@ were on their way are planned again.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from bundler.plan import Span
 from ledger.genesis import LedgerId
 from ledger.log import LogName
-from pannier.have_rows import NEVER, HaveState, have_state
-from pannier.nodedb_file import NodeDbFile, Value, as_blob, as_int, as_optional
+from pannier.have_rows import NEVER
+from pannier.nodedb_file import Value, as_blob, as_int
+from pannier.nodedb_peers import UNTOLD, PeerRows
 from pannier.out_bundle import OutBundle, out_bundle_from_row
 
-UNTOLD = b""
-"""In place of a digest: what a peer was told last may never have reached it."""
-
 _ARRIVED = ("confirmed", "sent")
-_MAX_RECEIPTS = 3000
-_MET = "met "
-_UNANSWERED = "unanswered "
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeerState:
-    """What a peer last said of itself, as it stands in ``node.db``.
-
-    Attributes:
-        incarnation: Of the node, 8 bytes; None before anything came.
-        counter: The highest seen of that incarnation; -1 before anything came.
-        have: What its last believed have section says besides logs, or None.
-        told: Digest of what it was told last; None before anything, `UNTOLD` if that got lost.
-        told_us: When it was told.
-    """
-
-    incarnation: bytes | None
-    counter: int
-    have: HaveState | None
-    told: bytes | None
-    told_us: int
-
-
-class NodeDb(NodeDbFile):
+class NodeDb(PeerRows):
     """An open ``node.db``."""
 
     def forged(self) -> int:
@@ -54,120 +29,6 @@ class NodeDb(NodeDbFile):
         if more:
             with self.transaction():
                 self.set_meta("forged", (self.forged() + more).to_bytes(8, "big"))
-
-    # -- peers --------------------------------------------------------------------------------
-
-    def peer(self, peer: str) -> PeerState:
-        """Return what *peer* last said."""
-        found = self.rows(
-            "SELECT incarnation, counter, told, told_time FROM peer WHERE id = ?", peer
-        )
-        if not found:
-            return PeerState(incarnation=None, counter=-1, have=None, told=None, told_us=0)
-        incarnation, counter, told, told_us = found[0]
-        return PeerState(
-            incarnation=as_optional(incarnation),
-            counter=as_int(counter),
-            have=have_state(self, peer),
-            told=as_optional(told),
-            told_us=as_int(told_us),
-        )
-
-    def advance_peer(self, peer: str, incarnation: bytes, counter: int) -> bool:
-        """Note that *peer* spoke under (incarnation, counter); return whether that is its newest.
-
-        Incarnations follow each other in the order of their bytes. Of two bundles under the same
-        counter, which a restored node makes, either may be the newer.
-        """
-        with self.transaction():
-            now = self.peer(peer)
-            if (incarnation, counter) < (now.incarnation or b"", now.counter):
-                return False
-            if now.incarnation != incarnation:
-                # Counters begin anew: what is owed was all said before, and so were haves. Nor does
-                # it know for certain what it was told.
-                self.run("UPDATE due SET counter = -1 WHERE peer = ?", peer)
-                self.run(
-                    "UPDATE peer SET have_counter = -1, have_whole = NULL, have_base = NULL "
-                    "WHERE id = ? AND have_counter NOT NULL",
-                    peer,
-                )
-            self.run("INSERT OR IGNORE INTO peer (id) VALUES (?)", peer)
-            self.run(
-                "UPDATE peer SET incarnation = ?, counter = ? WHERE id = ?",
-                incarnation,
-                counter,
-                peer,
-            )
-        return True
-
-    def hear(self, peer: str, time_us: int) -> None:
-        """Take note of the time that a message of *peer* bears; the latest counts."""
-        with self.transaction():
-            self.run("INSERT OR IGNORE INTO peer (id) VALUES (?)", peer)
-            self.run(
-                "UPDATE peer SET heard = max(coalesce(heard, ?1), ?1) WHERE id = ?2", time_us, peer
-            )
-
-    def heard(self) -> dict[str, int]:
-        """Return the latest time that each peer signed, by node id."""
-        found = self.rows("SELECT id, heard FROM peer WHERE heard NOT NULL")
-        return {str(peer): as_int(time_us) for peer, time_us in found}
-
-    def note_met(self, peer: str) -> None:
-        """Remember that *peer* is known through a passphrase alone: it may be made up."""
-        self.set_meta(f"{_MET}{peer}", b"")
-
-    def met(self) -> frozenset[str]:
-        """Return the node ids of the peers of which `note_met` holds."""
-        found = self.rows("SELECT key FROM meta WHERE substr(key, 1, ?) = ?", len(_MET), _MET)
-        return frozenset(str(key).removeprefix(_MET) for (key,) in found)
-
-    def vouch_for(self, peer: str) -> None:
-        """Forget that *peer* was met only: a person knows it."""
-        self.run("DELETE FROM meta WHERE key = ?", f"{_MET}{peer}")
-
-    def note_told(self, peer: str, digest: bytes, bundle_id: str, time_us: int) -> None:
-        """Remember what *peer* is told, and in which bundle."""
-        with self.transaction():
-            self.run("INSERT OR IGNORE INTO peer (id) VALUES (?)", peer)
-            self.run(
-                "UPDATE peer SET told = ?, told_in = ?, told_time = ? WHERE id = ?",
-                digest,
-                bundle_id,
-                time_us,
-                peer,
-            )
-
-    def note_witness_told(self, peer: str, bundle_id: str, time_us: int) -> None:
-        """Remember in which bundle *peer* is told what was witnessed."""
-        self.run("INSERT OR REPLACE INTO witness VALUES (?, ?, ?)", peer, bundle_id, time_us)
-
-    def witness_told_us(self, peer: str) -> int | None:
-        """Return when *peer* was last told what was witnessed, unless that got lost."""
-        found = self.rows("SELECT time FROM witness WHERE peer = ?", peer)
-        return as_int(found[0][0]) if found else None
-
-    def note_answered(self, peer: str) -> None:
-        """Remember that *peer* is told what was heard of it so far."""
-        self.run("DELETE FROM meta WHERE key = ?", f"{_UNANSWERED}{peer}")
-
-    def count_unanswered(self, peer: str) -> None:
-        """Count a bundle that was heard of *peer*."""
-        count = self.unanswered(peer) + 1
-        self.set_meta(f"{_UNANSWERED}{peer}", count.to_bytes(8, "big"))
-
-    def unanswered(self, peer: str) -> int:
-        """Return how many bundles were heard of *peer* since it was last told so."""
-        return int.from_bytes(self.meta(f"{_UNANSWERED}{peer}") or b"", "big")
-
-    def tell_again(self, peer: str) -> None:
-        """Forget that *peer* was told anything."""
-        self.run("UPDATE peer SET told = ? WHERE id = ? AND told NOT NULL", UNTOLD, peer)
-
-    def tell_all_again(self) -> None:
-        """Forget that any peer was told anything."""
-        self.run("UPDATE peer SET told = ? WHERE told NOT NULL", UNTOLD)
 
     def forget_peer(self, peer: str) -> None:
         """Drop all bookkeeping about *peer*."""
@@ -191,10 +52,6 @@ class NodeDb(NodeDbFile):
                 ("told", "peer"),
             ):
                 self.run(f"DELETE FROM {table} WHERE {column} = ?", peer)  # noqa: S608 -- our words
-
-    def forget_key(self, peer: str, key_id: bytes) -> None:
-        """Drop a pairwise key."""
-        self.run("DELETE FROM pairwise WHERE peer = ? AND id = ?", peer, key_id)
 
     # -- bundles of ours ----------------------------------------------------------------------
 
@@ -340,63 +197,6 @@ class NodeDb(NodeDbFile):
             self.run(
                 "INSERT OR REPLACE INTO on_medium VALUES (?, ?, ?)", medium, bundle_id, time_us
             )
-
-    # -- receipts that we owe -----------------------------------------------------------------
-
-    def owe_receipt(self, peer: str, bundle_id: str, reason: str, counter: int) -> None:
-        """Note that *peer* must be told what became of its bundle (merged: empty reason)."""
-        self.run(
-            "INSERT OR REPLACE INTO due VALUES (?, ?, ?, ?, NULL)", peer, bundle_id, reason, counter
-        )
-
-    def receipts(self, peer: str, *, only_untold: bool = False) -> list[tuple[str, str]]:
-        """Return (bundle id, reason) of the receipts that *peer* is owed, those not told first.
-
-        At most so many that they surely fit a section.
-        """
-        found = self.rows(
-            "SELECT bundle, reason FROM due WHERE peer = ? AND (told IS NULL OR NOT ?) "
-            "ORDER BY told NOT NULL, bundle LIMIT ?",
-            peer,
-            only_untold,
-            _MAX_RECEIPTS,
-        )
-        return [(str(bundle), str(reason)) for bundle, reason in found]
-
-    def has_untold(self, peer: str) -> bool:
-        """Return whether *peer* is owed a receipt that no bundle carries."""
-        return bool(self.rows("SELECT 1 FROM due WHERE peer = ? AND told IS NULL LIMIT 1", peer))
-
-    def owes(self, peer: str, bundle_id: str) -> bool:
-        """Return whether *peer* is owed a receipt for one bundle."""
-        found = self.rows("SELECT 1 FROM due WHERE peer = ? AND bundle = ?", peer, bundle_id)
-        return bool(found)
-
-    def note_receipts_told(self, peer: str, told: Iterable[str], bundle_id: str) -> None:
-        """Note that the receipts *told* travel in a bundle of ours."""
-        with self.transaction():
-            for one in told:
-                self.run(
-                    "UPDATE due SET told = ? WHERE peer = ? AND bundle = ?", bundle_id, peer, one
-                )
-
-    def rely_on(self, old: str, new: str) -> None:
-        """Take it that what *old* said of merged bundles and witnesses arrived; *new* replaces it.
-
-        Bundles are confirmed by haves as well, and a peer that waits for a receipt will say so.
-        """
-        self.run("UPDATE due SET told = ? WHERE told = ? AND reason = ''", new, old)
-        self.run("UPDATE witness SET bundle = ? WHERE bundle = ?", new, old)
-
-    def settle_receipts(self, peer: str, still_sent: Sequence[str], counter: int) -> None:
-        """Drop the receipts that *peer* no longer waits for, as it says under *counter*."""
-        with self.transaction():
-            found = self.rows(
-                "SELECT bundle FROM due WHERE peer = ? AND counter < ?", peer, counter
-            )
-            for (bundle,) in found:
-                if bundle not in still_sent:
-                    self.run("DELETE FROM due WHERE peer = ? AND bundle = ?", peer, bundle)
 
     # -- bundles of others --------------------------------------------------------------------
 

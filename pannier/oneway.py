@@ -18,16 +18,18 @@ from pannier.answers import sift, whose
 from pannier.errors import PannierError, UsageError
 from pannier.files_sending import Room, make_files
 from pannier.home import Peer
-from pannier.importing import Report, import_arrived
+from pannier.import_report import Report
+from pannier.importing import import_arrived
 from pannier.node import Node
+from pannier.out_bundle import OutBundle
 from pannier.queued import Sealed, sealed_bundle
 from pannier.sending import prepare
 from pannier.taking import Taking
 from spool.delivery import Delivery
-from spool.errors import MalformedNameError
+from spool.errors import MalformedNameError, StorageError
 from spool.name import BundleName, FragmentName
 from spool.os_file_system import OsFileSystem
-from transports.questions import LONG_BYTES, Mine, Offer, Ours, Seen
+from transports.questions import LONG_BYTES, Mine, Offer, Ours, Seen, Took
 
 MAX_FILES = 1_000_000
 _MAX_FILE_BYTES = 17 << 20
@@ -65,32 +67,50 @@ def pack(node: Node, peer: Peer, into: Path, *, mtu: int | None, repair_percent:
     Raises:
         UsageError: the MTU is smaller than the symbols that the bundles were made for.
         PannierError: *into* cannot be written.
+        StorageError: a bundle was spoiled on this disk; all others were written.
     """
     settings = node.settings(peer)
     mtu = mtu or settings.mtu
     bundles = prepare(node, peer, mtu=mtu)
-    bundles += [made.bundle for made in make_files(node, peer, Room(), mtu=mtu)]
+    made = [one.bundle for one in make_files(node, peer, Room(), mtu=mtu)]
+    # What has come by another way was withdrawn meanwhile.
+    queued = {one.bundle_id for one in node.db.queued_bundles()}
+    bundles = [*(one for one in bundles if one.bundle_id in queued), *made]
+    written: list[OutBundle] = []
     files = size = 0
+    spoiled: StorageError | None = None
     try:
         into.mkdir(parents=True, exist_ok=True)
         folder = OsFileSystem(into)
         for bundle in bundles:
-            name = BundleName.from_text(bundle.name)
-            sealed = sealed_bundle(node, bundle.peer, name)
-            cut = Cut(
-                mtu_bytes=mtu,
-                symbol_bytes=name.symbol_bytes,
-                check=mac_check(node.fragment_key_to(bundle.peer)),
-            )
-            parts = {text: data for data, text in _cut(sealed, name, cut, repair_percent)}
+            try:
+                parts = _parts(node, bundle, mtu, repair_percent)
+            except StorageError as error:
+                spoiled = error
+                continue
             _write(folder, parts)
+            written.append(bundle)
             files += len(parts)
             size += sum(map(len, parts.values()))
     except OSError as error:
         raise PannierError(f"cannot write to {into}: {error.strerror}") from error
-    for bundle in bundles:
+    for bundle in written:
         node.db.note_written(bundle.bundle_id, f"folder:{into.resolve()}", node.clock())
-    return Packed(bundles=len(bundles), files=files, size_bytes=size)
+    if spoiled is not None:
+        raise spoiled
+    return Packed(bundles=len(written), files=files, size_bytes=size)
+
+
+def _parts(node: Node, bundle: OutBundle, mtu: int, repair_percent: int) -> dict[str, bytes]:
+    """Return the files for one bundle by name."""
+    name = BundleName.from_text(bundle.name)
+    sealed = sealed_bundle(node, bundle.peer, name)
+    cut = Cut(
+        mtu_bytes=mtu,
+        symbol_bytes=name.symbol_bytes,
+        check=mac_check(node.fragment_key_to(bundle.peer)),
+    )
+    return {text: data for data, text in _cut(sealed, name, cut, repair_percent)}
 
 
 def _cut(
@@ -190,11 +210,12 @@ class _Intake:
         """
         report = Report()
         offers = [
-            Offer(name, peer, _SOURCE, partial(_read, path)) for name, peer, path in self._long
+            Offer(name, peer, _SOURCE, _size_bytes(path), partial(_read_into, path))
+            for name, peer, path in self._long
         ]
-        taken = Taking(self._node, report).take(offers) if offers else frozenset()
+        took = Taking(self._node, report).take(offers) if offers else Took()
         for name, peer, path in self._long:
-            if name not in taken:
+            if name not in took.taken | took.left:
                 self._keep(name, peer, _read(path))
         self.store()
         return report
@@ -275,6 +296,15 @@ def _size_bytes(path: Path) -> int:
     with suppress(OSError):
         return path.lstat().st_size
     return 0
+
+
+def _read_into(path: Path, room: memoryview) -> int | None:
+    """Put the content of such a file into *room*; return its length, None if it cannot be had."""
+    data = _read(path)
+    if data is None or len(data) > len(room):
+        return None
+    room[: len(data)] = data
+    return len(data)
 
 
 def _read(path: Path) -> bytes | None:

@@ -5,9 +5,10 @@ from dataclasses import asdict, dataclass
 from bundler.plan import lacking
 from ledger.log import LogStatus
 from ledger.members import passed_on
-from ledger.views import conflicts
+from ledger.views import conflicts, count_files
 from pannier.clear import travelling
 from pannier.exchange import served
+from pannier.files_sending import unpacked_bytes
 from pannier.have import known_have
 from pannier.home import Peer
 from pannier.node import Node
@@ -24,8 +25,8 @@ class LedgerOverview:
         entries: In all logs.
         conflicts: Things with several heads.
         forks: Names of the authors of forked logs.
-        files: How many of the entries are files.
-        lacking_files: Of how many of those not all has arrived.
+        files: How many things are files now.
+        lacking_versions: Of how many versions of files, former ones too, not all has arrived.
         lacking_chunks: How many chunks, of up to 1 MiB, those lack together.
     """
 
@@ -35,7 +36,7 @@ class LedgerOverview:
     conflicts: int
     forks: tuple[str, ...]
     files: int
-    lacking_files: int
+    lacking_versions: int
     lacking_chunks: int
 
 
@@ -47,6 +48,7 @@ class PeerOverview:
         name: As it is called here.
         node: Its node id.
         unpacked: Entries that it lacks and that are in no bundle for it yet.
+        unpacked_bytes: Contents of files, likewise, as many bytes as they take here.
         bundles: How many are kept until it confirms them.
         size_bytes: All of them together.
         has_notice: Whether a note of what we hold waits too; the next one replaces it.
@@ -60,6 +62,7 @@ class PeerOverview:
     name: str
     node: str
     unpacked: int
+    unpacked_bytes: int
     bundles: int
     size_bytes: int
     has_notice: bool
@@ -142,8 +145,8 @@ def _ledgers(node: Node) -> list[LedgerOverview]:
                 entries=sum(log.size for log in logs),
                 conflicts=len(conflicts(store)),
                 forks=tuple(node.who(log.name.author) for log in logs if log.status in stuck),
-                files=store.file_entries.count(),
-                lacking_files=lacking.files,
+                files=count_files(store),
+                lacking_versions=lacking.versions,
                 lacking_chunks=lacking.chunks,
             )
         )
@@ -176,7 +179,12 @@ def _unpacked(node: Node, peer: Peer) -> int:
 def _peer(node: Node, peer: Peer) -> PeerOverview:
     settings = node.settings(peer)
     queued = [*node.db.bundles(peer.node_id), *node.db.group_bundles(peer.node_id)]
-    bundles = [one for one in queued if not one.control]
+    notices = [one for one in queued if one.control]
+    bundles = [
+        one
+        for one in queued
+        if not one.control and not node.is_sent_enough(peer.node_id, one.written)
+    ]
     media = node.db.rows(
         "SELECT coalesce(nullif(medium.label, ''), on_medium.medium), min(time) FROM on_medium "
         "LEFT JOIN medium ON medium.id = on_medium.medium "
@@ -189,9 +197,10 @@ def _peer(node: Node, peer: Peer) -> PeerOverview:
         name=peer.name,
         node=peer.node_id,
         unpacked=_unpacked(node, peer),
+        unpacked_bytes=unpacked_bytes(node, peer),
         bundles=len(bundles),
         size_bytes=sum(one.size_bytes for one in bundles),
-        has_notice=len(queued) > len(bundles),
+        has_notice=bool(notices),
         since_us=min((one.created_us for one in bundles), default=None),
         media=tuple((str(label), int(when or 0)) for label, when in media),
         refused=tuple(one.note for one in node.db.bundles(peer.node_id, "refused")),

@@ -13,7 +13,7 @@ from pannier.recipe import Recipe, placement_of
 from spool.errors import StorageError
 from spool.name import BundleName
 
-Sealed = bytes | bytearray
+Sealed = bytes | memoryview
 """The bytes of a bundle."""
 
 _Make = Callable[[], Sealed | None]

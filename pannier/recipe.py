@@ -5,7 +5,7 @@ the disk as much again. So the outbox holds a *recipe* (docs/format.md section 9
 bytes under the node's rest key, from which the same bundle is made whenever a carrier takes it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Self
@@ -14,10 +14,12 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 
 from bundler.blob_section import blob_head
+from bundler.errors import BundleError
 from bundler.remade import Frame, remake
 from bundler.sealed import Header
 from ledger import cbor
-from ledger.blob import DIGEST_BYTES
+from ledger.blob import DIGEST_BYTES, BlobCodec
+from ledger.blob_pack import body_bytes
 from ledger.errors import LedgerError
 from ledger.genesis import LedgerId
 from ledger.kdf import KEY_BYTES, derive
@@ -98,21 +100,26 @@ class Recipe:
                 ),
                 placement=cbor.as_bytes(placement),
             )
-        except (InvalidTag, ValueError, LedgerError) as error:
+        except (InvalidTag, ValueError, LedgerError, BundleError) as error:
             raise PannierError("a recipe in the outbox was altered") from error
 
-    def make(self, blobs: Blobs, places: Mapping[bytes, Place]) -> bytearray:
+    def make(
+        self, blobs: Blobs, places: Mapping[bytes, Place], room: memoryview | None = None
+    ) -> memoryview:
         """Return the bundle. Any thread may ask.
 
         Args:
             blobs: Of its ledger.
             places: Where all of its chunks lie.
+            room: Where it is put, if there is room for it.
 
         Raises:
             LedgerError: one of them cannot be read.
             BundleError: it cannot be made.
         """
-        return remake(self.frame, self.key, sections(blobs, self.digests, places))
+        ordered = [places[digest] for digest in self.digests]
+        parts, size = sections(blobs, ordered), sections_bytes(ordered)
+        return remake(self.frame, self.key, parts, size, room)
 
 
 def placement_of(places: Iterable[Place]) -> bytes:
@@ -127,17 +134,21 @@ def placement_of(places: Iterable[Place]) -> bytes:
     return digest.digest()
 
 
-def sections(blobs: Blobs, digests: Sequence[bytes], places: Mapping[bytes, Place]) -> list[bytes]:
-    """Return the sections that carry the chunks called *digests*, each in two parts.
+def sections(blobs: Blobs, places: Iterable[Place]) -> Iterator[bytes | memoryview]:
+    """Yield the sections that carry the chunks at *places*, in parts; each is there until the next.
 
     Raises:
         LedgerError: one of them cannot be read.
     """
-    parts: list[bytes] = []
-    for digest in digests:
-        chunk = blobs.read_at(places[digest], digest)
-        parts += (blob_head(chunk.codec, len(chunk.body)), chunk.body)
-    return parts
+    for codec, body in blobs.bodies_at(places):
+        yield blob_head(codec, len(body))
+        yield body
+
+
+def sections_bytes(places: Iterable[Place]) -> int:
+    """Return the length of the sections that carry the chunks at *places*."""
+    lengths = (body_bytes(place.span.length) for place in places)
+    return sum(len(blob_head(BlobCodec.PLAIN, length)) + length for length in lengths)
 
 
 def _cipher(rest_key: bytes) -> AESGCMSIV:

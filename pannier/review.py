@@ -9,7 +9,8 @@ from ledger.errors import LedgerError
 from pannier import decisions
 from pannier.decisions import Decision
 from pannier.errors import UsageError
-from pannier.importing import Report, import_arrived, keyring
+from pannier.import_report import Report
+from pannier.importing import import_arrived, keyring
 from pannier.node import Node
 from pannier.origin import group_of
 from pannier.summary import LedgerSummary, one_line, summarise

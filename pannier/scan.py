@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ledger.entry import check_thing
 from ledger.errors import LedgerError
-from pannier.files import TEMPORARY, Skipped
+from pannier.files import TEMPORARY, Skipped, unsafe_name
 
 _KINDS = {
     stat.S_IFLNK: "a link; only what lies behind it could be added",
@@ -36,7 +36,7 @@ def scan(paths: Sequence[Path | str], prefix: str, *, home: Path) -> Iterator[Fo
     """Yield all files that *paths* name or that lie below them, each folder in order of names.
 
     A file below the folder ``a/b`` is called ``b/...``, as `tar` has it; below ``a/b/.`` or ``.``
-    it is called as it lies in there.
+    it is called as it lies in there. Of several that would be called the same the first counts.
 
     Args:
         paths: Files and folders.
@@ -44,8 +44,26 @@ def scan(paths: Sequence[Path | str], prefix: str, *, home: Path) -> Iterator[Fo
         home: This node's folder, which is left out.
     """
     start = f"{prefix.rstrip('/')}/" if prefix else ""
-    for path in paths:
-        yield from _below(Path(path), start + _own_name(path), home)
+    names = [_own_name(path) for path in paths]
+    # All of what lies below names that differ is called differently: nothing need be remembered.
+    is_clear = len(set(names)) == len(names) and (len(names) == 1 or "" not in names)
+    before: dict[str, Path] = {}
+    for path, name in zip(paths, names, strict=True):
+        found = _below(Path(path), start + name, home)
+        yield from found if is_clear else _unlike(found, before)
+
+
+def _unlike(files: Iterator[Found | Skipped], before: dict[str, Path]) -> Iterator[Found | Skipped]:
+    """Yield *files* without those whose names stand in *before*, and note the names."""
+    for found in files:
+        if isinstance(found, Skipped):
+            yield found
+            continue
+        other = before.setdefault(found.thing, found.path)
+        if other is found.path:
+            yield found
+        elif not _is_one(found.path, other):
+            yield Skipped(str(found.path), f"{other} is called {found.thing}, too: name one alone")
 
 
 def _own_name(path: Path | str) -> str:
@@ -62,8 +80,9 @@ def _below(top: Path, thing: str, home: Path) -> Iterator[Found | Skipped]:
         try:
             found = path.lstat()
             if stat.S_ISDIR(found.st_mode):
-                if _is_same(found, home):
-                    yield Skipped(str(path), "this node's own folder")
+                why = "this node's own folder" if _is_same(found, home) else _unsafe(thing)
+                if why is not None:
+                    yield Skipped(str(path), why)
                     continue
                 names = sorted((child.name for child in path.iterdir()), reverse=True)
                 start = f"{thing}/" if thing else ""
@@ -83,7 +102,20 @@ def _file(path: Path, thing: str, mode: int) -> Found | Skipped:
         check_thing(thing)
     except LedgerError as error:
         return Skipped(str(path), str(error))
-    return Found(path, thing)
+    why = _unsafe(thing)
+    return Found(path, thing) if why is None else Skipped(str(path), why)
+
+
+def _unsafe(thing: str) -> str | None:
+    """Return why nobody could check *thing* out; the folder that was named may have no name."""
+    return unsafe_name(thing, windows=False) if thing else None
+
+
+def _is_one(path: Path, other: Path) -> bool:
+    try:
+        return path.samefile(other)
+    except OSError:
+        return False
 
 
 def _is_same(found: os.stat_result, folder: Path) -> bool:

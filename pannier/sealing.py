@@ -67,12 +67,13 @@ def seal_compact(
 def expiry_day(way: Way, days: int) -> int:
     """Return when a bundle made now expires.
 
-    Never, while no peer has been heard that can be: it would have expired already where it arrives,
-    were this node's clock behind.
+    Never, while neither the peer nor two others have been heard: it would have expired already
+    where it arrives, were this node's clock behind.
     """
-    if not (way.is_oneway or way.node.is_clock_confirmed()):
+    node, peer = way.node, way.peer.node_id
+    if not (way.is_oneway or node.is_clock_confirmed(peer)):
         return MAX_EXPIRY_DAYS
-    return min(way.node.today(way.peer.node_id) + days, MAX_EXPIRY_DAYS)
+    return min(node.today(peer) + days, MAX_EXPIRY_DAYS)
 
 
 def _publish(

@@ -111,9 +111,10 @@ def _take_back_from_removed(node: Node, peer: Peer) -> None:
 
 
 def _take_back_large(node: Node, peer: Peer, symbol_bytes: int) -> None:
-    """Take back what does not fit this carrier's frames."""
+    """Take back what does not fit this carrier's frames, but for what went out often enough."""
     for bundle in _bundles(node, peer):
-        if BundleName.from_text(bundle.name).symbol_bytes > symbol_bytes:
+        is_large = BundleName.from_text(bundle.name).symbol_bytes > symbol_bytes
+        if is_large and not node.is_sent_enough(peer.node_id, bundle.written):
             withdraw(node, bundle, "replaced", "made anew for smaller frames")
 
 

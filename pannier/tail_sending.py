@@ -26,6 +26,9 @@ from pannier.way import Way
 _LARGE_FRAMES_CONTEXT = 64
 """Where bytes cost little, learning from more entries costs more than it saves."""
 
+_LARGE_FRAMES_PAYLOADS_BYTES = 4 << 10
+"""So much is modelled there in all: each byte takes its microseconds, which zstd's do not."""
+
 _LOAD_BYTES = 48 << 10
 _LOAD_SECTIONS = 4_000
 
@@ -45,6 +48,11 @@ class TailLoad:
         self._way = way
         self._entries_left = MAX_TAILS_ENTRIES
         self._bytes_left = _LOAD_BYTES
+        self._payloads_bytes_left = (
+            MAX_PAYLOADS_BYTES * _LOAD_SECTIONS
+            if way.has_small_frames
+            else _LARGE_FRAMES_PAYLOADS_BYTES
+        )
 
     def add(self, piece: Piece) -> bool:
         """Add a tail of *piece*; False if it must go as a log section.
@@ -54,24 +62,28 @@ class TailLoad:
         """
         if len(self.sections) == _LOAD_SECTIONS or not may_be_tail(self._way, piece):
             return False
-        section = self._tail(piece)
+        entries = piece.store.entries(piece.state, *piece.span)
+        payloads_bytes = sum(len(one.payload) for one in entries if one.payload is not None)
+        if payloads_bytes > min(MAX_PAYLOADS_BYTES, self._payloads_bytes_left):
+            return False
+        section = self._tail(piece, entries)
         if section is None:
             return False
         begin, end = section.context.span(section.first)
-        entries, size = section.count + end - begin, len(section.to_body())
-        if entries > self._entries_left or size > self._bytes_left:
+        count, size = section.count + end - begin, len(section.to_body())
+        if count > self._entries_left or size > self._bytes_left:
             return False
-        self._entries_left -= entries
+        self._entries_left -= count
         self._bytes_left -= size
+        self._payloads_bytes_left -= payloads_bytes
         self.sections.append(section)
         self.spans.append((piece.store.ledger_id, piece.state.name, piece.span))
         return True
 
-    def _tail(self, piece: Piece) -> TailSection | None:
+    def _tail(self, piece: Piece, entries: list[Entry]) -> TailSection | None:
         store, state, (first, end) = piece.store, piece.state, piece.span
         checkpoint = store.checkpoints(state, end - 1, end)[0]
-        entries = store.entries(state, first, end)
-        if checkpoint.mldsa44 is not None or _payload_bytes(entries) > MAX_PAYLOADS_BYTES:
+        if checkpoint.mldsa44 is not None:
             return None
         context = _context(self._way, piece)
         known = store.entries(state, *context.span(first))
@@ -125,7 +137,3 @@ def _context(way: Way, piece: Piece) -> Context:
     known = store.entries(state, begin, end)
     missing = [number for number, one in enumerate(known, begin + 1) if one.payload is None]
     return Context.of(first=piece.span.first, begin=max([begin, *missing]), end=end)
-
-
-def _payload_bytes(entries: list[Entry]) -> int:
-    return sum(len(one.payload) for one in entries if one.payload is not None)

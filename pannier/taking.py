@@ -5,8 +5,10 @@ and what is in it either is named by an entry here or not. So it is written once
 packs of its ledger. All else goes the usual way (`pannier.importing`).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
@@ -18,33 +20,46 @@ from bundler.fragment import Fragment, is_plausible
 from bundler.geometry import Geometry
 from bundler.head import Stamp
 from bundler.keyring import Keyring
+from bundler.limits import DEFAULT_LIMITS
 from bundler.padding import PAD
 from bundler.sealed import Header, bundle_id
 from bundler.sections import Skipped
-from bundler.sequence import parse_sequence
 from ledger.blob import Chunk
+from ledger.errors import FullError
 from pannier.contents import keeping
 from pannier.errors import BusyError
 from pannier.home import Peer
-from pannier.importing import MAX_COUNTER, Outcome, Report, import_arrived, keyring
+from pannier.import_report import Outcome, Report
+from pannier.importing import MAX_COUNTER, import_arrived, keyring
 from pannier.lock import exclusive
 from pannier.node import Node
 from pannier.origin import origin_of
+from pannier.rooms import Rooms
 from spool.name import FragmentName
-from transports.questions import Offer
+from transports.questions import Offer, Took
 
 # Opened ahead of the one that is being kept: two cores' work, and bounded memory.
 _AHEAD = 2
 # So much is lost when the disk fills up; it is on the medium still.
 _BATCH_BYTES = 256 << 20
 _PAD = Skipped(PAD)
+# A bundle of the largest size, and what is around its symbols.
+_FILE_BYTES = DEFAULT_LIMITS.bundle_bytes + (1 << 20)
 
 
 class _Open(NamedTuple):
-    """A bundle with nothing in it but contents of files."""
+    """A bundle with nothing in it but contents of files; they lie in its room."""
 
     opened: Opened
     chunks: tuple[Chunk, ...]
+
+
+class _Work(NamedTuple):
+    """An offer that a thread looks at."""
+
+    offer: Offer
+    rooms: tuple[memoryview, memoryview]
+    found: Future[_Open | None]
 
 
 @dataclass(slots=True)
@@ -59,7 +74,7 @@ class Taking:
     node: Node
     report: Report
 
-    def take(self, offers: Sequence[Offer]) -> frozenset[FragmentName]:
+    def take(self, offers: Sequence[Offer]) -> Took:
         """Answer `transports.questions.Questions.take`.
 
         Raises:
@@ -73,29 +88,52 @@ class Taking:
             with exclusive(self.node.home.locks / "import", "importing"):
                 return self._take(offers)
         except BusyError:
-            return frozenset()
+            return Took()
 
-    def _take(self, offers: Sequence[Offer]) -> frozenset[FragmentName]:
+    def _take(self, offers: Sequence[Offer]) -> Took:
+        """Keep as much as there is room for: where it gets short, one bundle after another."""
         taken: set[FragmentName] = set()
+        rest = list(offers)
+        try:
+            self._take_until_full(rest, taken, _BATCH_BYTES)
+        except FullError:
+            with suppress(FullError):
+                self._take_until_full(rest, taken, 1)
+        self.report.no_room_bytes += sum(offer.size_bytes for offer in rest)
+        return Took(frozenset(taken), frozenset(offer.name for offer in rest))
+
+    def _take_until_full(
+        self, rest: list[Offer], taken: set[FragmentName], batch_bytes: int
+    ) -> None:
+        """Take from the front of *rest* what was looked at, durably, and add to *taken*."""
         keys = keyring(self.node)
         with ThreadPoolExecutor(_AHEAD) as pool:
-            opened = _ahead(pool, offers, lambda offer: _open(offer, keys))
-            while some := self._take_some(opened):
+            opened = _ahead(pool, tuple(rest), keys)
+            while rest:
+                looked, some = self._take_some(opened, batch_bytes)
                 taken |= some
-        return frozenset(taken)
+                del rest[:looked]
 
-    def _take_some(self, opened: Iterator[tuple[Offer, _Open | None]]) -> frozenset[FragmentName]:
-        """Keep what is in some bundles, durably, then note that they came."""
+    def _take_some(
+        self, opened: Iterator[tuple[Offer, _Open | None]], batch_bytes: int
+    ) -> tuple[int, frozenset[FragmentName]]:
+        """Keep what is in some bundles, durably, then note that they came.
+
+        Returns:
+            How many were looked at, and which of them were taken.
+        """
+        looked = 0
         done: list[tuple[FragmentName, Peer, Header, Stamp]] = []
         size = 0
         with keeping(self.node) as keeper:
             for offer, found in opened:
+                looked += 1
                 peer = self._sender(offer, found) if found is not None else None
                 if found is None or peer is None or keeper.add(found.chunks):
                     continue
                 done.append((offer.name, peer, found.opened.header, found.opened.stamp))
                 size += sum(len(chunk.body) for chunk in found.chunks)
-                if size >= _BATCH_BYTES:
+                if size >= batch_bytes:
                     break
             keeper.keep()
         self.report.content_bytes += keeper.content_bytes
@@ -108,7 +146,7 @@ class Taking:
                 db.owe_receipt(sender, name.bundle_id, "", stamp.counter)
                 self.report.outcomes[name.bundle_id] = Outcome.MERGED
                 self.report.senders.add(peer.name)
-        return frozenset(name for name, *_ in done)
+        return looked, frozenset(name for name, *_ in done)
 
     def _sender(self, offer: Offer, found: _Open) -> Peer | None:
         peer = origin_of(self.node, found.opened)
@@ -118,28 +156,35 @@ class Taking:
 
 
 def _ahead(
-    pool: ThreadPoolExecutor, offers: Sequence[Offer], work: Callable[[Offer], _Open | None]
+    pool: ThreadPoolExecutor, offers: Sequence[Offer], keys: Keyring
 ) -> Iterator[tuple[Offer, _Open | None]]:
-    """Yield each offer with what *work* makes of it, a few of them being worked on already."""
-    rest = iter(offers)
-    begun: list[tuple[Offer, Future[_Open | None]]] = [
-        (offer, pool.submit(work, offer)) for offer in islice(rest, _AHEAD)
-    ]
+    """Yield each offer with what is in it until the next one, a few being opened already."""
+    rest, rooms = iter(offers), Rooms(_FILE_BYTES)
+
+    def begin(offer: Offer) -> _Work:
+        both = rooms.take(), rooms.take()
+        return _Work(offer, both, pool.submit(_open, offer, keys, *both))
+
+    begun = deque(map(begin, islice(rest, _AHEAD)))
     while begun:
-        offer, found = begun.pop(0)
-        result = found.result()
-        begun += [(one, pool.submit(work, one)) for one in islice(rest, 1)]
-        yield offer, result
+        work = begun.popleft()
+        found = work.found.result()
+        file_room, content_room = work.rooms
+        rooms.give_back(file_room)
+        begun.extend(map(begin, islice(rest, 1)))
+        yield work.offer, found
+        rooms.give_back(content_room)
 
 
-def _open(offer: Offer, keys: Keyring) -> _Open | None:
+def _open(offer: Offer, keys: Keyring, file_room: memoryview, room: memoryview) -> _Open | None:
     """Return what is in a file, in any thread; None unless it is a whole bundle of contents."""
-    data = offer.read()
-    sealed = None if data is None else _joined(bytes.fromhex(offer.name.bundle_id), data)
+    size = offer.read(file_room)
+    number = bytes.fromhex(offer.name.bundle_id)
+    sealed = None if size is None else _joined(number, file_room[:size])
     if sealed is None:
         return None
     try:
-        opened = open_bundle(sealed, keys)
+        opened = open_bundle(sealed, keys, room=room)
         found = [section for section in opened.sections() if section != _PAD]
         chunks = [section.chunk() for section in found if isinstance(section, BlobSection)]
     except BundleError:
@@ -147,24 +192,25 @@ def _open(offer: Offer, keys: Keyring) -> _Open | None:
     return _Open(opened, tuple(chunks)) if 0 < len(chunks) == len(found) else None
 
 
-def _joined(number: bytes, data: bytes) -> bytes | None:
+def _joined(number: bytes, data: memoryview) -> memoryview | None:
     """Return the bundle that *data* is all of; its id proves that, so no other check is needed.
 
-    On a medium its fragments stand in order. Where they do not, the inbox puts them together.
+    On a medium its fragments stand in order. Where they do not, the inbox puts them together. It is
+    moved together where it lies: *data* is not what it was.
     """
-    parts: list[bytes | memoryview] = []
-    size = 0
+    at = size = 0
     try:
-        for part in parse_sequence(data, is_plausible):
-            if not isinstance(part, Fragment) or part.bundle_id != number:
+        while at < len(data):
+            part, at = Fragment.take(data, at, is_plausible, DEFAULT_LIMITS)
+            if part.bundle_id != number:
                 return None
             geometry = Geometry.of(part.transfer_bytes, part.symbol_bytes)
             run = geometry.run(part.payload_id, len(part.symbols))
             if not run.is_source or geometry.run_offset(run) != size:
                 return None
-            parts.append(part.symbols)
+            data[size : size + len(part.symbols)] = part.symbols
             size += len(part.symbols)
     except BundleError:
         return None
-    sealed = b"".join(parts)
+    sealed = data[:size]
     return sealed if bundle_id(sealed) == number else None

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import IO
 
 from pannier.files import TEMPORARY
@@ -41,6 +42,24 @@ class Existing:
     def is_executable(self) -> bool:
         """Whether its owner may run it."""
         return bool(self.mode & stat.S_IXUSR)
+
+
+def name_below(outer: Path, inner: Path) -> str | None:
+    """Return what *inner* is called below *outer*, by whatever paths they are given.
+
+    Returns:
+        Names joined by ``/``, empty if both are one folder; None if it is not below.
+
+    Raises:
+        OSError: one of them cannot be looked at.
+    """
+    found = outer.stat()
+    names: list[str] = []
+    for folder in (resolved := inner.resolve(), *resolved.parents):
+        if folder.exists() and os.path.samestat(folder.stat(), found):
+            return "/".join(reversed(names))
+        names.append(folder.name)
+    return None
 
 
 class TargetFolder(OsFileSystem):

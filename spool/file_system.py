@@ -65,6 +65,13 @@ class FileSystem(Protocol):
         """Return the content of the regular file *path*; a longer one than the limit fails."""
         ...
 
+    def read_into(self, path: str, room: memoryview) -> int:
+        """Read the regular file *path* into *room*, and return its length; a longer one fails.
+
+        It is taken for one that nobody here reads again soon.
+        """
+        ...
+
     def make_folder(self, path: str) -> None:
         """Create the folder *path* in an existing one; whatever has the name already stays."""
         ...

@@ -21,6 +21,8 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
 # Up to here a fsync each is cheaper than a syncfs, which waits for everybody's writes.
 _FEW_PATHS = 4
+# After so much the disk begins to write, so that `sync` has less to wait for.
+_LONG_BYTES = 4 << 20
 _CANNOT_LINK = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
 _CANNOT_SYNC = (errno.EINVAL, errno.EOPNOTSUPP)
 
@@ -66,6 +68,20 @@ class OsFileSystem:
             raise OSError(errno.EOVERFLOW, f"longer than {limit_bytes} bytes", path)
         return data
 
+    def read_into(self, path: str, room: memoryview) -> int:
+        """See `FileSystem.read_into`."""
+        with self._parent(path) as (fd, name), _opened(name, _FILE, dir_fd=fd) as file:
+            if not stat.S_ISREG(os.fstat(file).st_mode):
+                raise OSError(errno.EINVAL, "not a regular file", path)
+            size = 0
+            with os.fdopen(file, "rb", buffering=0, closefd=False) as reader:
+                while count := reader.readinto(room[size:]):
+                    size += count
+                if reader.read(1):
+                    raise OSError(errno.EOVERFLOW, f"longer than {len(room)} bytes", path)
+            _let_go(file, 0, size)
+        return size
+
     def make_folder(self, path: str) -> None:
         """See `FileSystem.make_folder`."""
         with self._parent(path) as (fd, name), suppress(FileExistsError):
@@ -80,8 +96,12 @@ class OsFileSystem:
             _opened(name, flags, dir_fd=fd) as file,
             os.fdopen(file, "wb", closefd=False) as writer,
         ):
+            begun = 0
             for chunk in chunks:
                 size += writer.write(chunk)
+                if size - begun >= _LONG_BYTES:
+                    _let_go(file, begun, size - begun)
+                    begun = size
         return size
 
     def sync(self, paths: Collection[str]) -> None:
@@ -190,6 +210,15 @@ def _opened(path: Path | str, flags: int, dir_fd: int | None = None) -> Iterator
         yield fd
     finally:
         os.close(fd)
+
+
+def _let_go(file: int, offset: int, length: int) -> None:
+    """Tell the system that these bytes are not needed in memory any more.
+
+    What is not on the disk it begins to write; what is, makes room for what we write next.
+    """
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(file, offset, length, os.POSIX_FADV_DONTNEED)
 
 
 def _kind(mode: int) -> Kind:

@@ -91,6 +91,11 @@ class MemoryFileSystem:
             raise _error(errno.EOVERFLOW, path)
         return node.data
 
+    def read_into(self, path: str, room: memoryview) -> int:
+        data = self.read(path, limit_bytes=len(room))
+        room[: len(data)] = data
+        return len(data)
+
     def make_folder(self, path: str) -> None:
         if path in self.live:
             self._check_alive(path)

@@ -111,21 +111,23 @@ class _Pass:
         """Let the node take long files as they lie; what it does not take is received."""
         if not self._long:
             return
-        taken = self._questions.take(
+        took = self._questions.take(
             [
-                Offer(found.name, peer, self._medium.id, partial(self._peek, found))
+                Offer(
+                    found.name, peer, self._medium.id, found.size_bytes, partial(self._peek, found)
+                )
                 for found, peer in self._long
             ]
         )
         for found, peer in self._long:
-            if found.name in taken:
+            if found.name in took.taken:
                 self._tally.taken.add((peer, found.name.bundle_id))
-            else:
+            elif found.name not in took.left:
                 self._receive(found, peer)
 
-    def _peek(self, found: Found) -> bytes | None:
+    def _peek(self, found: Found, room: memoryview) -> int | None:
         try:
-            return self._medium.files.read(found.path, limit_bytes=self._terms.file_bytes)
+            return self._medium.files.read_into(found.path, room)
         except (MediumFaultError, MediumGoneError):
             return None  # if it is asked for again, that is said
 

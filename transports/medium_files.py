@@ -53,6 +53,11 @@ class MediumFiles:
         with self._converted("read"):
             return self._fs.read(path, limit_bytes=limit_bytes)
 
+    def read_into(self, path: str, room: memoryview) -> int:
+        """Read the regular file *path*; return its length; a `MediumFaultError` if it is longer."""
+        with self._converted("read"):
+            return self._fs.read_into(path, room)
+
     def remove(self, path: str) -> None:
         """Remove a file, and its folder if it was the last in it."""
         with self._converted("remove"):

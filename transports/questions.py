@@ -64,13 +64,16 @@ class Offer(NamedTuple):
         name: Of the file.
         peer: Who sent it, as `Mine` says.
         source: The medium.
-        read: Gives its bytes, unsifted, in any thread; None if they cannot be had.
+        size_bytes: Of the file.
+        read: Puts its bytes, unsifted, into a buffer and gives their number, in any thread; None if
+            they cannot be had.
     """
 
     name: FragmentName
     peer: str
     source: str
-    read: Callable[[], bytes | None]
+    size_bytes: int
+    read: Callable[[memoryview], int | None]
 
 
 class Fresh(NamedTuple):
@@ -89,9 +92,21 @@ class Fresh(NamedTuple):
     chunks: Iterable[bytes | memoryview]
 
 
-def take_nothing(_offers: Sequence[Offer]) -> AbstractSet[FragmentName]:
+class Took(NamedTuple):
+    """What became of long files that were offered; the others go through the inbox.
+
+    Attributes:
+        taken: They are in, durably.
+        left: There is no room for them; they are to stay as they are.
+    """
+
+    taken: AbstractSet[FragmentName] = frozenset()
+    left: AbstractSet[FragmentName] = frozenset()
+
+
+def take_nothing(_offers: Sequence[Offer]) -> Took:
     """Let all long files go through the inbox."""
-    return frozenset()
+    return Took()
 
 
 class Questions(NamedTuple):
@@ -106,12 +121,12 @@ class Questions(NamedTuple):
             parts of at most about 1 MiB; it, or the first of them, may raise
             `spool.errors.SpoolError`. Asked a little before they are needed, so that what it takes
             to have them can go on beside the writing of those before.
-        take: Which of these files did the node take in straight from the medium, durably? They
-            need not go through the inbox. Asked when all shorter files are there, durable. It may
-            raise what the disk of the node makes it raise: then nothing was taken.
+        take: Which of these files did the node take in straight from the medium, durably, and for
+            which is there no room? They do not go through the inbox. Asked when all shorter files
+            are there, durable. It may raise what the disk of the node makes it raise.
     """
 
     whose: Callable[[FragmentName], Verdict]
     sift: Callable[[FragmentName, str | None, bytes], Sifted]
     fragments: Callable[[str, BundleName], Iterable[bytes | memoryview]]
-    take: Callable[[Sequence[Offer]], AbstractSet[FragmentName]] = take_nothing
+    take: Callable[[Sequence[Offer]], Took] = take_nothing

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from ledger.errors import WrongPassphraseError
+from ledger.views import count_files
 from pannier.backup import backup, restore, wants_passphrase
 from pannier.cli.passphrase import BACKUP_PASSPHRASE, ask, is_attended, passphrase_of
 from pannier.cli.session import (
@@ -39,9 +40,10 @@ def ledger_backup(path: Path, is_asked: bool, ledger: str | None, home: str | No
         store = choose_ledger(node, ledger)
         passphrase = _asked_twice() if is_asked else os.environ.get(BACKUP_PASSPHRASE) or own
         backup(node, store, path, passphrase)
-        count, contents = store.file_entries.count(), store.blobs.folder
+        has_files, count = store.file_entries.count() > 0, count_files(store)
+        contents = store.blobs.folder
     click.echo(f"{store.genesis.name} is in {path}, encrypted.")
-    if count:
+    if has_files:
         click.echo(
             f"The contents of its {plural(count, 'file')} are not: keep a copy of {contents}, "
             "which is encrypted, too, and put it back there before you restore; else they come "
@@ -88,10 +90,10 @@ def ledger_restore(path: Path, home: str | None) -> None:
             "written since comes back from your peers at the next exchange."
         )
         lacking = store.file_entries.lacking()
-        if lacking.files:
+        if lacking.versions:
             click.echo(
-                f"The contents of {plural(lacking.files, 'file')} are not here: put a copy of "
-                f"{store.blobs.folder} there, or let them come from your peers."
+                f"The contents of {plural(lacking.versions, 'version')} of files are not here: "
+                f"put a copy of {store.blobs.folder} there, or let them come from your peers."
             )
 
 

@@ -20,7 +20,7 @@ from pannier.cli.reports import (
 )
 from pannier.cli.session import home_option, json_option, open_node, opener, plural, print_json
 from pannier.errors import PartlyDoneError, UsageError
-from pannier.exchange import exchange_medium
+from pannier.exchange import exchange_medium, no_room
 from pannier.oneway import pack as pack_files
 from pannier.oneway import unpack as unpack_files
 from pannier.sending import MAX_MTU
@@ -125,7 +125,7 @@ def unpack(paths: Sequence[Path], as_json: bool, home: str | None) -> None:
     else:
         for line in lines:
             click.echo(line)
-    problems = [quarantine_line(report)] if report.reasons else []
+    problems = [*([quarantine_line(report)] if report.reasons else []), *no_room(report)]
     if left["damaged"]:
         problems.append(f"{plural(left['damaged'], 'file')} could not be read")
     if left["refused"]:

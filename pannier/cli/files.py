@@ -79,17 +79,21 @@ def checkout(
 
     \b
     Examples:  pannier checkout ~/farm
-               pannier checkout ~/farm photos/2026 --delete
+               pannier checkout ~/farm photos/2026/ --delete
     Older versions in DIR are replaced; what the ledger never knew is named and left alone,
-    but for --force. So is a file of which not everything has arrived; the exit status is
-    then 3.
+    but for --force. So is a file of which not everything has arrived, and what would lie in
+    this node's own folder; the exit status is then 3.
     """
     options = CheckoutOptions(force=force, delete=delete, reread=reread, windows=os.name == "nt")
     with open_node(home) as node:
         store = choose_ledger(node, ledger)
-        run = Checkout(store, folder, options)
+        run = Checkout(store, folder, options, home=node.home.path)
         _show(progress(run.run(prefix), "Checking out", None))
     done = run.done
+    if not done.found:
+        which = f"begins with {visible(prefix)}" if prefix else "is there yet"
+        click.echo(f"No file {which}.", err=True)
+        return
     rest = [
         f"{done.same:,} there already" if done.same else "",
         f"{done.removed:,} removed" if done.removed else "",

@@ -94,7 +94,9 @@ def put(
         with open_node(home) as node:
             _put_lines(node, ledger, ndjson, from_line or 1, each=each)
         return
-    if thing is None or data is None or from_line is not None or each:
+    if from_line is not None or each:
+        raise UsageError("--each and --from-line are for lines: say --ndjson FILE, too")
+    if thing is None or data is None:
         raise UsageError("say THING and JSON, or --ndjson FILE; see `pannier put --help`")
     names = _names(to)
     with open_node(home) as node:

@@ -2,13 +2,15 @@
 
 from pannier.cli.session import plural
 from pannier.exchange import Exchanged
-from pannier.importing import Outcome, Report
+from pannier.import_report import Outcome, Report
 from pannier.node import Node
 
 
 def all_lines(node: Node, done: Exchanged) -> list[str]:
     """Return what an exchange did, or that it did nothing, and what to do with the medium."""
-    lines = exchange_lines(node, done) or ["Nothing to take and nothing to leave."]
+    lines = exchange_lines(node, done)
+    if not (lines or done.report.no_room_bytes):
+        lines = ["Nothing to take and nothing to leave."]
     if not node.peers:
         lines.append("This node knows no other yet: `pannier peer add NAME CARD`.")
     medium = done.label or f"The medium {done.medium_id}"
@@ -110,6 +112,7 @@ def report_json(report: Report) -> dict[str, object]:
             for (ledger, author), count in report.entries.items()
         ],
         "file_bytes": report.content_bytes,
+        "no_room_bytes": report.no_room_bytes,
         "notes": report.notes,
         "refused": report.reasons,
     }

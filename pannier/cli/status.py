@@ -42,9 +42,9 @@ def _show(node: Node, seen: Overview) -> None:
         conflicts = f", {plural(one.conflicts, 'conflict')}" if one.conflicts else ""
         files = f", {plural(one.files, 'file')}" if one.files else ""
         click.echo(f"  ledger {one.name}: {plural(one.entries, 'entry')}{files}{conflicts}")
-        if one.lacking_files:
+        if one.lacking_versions:
             click.echo(
-                f"    {plural(one.lacking_files, 'file')} not whole yet: "
+                f"    {plural(one.lacking_versions, 'version')} of files not whole yet: "
                 f"{plural(one.lacking_chunks, 'chunk')} of up to 1 MiB must come"
             )
         for fork in one.forks:
@@ -71,8 +71,11 @@ def _show(node: Node, seen: Overview) -> None:
 
 def _show_peer(peer: PeerOverview) -> None:
     waiting = []
-    if peer.unpacked:
-        waiting.append(f"{plural(peer.unpacked, 'entry')} to go at the next exchange")
+    unpacked = [plural(peer.unpacked, "entry")] if peer.unpacked else []
+    if peer.unpacked_bytes:
+        unpacked.append(f"{peer.unpacked_bytes:,} bytes of files")
+    if unpacked:
+        waiting.append(f"{' and '.join(unpacked)} to go at the next exchange")
     if peer.bundles:
         until = f"to go out {peer.repeat} times" if peer.repeat else "kept until its receipt"
         waiting.append(f"{plural(peer.bundles, 'bundle')}, {peer.size_bytes:,} bytes, {until}")

@@ -9,6 +9,7 @@ from ledger.log import LogStatus
 from ledger.store import Store
 from ledger.verify import LogReport, verify_file
 from ledger.verify import verify as verify_logs
+from ledger.views import count_files
 from pannier.cli.session import (
     choose_ledger,
     home_option,
@@ -81,8 +82,8 @@ def _verify(node: Node, store: Store, *, as_json: bool) -> tuple[dict[str, objec
         "entries": sum(report.entries for report in reports),
         "checkpoints": sum(report.checkpoints for report in reports),
         "logs": [_report_json(node, report, mode) for report in reports],
-        "files": store.file_entries.count(),
-        "lacking_files": lacking.files,
+        "files": count_files(store),
+        "lacking_versions": lacking.versions,
         "lacking_chunks": lacking.chunks,
     }
     return result, [f"{name}: {fault}" for fault in faults]
@@ -90,8 +91,7 @@ def _verify(node: Node, store: Store, *, as_json: bool) -> tuple[dict[str, objec
 
 def _verify_contents(store: Store, faults: list[str]) -> Iterator[str]:
     """Read the contents of files, add to *faults*, and yield what to say of it."""
-    count = store.file_entries.count()
-    if not count:
+    if not store.file_entries.count():
         return
     chunks = size = bad = 0
     for one in progress(check_contents(store), "Reading files", None):
@@ -102,14 +102,15 @@ def _verify_contents(store: Store, faults: list[str]) -> Iterator[str]:
             if bad <= _MAX_FAULTS:
                 faults.append(one.fault)
     yield (
-        f"{plural(count, 'file')}: {plural(chunks, 'chunk')} of contents are here, {size:,} bytes, "
-        f"{'good' if not bad else f'{bad:,} of them BAD'}"
+        f"{plural(count_files(store), 'file')}: {plural(chunks, 'chunk')} of contents are here, "
+        f"{size:,} bytes, {'good' if not bad else f'{bad:,} of them BAD'}"
     )
     lacking = store.file_entries.lacking()
-    if lacking.files:
+    if lacking.versions:
         yield (
-            f"{plural(lacking.files, 'file')} not whole: {plural(lacking.chunks, 'chunk')} of "
-            "contents are not here; they come from peers that have them"
+            f"{plural(lacking.versions, 'version')} of files not whole: "
+            f"{plural(lacking.chunks, 'chunk')} of contents are not here; they come from peers "
+            "that have them"
         )
 
 

@@ -6,26 +6,49 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zstandard import ZstdCompressor
 
-from bundler.blob_section import BlobSection
+from bundler.blob_section import BlobSection, blob_head
 from bundler.errors import BundleError, LimitError, MalformedError
 from bundler.items import array_head, byte_string, uint
 from bundler.limits import DEFAULT_LIMITS
 from bundler.sections import decode_sections, encode_section
-from ledger.blob import CHUNK_BYTES, chunk_of
+from ledger.blob import CHUNK_BYTES, Chunk, chunk_of
+from tests.vectors import load
+
+VECTORS = load("blob")
 
 
 def section(codec: int, body: bytes) -> bytes:
     return array_head(3) + uint(BlobSection.TYPE) + uint(codec) + byte_string(body)
 
 
+def chunks_of(content: bytes) -> list[Chunk]:
+    found = list(decode_sections(content))
+    return [one.chunk() for one in found if isinstance(one, BlobSection)]
+
+
 def frame(content: bytes) -> bytes:
     return ZstdCompressor(level=3).compress(content)
+
+
+@pytest.mark.parametrize("stem", VECTORS)
+def test_vector(stem: str) -> None:
+    case = VECTORS[stem]
+    data = bytes.fromhex(case["data"])
+    if case["expect"] == "malformed":
+        with pytest.raises(BundleError):
+            chunks_of(data)
+        return
+    chunks = chunks_of(data)
+    assert [chunk.size for chunk in chunks] == case["sizes"]
+    assert [chunk.digest.hex() for chunk in chunks] == case["digests"]
+    sections = [blob_head(one.codec, len(one.body)) + bytes(one.body) for one in chunks]
+    assert b"".join(sections) == data
 
 
 @given(st.binary(min_size=1, max_size=3000) | st.integers(1, CHUNK_BYTES).map(bytes))
 def test_a_chunk_travels_as_it_is(content: bytes) -> None:
     chunk = chunk_of(content)
-    encoded = section(chunk.codec, chunk.body)
+    encoded = section(chunk.codec, bytes(chunk.body))
     (found,) = decode_sections(encoded)
     assert isinstance(found, BlobSection)
     assert found.chunk() == chunk

@@ -3,11 +3,12 @@ import struct
 
 import cbor2
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bundler import cells
 from bundler.errors import MalformedError
+from tests.bundler.samples import VALUES
 
 INTEGERS = st.integers(-(2**64), 2**64 - 1)
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
@@ -93,3 +94,17 @@ def test_an_item_is_one_and_not_too_deep() -> None:
     for wrong in (b"", b"\x00\x00", b"\xff", b"\xf9\x7e\x00", b"\xc1\x00"):
         assert not cells.is_item(wrong, 0)
     assert not cells.is_item(b"\x81\x00", 16)
+
+
+ITEMS = VALUES.map(lambda value: cbor2.dumps(value, canonical=True))
+WRONG = st.sampled_from([b"", b"\0\0", b"\xff", b"\xf9\x7e\0", b"\x18\1", b"\x82\0", b"\x81"])
+
+
+@given(st.lists(ITEMS | ITEMS | WRONG), st.integers(0, 16))
+@example([b"\x00\x00", b""], 1)
+@example([b"\x82", b"\x00", b"\x00"], 1)
+@example([b"\x81\x80"] * 3, 14)
+@example([b"\x81\x80"] * 3, 15)
+@example([bytes([0x19, 1 + at // 256, at % 256]) for at in range(2000)] + [b"\xff"], 2)
+def test_many_items_are_what_each_of_them_is(several: list[bytes], depth: int) -> None:
+    assert cells.are_items(several, depth) == all(cells.is_item(cell, depth) for cell in several)

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bundler import items
-from bundler.cell_columns import APART, GROUPED, Kind, take_columns
+from bundler.cell_columns import APART, GROUPED, Kind, Reader, take_columns
 from bundler.column_choice import choose, encode_column, numbered
 from bundler.number_columns import cost_bytes
 from tests.bundler.samples import SCALARS, VALUES
@@ -18,7 +17,7 @@ def cells(*values: object) -> list[bytes]:
 
 
 def read(parts: list[bytes], count: int, order: list[int] | None = None) -> list[bytes]:
-    reader = items.Reader(b"".join(parts))
+    reader = Reader(b"".join(parts), limit_bytes=1 << 20)
     (found,) = take_columns(reader, [0], count, order or [])
     reader.end()
     return found
@@ -27,6 +26,8 @@ def read(parts: list[bytes], count: int, order: list[int] | None = None) -> list
 @given(st.lists(SCALARS | st.sampled_from([None, 1, 1.0, 0.1, "a"]) | VALUES, min_size=1))
 @example([0.1, 0.2, None, 3, "x", b"y", [1]] * 3)
 @example([n / 10 for n in range(-20, 20)] + [None, True])
+@example([2**64 - 1, 2**63])
+@example([2**64 - 1, 0.1, 2**63, None, 2**63 + 1])
 def test_any_cells_come_back(values: list[object]) -> None:
     wanted = cells(*values)
     assert read(encode_column(numbered(wanted)), len(wanted)) == wanted

@@ -1,3 +1,4 @@
+import tracemalloc
 from dataclasses import replace
 from hashlib import sha256
 from itertools import pairwise
@@ -6,9 +7,11 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from bundler.column_choice import encode_strings
 from bundler.columnar import decode_columnar, encode_columnar, grouped
 from bundler.errors import BundleError, LimitError, MalformedError
 from bundler.limits import DEFAULT_LIMITS
+from bundler.number_columns import encode_numbers
 from ledger import cbor
 from ledger.entries import Entries
 from ledger.entry import Entry, follows_from
@@ -72,6 +75,7 @@ def test_vector(stem: str) -> None:
 @example([entry({"a": 1.5, "b": "x"}), entry({"a": None, "b": 2})])
 @example([entry({}), entry([]), entry(None), entry({1: 2}), entry({"a": {"b": {}}})])
 @example([entry({"a": one}) for one in (10, 10.0, 0, 0.0, -0.0, 1e300, 2**64 - 1, 5e-324, 0.1)])
+@example([entry({"a": 2**64 - n, "b": n}) for n in range(1, 4)])
 @example([entry({"a": "\x61b", "b": "\x61b\x61b"}), entry({"a": "\x61bx" * 9, "b": 1})])
 def test_entries_come_back_byte_for_byte(entries: list[Entry]) -> None:
     assert there_and_back(signed(entries)) == signed(entries)
@@ -176,6 +180,35 @@ def test_bytes_that_multiply_are_refused_before_they_do() -> None:
     small = replace(DEFAULT_LIMITS, payloads_bytes=100_299)
     with pytest.raises(LimitError, match="payloads of over"):
         decode_columnar(data, 100, salts(100), limits=small)
+
+
+def test_cells_of_too_many_bytes_are_refused_before_one_is_looked_at() -> None:
+    """Each byte may be an item of its own, which takes time."""
+    entries = [entry([1000 + n, "x" * 20]) for n in range(30)]
+    spoiled = written(entries).replace(b"\x82\x19", b"\xff\x19")
+    with pytest.raises(MalformedError, match="deterministic"):
+        decode_columnar(spoiled, 30, salts(30))
+    small = replace(DEFAULT_LIMITS, payloads_bytes=30 * 25 - 1)
+    with pytest.raises(LimitError, match="cells of over"):
+        decode_columnar(spoiled, 30, salts(30), limits=small)
+
+
+def test_a_table_over_long_cells_does_not_join_them() -> None:
+    """A column that follows from two others, of which each has one cell of 100 kB, 4,096 times."""
+    count, cell = 4096, cbor.encode(bytes(100_000))
+    numbers = b"".join(encode_numbers([0] * count))
+    names = b"\x01" + b"".join(encode_strings([b"x"])) + numbers
+    template = cbor.encode({"a": None, "b": None, "c": None})
+    data = names * 2 + numbers + b"\0" + numbers + b"\0"
+    data += b"\x01" + cbor.encode(template) + b"".join(encode_numbers([1] * count))
+    data += (b"\0" + cbor.encode(len(cell)) + cell) * 2 + b"\x07\x01\x00\x01"
+    data += b"\0\x01\x01"
+    tracemalloc.start()
+    with pytest.raises(LimitError, match="payloads of over"):
+        decode_columnar(data, count, salts(1) * count)
+    most_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most_bytes < 20_000_000
 
 
 @pytest.mark.parametrize(

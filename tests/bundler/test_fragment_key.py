@@ -104,7 +104,7 @@ def test_any_altered_field_is_noticed(field: str) -> None:
 def _forged(frame: bytes, rng: random.Random) -> bytes:
     """A frame of the same bundle by somebody without the key."""
     part = Fragment.from_bytes(frame, fits(mac_check(KEY)))
-    checks: list[Check] = [crc_check, mac_check(rng.randbytes(32)), lambda _: rng.randbytes(8)]
+    checks: list[Check] = [crc_check, mac_check(rng.randbytes(32)), lambda *_: rng.randbytes(8)]
     body = frame[:-9]
     if rng.random() < 0.9:
         symbols = bytes(part.symbols)

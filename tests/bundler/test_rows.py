@@ -122,6 +122,13 @@ def test_keys_that_multiply_are_refused_before_they_do() -> None:
         decode_rows(columns, count, salts(count))
 
 
+def test_more_than_lies_between_two_checkpoints_is_refused_before_one_is_looked_at() -> None:
+    columns = encode_rows([entry(0)] * 9)
+    columns[14:16] = [(1 << 20).to_bytes(4, "little") * 9, b"\xff" * (9 << 20)]
+    with pytest.raises(LimitError, match="together"):
+        decode_rows(columns, 9, salts(9))
+
+
 def test_what_cannot_be_one_section_is_refused() -> None:
     limits = replace(DEFAULT_LIMITS, entries=3, payloads_bytes=100, payload_bytes=60)
     with pytest.raises(LimitError):

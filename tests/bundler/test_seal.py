@@ -54,7 +54,8 @@ def open_vector(case: dict[str, str]) -> bytes:
         return bytes(sealed.content)
     if isinstance(sealed, SealedFull):
         key = X25519PrivateKey.from_private_bytes(bytes.fromhex(case["hpke_private"]))
-        return open_full(sealed, HpkeUnwrapper(key))
+        return bytes(open_full(sealed, HpkeUnwrapper(key)))
+    assert isinstance(sealed, SealedShared)
     if case["epoch_key"]:
         return open_shared(sealed, group_sealing_key(bytes.fromhex(case["epoch_key"])))
     key_bytes = directed_key(
@@ -123,7 +124,8 @@ def test_a_hybrid_recipient_opens_its_own_stanza_and_none_under_x25519_alone() -
 
     both = sealed_for(public(ONE), hybrid.card.hpke_key)
     assert [len(stanza) for stanza in both.stanzas] == [80, 1168]
-    assert open_full(both, HpkeUnwrapper(ONE)) == open_full(both, hybrid.unwrapper()) == b"content"
+    for unwrapper in (HpkeUnwrapper(ONE), hybrid.unwrapper()):
+        assert bytes(open_full(both, unwrapper)) == b"content"
     with pytest.raises(UnopenableError, match="nothing under MLKEM768-X25519"):
         open_full(sealed_for(weak, public(ONE)), hybrid.unwrapper())
     with pytest.raises(UnopenableError, match="none of our keys"):
@@ -143,7 +145,7 @@ def test_sealing_with_the_same_randomness_gives_the_same_bytes() -> None:
 def open_altered_full(data: bytes) -> bytes:
     sealed = parse_sealed(data)
     assert isinstance(sealed, SealedFull)
-    return open_full(sealed, HpkeUnwrapper(ONE))
+    return bytes(open_full(sealed, HpkeUnwrapper(ONE)))
 
 
 def open_altered_pairwise(data: bytes, key: bytes) -> bytes:

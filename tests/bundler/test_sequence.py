@@ -97,9 +97,15 @@ def test_sifting_a_file_full_of_beginnings_ends() -> None:
     head = fragment_head(NUMBER, 200, 40) + uint(0)
     size = len(head) + 3
     # So long that the id in the beginning of another stands where its check belongs.
-    data = (head + bytes_head(1000 * size + 2)) * 3000
+    data = (head + bytes_head(1000 * size + 2)) * 20_000
     assert sift(data, NUMBER, count).genuine == b""
-    assert 4 * len(data) < looks < 8 * len(data) + (1 << 17)
+    assert 4 * len(data) < looks < 8 * len(data) + (1 << 20) + (1 << 17)
+
+
+def test_the_shortest_genuine_fragment_after_a_thousand_forged_ones_is_found() -> None:
+    genuine = min(split(SEALED, Cut(mtu_bytes=48, check=mac_check(KEY))), key=len)
+    forged = genuine[:-1] + bytes([genuine[-1] ^ 1])
+    assert sift(forged * 1000 + genuine + forged * 500, NUMBER, VERIFY) == (genuine, 1500)
 
 
 @given(st.lists(st.sampled_from(FRAMES) | st.binary(max_size=30), max_size=5).map(b"".join))
@@ -116,7 +122,7 @@ def test_all_bytes_are_accounted_for(data: bytes) -> None:
 
 def test_a_forgers_many_beginnings_cost_a_bounded_number_of_checks() -> None:
     """Each beginning claims the rest of the file: checking all of them would be quadratic."""
-    size = 1 << 18
+    size = 1 << 20
     head = START + bytes(8) + b"\x18\x64\x10\x00\x5a"
     unit = head + (size // 2).to_bytes(4, "big")
     data = (unit * (size // len(unit) + 1))[:size]

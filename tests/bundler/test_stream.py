@@ -1,4 +1,5 @@
 import io
+from itertools import pairwise
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -18,6 +19,26 @@ def test_contents_come_back(size: int) -> None:
     ciphertext = stream.encrypt(KEY, content)
     assert len(ciphertext) == stream.encrypted_bytes(size)
     assert stream.decrypt(KEY, ciphertext) == content
+
+
+@given(
+    st.lists(
+        st.sampled_from([0, 1, 65_535, 65_536, 65_537, 140_000]) | st.integers(0, 200_000),
+        max_size=5,
+    )
+)
+def test_in_parts_and_in_place_the_bytes_are_the_same(sizes: list[int]) -> None:
+    size = sum(sizes)
+    content = (bytes(range(251)) * (size // 251 + 1))[:size]
+    ends = [sum(sizes[:count]) for count in range(len(sizes) + 1)]
+    parts = [memoryview(content)[start:end] for start, end in pairwise(ends)]
+    out = memoryview(bytearray(stream.encrypted_bytes(size)))
+    stream.encrypt_into(KEY, parts, size, out)
+    assert out == stream.encrypt(KEY, content)
+    room = memoryview(bytearray(b"\xff") * (size + 3))
+    assert stream.decrypt(KEY, out, room) == content
+    assert bytes(room[:size]) == content
+    assert stream.decrypt(KEY, out, room[: size // 2]) == content
 
 
 def read_back(ciphertext: bytes) -> bytes:

@@ -92,6 +92,13 @@ class TestCheckout:
         assert done.lines == [f"0 files, 0 bytes, in {out}, 1 there already, 1 removed."]
         assert list(tree(out)) == ["maps/north"]
 
+    def test_says_where_no_name_begins_so(self, farm: Computer, maps: Path, tmp_path: Path) -> None:
+        farm.types("add", str(maps))
+        none = farm.types("checkout", str(tmp_path / "out"), "maps/x")
+        assert (none.out, none.err) == ("", "No file begins with maps/x.\n")
+        some = farm.types("checkout", str(tmp_path / "out"), "maps/o")
+        assert some.out.startswith("1 file, ")
+
     def test_without_a_ledger_says_how_to_make_one(self, farm: Computer, tmp_path: Path) -> None:
         assert "no ledger yet" in farm.types("checkout", str(tmp_path / "out"), status=2).err
 
@@ -112,16 +119,40 @@ class TestShown:
         assert len(head["file"]["chunks"]) == 2
         assert "2 entries, 2 files" in farm.types("status").out
 
+    def test_status_counts_files_and_not_their_versions(
+        self, pair: tuple[Computer, Computer], maps: Path, tmp_path: Path
+    ) -> None:
+        farm, _ = pair
+        farm.types("add", str(maps))
+        write(maps / "old" / "tool", b"#!/bin/sh\nexit\n", time_us=TIME_US + 1)
+        farm.types("add", str(maps))
+        farm.types("ledger", "share", "home")
+        said = farm.types("status").out
+        assert "4 entries, 2 files" in said
+        assert "peer home: 4 entries and 1,500," in said
+        seen = farm.asks("status")
+        assert isinstance(seen, dict)
+        assert seen["peers"][0]["unpacked_bytes"] > 1_500_000
+        checked = farm.asks("verify")
+        assert isinstance(checked, list)
+        (verified,) = checked
+        assert (verified["files"], verified["lacking_versions"]) == (2, 0)
+        assert "2 files: 4 chunks" in farm.types("verify").out
+        assert (
+            "its 2 files"
+            in farm.types("ledger", "backup", str(tmp_path / "b"), "--ledger", "farm").out
+        )
+
     def test_what_has_not_arrived_is_said(self, farm: Computer, maps: Path) -> None:
         farm.types("add", str(maps))
         (pack,) = (farm.home / "ledgers").glob("*.blobs/*")
         pack.rename(maps.parent / "elsewhere")
         verified = farm.types("verify")
-        assert "2 files not whole: 3 chunks of contents are not here" in verified.out
+        assert "2 versions of files not whole: 3 chunks of contents are not here" in verified.out
         got = farm.types("get", "maps/north")
         assert got.err == "(1,500,000 bytes of its content have not arrived)\n"
         assert farm.asks("get", "maps/north") != farm.asks("get", "maps/old/tool")
-        assert "2 files not whole yet: 3 chunks" in farm.types("status").out
+        assert "2 versions of files not whole yet: 3 chunks" in farm.types("status").out
         (maps.parent / "elsewhere").rename(pack)
         assert "3 chunks of contents are here, 1,500,010 bytes, good" in farm.types("verify").out
 
@@ -136,7 +167,7 @@ class TestShown:
         done = farm.types("verify", status=1)
         assert "1 of them BAD" in done.out
         assert "altered" in done.err
-        assert "1 file not whole: 1 chunk" in farm.types("verify").out
+        assert "1 version of files not whole: 1 chunk" in farm.types("verify").out
         farm.types("add", str(maps))
         assert "not whole" not in farm.types("verify").out
 
@@ -157,7 +188,7 @@ class TestBackup:
         assert "are not here" not in restored.out
         other.types("checkout", str(tmp_path / "out"))
         assert tree(tmp_path / "out" / "maps") == tree(maps)
-        assert "contents of 2 files are not here" in third.types(
+        assert "contents of 2 versions of files are not here" in third.types(
             "ledger", "restore", str(tmp_path / "kept")
         ).out  # fmt: skip
 

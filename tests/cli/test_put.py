@@ -261,6 +261,7 @@ class TestMany:
                 line = b'{"thing": "x", "data": 2}\n'
                 done = farm.types("put", "--ndjson", "-", stdin=line, status=4)
                 farm.types("put", "x", "2", status=4)
+        assert "the ledger farm is busy" in done.err
         assert "nothing was put" in done.err
         assert farm.types("get", "x").out == "1\n"
 
@@ -342,7 +343,9 @@ class TestEach:
         assert (done.out, has_ledger(farm)) == ("", False)
 
     def test_it_is_for_lines(self, farm: Computer) -> None:
-        assert "or --ndjson FILE" in farm.types("put", "x", "1", "--each", status=2).err
+        for more in (["--each"], ["--from-line", "2"]):
+            said = farm.types("put", "x", "1", *more, status=2).err
+            assert "for lines: say --ndjson FILE" in said
 
 
 class TestAs:

@@ -105,7 +105,7 @@ def test_version() -> None:
         (["ledger", "share", "x", "--role", "king"], "'reader', 'writer', 'admin'"),
         (["put"], "say THING and JSON, or --ndjson FILE"),
         (["put", "x"], "say THING and JSON, or --ndjson FILE"),
-        (["put", "x", "1", "--from-line", "2"], "say THING and JSON, or --ndjson FILE"),
+        (["put", "x", "1", "--from-line", "2"], "are for lines: say --ndjson FILE"),
         (["put", "--ndjson", "f", "x"], "each line says its own"),
         (["put", "--ndjson", "f", "--kind", ""], "each line says its own"),
         (["put", "--ndjson", "f", "--time", "0"], "each line says its own"),

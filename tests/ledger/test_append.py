@@ -11,7 +11,7 @@ import pytest
 import ledger.store_file
 from ledger.append import Author, Draft, append, close_log, deletion, open_incarnation, own_log
 from ledger.entry import Action, Follow, leaf_bytes, payload_digest
-from ledger.errors import BusyError, MalformedError, RefusedError
+from ledger.errors import BusyError, DamagedError, FullError, MalformedError, RefusedError
 from ledger.log import MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, LogStatus, log_origin
 from ledger.members import Role
 from ledger.merkle import leaf_hash
@@ -289,6 +289,25 @@ def test_two_processes_write_to_one_log_and_nothing_is_lost_or_doubled(tmp_path:
         assert faults(store) == []
 
 
+@pytest.mark.parametrize(
+    ("pragma", "error", "said"),
+    [
+        ("query_only = 1", DamagedError, "let this user write to it and to its folder"),
+        ("max_page_count = 1", FullError, "full"),
+    ],
+)
+def test_a_file_that_cannot_be_written_says_why(
+    tmp_path: Path, pragma: str, error: type[DamagedError], said: str
+) -> None:
+    with World.of(tmp_path, "ada") as world:
+        ada = world.sites[0]
+        ada.put("t", 1)
+        ada.store.rows(f"PRAGMA {pragma}")
+        with pytest.raises(error, match=said):
+            ada.put("t", "x" * 100_000)
+        assert ada.values("t") == [1]
+
+
 def test_a_file_that_is_locked_for_too_long_is_busy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -299,7 +318,7 @@ def test_a_file_that_is_locked_for_too_long_is_busy(
         with closing(sqlite3.connect(ada.store.path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             before = dump(ada.store)
-            with pytest.raises(BusyError, match="try again"):
+            with pytest.raises(BusyError, match=r"the ledger harbour is busy: .* try again"):
                 ada.put("t", 2)
             assert ada.values("t") == [1], "readers never wait"
             assert dump(ada.store) == before

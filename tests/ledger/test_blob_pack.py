@@ -3,7 +3,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.blob import CHUNK_BYTES, Chunk, chunk_of
-from ledger.blob_pack import HEAD_BYTES, MAGIC, RECORD_HEAD_BYTES, BlobKeys, next_span
+from ledger.blob_pack import (
+    HEAD_BYTES,
+    MAGIC,
+    RECORD_BYTES,
+    RECORD_HEAD_BYTES,
+    BlobKeys,
+    next_span,
+)
 from ledger.errors import AlteredError
 from ledger.genesis import LedgerId
 from ledger.rest import RestKey
@@ -15,7 +22,13 @@ SALT = bytes(range(32))
 
 
 def record_of(chunk: Chunk, offset: int) -> bytes:
-    return b"".join(KEYS.pack(SALT).seal(offset, KEYS.name(chunk.digest), chunk))
+    return sealed(KEYS, SALT, offset, chunk)
+
+
+def sealed(keys: BlobKeys, salt: bytes, offset: int, chunk: Chunk) -> bytes:
+    out = memoryview(bytearray(RECORD_BYTES))
+    length = keys.pack(salt).seal_into(out, offset, keys.name(chunk.digest), chunk)
+    return bytes(out[:length])
 
 
 @pytest.mark.parametrize("stem", VECTORS)
@@ -29,7 +42,7 @@ def test_vector(stem: str) -> None:
     chunk = Chunk(raw["digest"], vector["size"], vector["codec"], raw["body"])
     assert MAGIC + raw["salt"] == bytes.fromhex(vector["start"])
     assert keys.name(chunk.digest) == raw["name"]
-    assert b"".join(keys.pack(raw["salt"]).seal(offset, raw["name"], chunk)) == raw["record"]
+    assert sealed(keys, raw["salt"], offset, chunk) == raw["record"]
     assert keys.pack(raw["salt"]).open(offset, raw["record"], raw["digest"]) == chunk
     span = next_span(raw["record"][:RECORD_HEAD_BYTES], offset)
     assert span == (raw["name"], offset, len(raw["record"]), chunk.size)

@@ -1,5 +1,6 @@
 """The contents of files: kept, found, sealed; and what a crash or a thief makes of them."""
 
+import fcntl
 import os
 import sqlite3
 import subprocess
@@ -15,6 +16,7 @@ from ledger.blob import CHUNK_BYTES, Chunk, chunk_of
 from ledger.errors import AlteredError, DamagedError, MissingError
 from ledger.file_payload import FilePayload, file_of
 from ledger.log import LogState
+from ledger.pack_file import sweep
 from ledger.reseal import reseal
 from ledger.rest import FileKey
 from ledger.store import Store
@@ -167,11 +169,11 @@ class TestFiles:
         entries = ada.store.file_entries
         assert list(entries.missing(state.row, 0, state.size)) == [DIGESTS[0], DIGESTS[2]]
         assert ada.store.blobs.wanted(DIGESTS) == {DIGESTS[0], DIGESTS[2]}
-        assert (entries.lacking().files, entries.lacking().chunks) == (1, 2)
+        assert (entries.lacking().versions, entries.lacking().chunks) == (1, 2)
         keep(ada, *CHUNKS)
         assert not list(entries.missing(state.row, 0, state.size))
         assert not ada.store.blobs.wanted(DIGESTS)
-        assert (entries.lacking().files, entries.lacking().chunks) == (0, 0)
+        assert (entries.lacking().versions, entries.lacking().chunks) == (0, 0)
 
     def test_come_from_others_without_their_contents(self, world: World) -> None:
         ada, bob = world.sites
@@ -314,6 +316,23 @@ class TestCrashes:
             process.kill()
         adopt(ada.store)
         assert not list(ada.store.blobs.folder.iterdir())
+
+    def test_a_pack_that_is_swept_before_it_is_held_begins_anew(
+        self, ada: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder, hold = ada.store.blobs.folder, fcntl.flock
+        swept: list[Path] = []
+
+        def sweep_first(file: int, how: int) -> None:
+            if not how & fcntl.LOCK_NB and not swept:
+                swept.extend(folder.glob(".*.tmp"))
+                sweep(folder)
+            hold(file, how)
+
+        monkeypatch.setattr(fcntl, "flock", sweep_first)
+        assert keep(ada, CHUNKS[0]) == 1
+        assert len(swept) == 1
+        assert ada.store.blobs.read(DIGESTS[0]) == CHUNKS[0]
 
     def test_what_is_damaged_is_missing_once_it_was_forgotten(self, ada: Site) -> None:
         keep(ada, *CHUNKS[:2])

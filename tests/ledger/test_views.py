@@ -9,17 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.append import Draft, open_incarnation
+from ledger.append import Draft, deletion, open_incarnation
 from ledger.entry import Follow, sort_follows
 from ledger.errors import DamagedError, MalformedError
+from ledger.file_payload import FILE_KIND, file_of
 from ledger.genesis import Genesis
 from ledger.log import LogName, Range
 from ledger.merge import Gap, merge
+from ledger.records import SqlValue
 from ledger.store import Store
 from ledger.views import (
     Placed,
     between,
     conflicts,
+    count_files,
     heads,
     history,
     last_before,
@@ -29,6 +32,7 @@ from ledger.views import (
 from tests.ledger.world import (
     NOW,
     REST_KEY,
+    Site,
     World,
     carried,
     change,
@@ -49,6 +53,56 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 def values(placed: list[Placed] | Iterator[Placed]) -> list[object]:
     return [value_of(one.entry) for one in placed]
+
+
+def test_no_question_about_one_thing_looks_at_all_of_them(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, bob = world.sites[:2]
+    for site in (ada, bob):
+        site.put("t", site.keys.card.name)
+    send(ada, bob)
+    asked: list[tuple[str, tuple[SqlValue, ...]]] = []
+    rows = bob.store.rows
+
+    def ask(sql: str, *values: SqlValue) -> list[tuple[SqlValue, ...]]:
+        asked.append((sql, values))
+        return rows(sql, *values)
+
+    monkeypatch.setattr(bob.store, "rows", ask)
+    assert len(heads(bob.store, "t")) == 2
+    assert len(heads(bob.store, "t", until_us=2**60)) == 2
+    assert len(list(history(bob.store, "t"))) == 2
+    assert last_before(bob.store, "t", bob.log, 9) is not None
+    assert missing(bob.store, "t") == []
+    names = [(sql, values) for sql, values in asked if "thing.name = ?" in sql]
+    assert len(names) >= 6
+    for sql, values in names:
+        plan = [str(row[-1]) for row in rows(f"EXPLAIN QUERY PLAN {sql}", *values)]
+        assert not [step for step in plan if step.startswith("SCAN")], sql
+
+
+def test_files_are_counted_as_they_are_now(world: World) -> None:
+    ada, bob = world.sites[:2]
+
+    def put(site: Site, thing: str, *, size: int, time_us: int) -> None:
+        said = file_of(size, [bytes(32)], executable=False).to_payload()
+        site.write(Draft(thing, said, time_us, FILE_KIND))
+
+    for size in (1, 2, 3):
+        put(ada, "changed", size=size, time_us=NOW + size)
+    put(ada, "gone", size=1, time_us=NOW)
+    ada.write(deletion("gone", NOW + 1))
+    put(ada, "replaced", size=1, time_us=NOW)
+    ada.put("replaced", "a value now")
+    assert count_files(ada.store) == 1
+    put(ada, "both", size=1, time_us=NOW)
+    put(bob, "both", size=2, time_us=NOW + 9)
+    put(ada, "lost", size=1, time_us=NOW)
+    bob.put("lost", "later, and no file", time_us=NOW + 9)
+    send(bob, ada)
+    assert len(heads(ada.store, "both")) == len(heads(ada.store, "lost")) == 2
+    assert count_files(ada.store) == 2
 
 
 # -- heads ------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Take each defence away in a copy of the project and see that a test notices (`make mutants`).
 
 `python -m tests.mutants.run [NAME ...]`. A mutant that survives, or that breaks more than a test
-can say, fails the run. First the same tests run on the project as it is: they must pass.
+can say, fails the run. Beside them the same tests run on the project as it is: they must pass.
 """
 
 import os
@@ -28,12 +28,12 @@ def main(names: Sequence[str]) -> int:
         return 2
     tests = sorted({test for one in chosen for test in one.killed_by})
     with tempfile.TemporaryDirectory(prefix="pannier-mutants-") as scratch:
-        sound = _copy(Path(scratch) / "sound")
-        if _pytest(sound, tests) != _PASSED:
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+            sound = pool.submit(_pytest, _copy(Path(scratch) / "sound"), tests)
+            verdicts = list(pool.map(lambda one: _try(one, Path(scratch)), chosen))
+        if sound.result() != _PASSED:
             print("the tests that should kill the mutants fail without them")
             return 1
-        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-            verdicts = list(pool.map(lambda one: _try(one, Path(scratch)), chosen))
     for one, verdict in zip(chosen, verdicts, strict=True):
         print(f"{verdict:10} {one.name}: {one.promise}")
     killed = verdicts.count("killed")

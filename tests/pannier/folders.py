@@ -46,7 +46,7 @@ def check_out(
     node: Node, folder: Path, prefix: str = "", options: CheckoutOptions | None = None
 ) -> tuple[CheckedOut, dict[str, str]]:
     """Check out; return what came of it, and why what was left as it was by path."""
-    checkout = Checkout(store_of(node), folder, options or CheckoutOptions())
+    checkout = Checkout(store_of(node), folder, options or CheckoutOptions(), home=node.home.path)
     skipped = skipped_of(checkout.run(prefix))
     assert checkout.done.skipped == len(skipped)
     return checkout.done, skipped

@@ -10,6 +10,7 @@ from ledger.errors import DamagedError
 from ledger.file_payload import MAX_FILE_BYTES
 from ledger.views import heads
 from pannier import adding, ledgers
+from pannier.adding import Adding
 from pannier.errors import UsageError
 from pannier.node import Node
 from pannier.scan import Found
@@ -158,6 +159,34 @@ class TestAdd:
             add(node, write(tmp_path / "x", b"x"))
 
 
+class TestNames:
+    @pytest.mark.parametrize("prefix", ["../up", "/abs", "a//b", ".", "a/.pannier-x"])
+    def test_a_prefix_that_could_not_be_checked_out_is_refused(
+        self, node: Node, photos: Path, prefix: str
+    ) -> None:
+        with pytest.raises(UsageError, match="checked out"):
+            add(node, photos, prefix=prefix)
+        assert count(node) == 0
+
+    def test_one_name_is_put_once(self, node: Node, tmp_path: Path) -> None:
+        one, two = write(tmp_path / "x" / "r", b"one"), write(tmp_path / "y" / "r", b"two")
+        added, skipped = add(node, one, one, two)
+        assert (added.files, list(skipped)) == (1, [str(two)])
+        assert content_of(node, "r") == b"one"
+
+    def test_what_was_deleted_is_said_to_be(self, node: Node, tmp_path: Path) -> None:
+        path = write(tmp_path / "r", b"one")
+        add(node, path)
+        delete(node, "r")
+        assert "--reread puts it again" in add(node, path)[1][str(path)]
+        assert add(node, path, reread=True)[0].files == 1
+        assert add(node, path)[0].unchanged == 1
+
+    def test_unchanged_files_move_the_progress_on(self, node: Node, photos: Path) -> None:
+        files = add(node, photos)[0].files
+        assert list(Adding(node, store_of(node)).run([photos])) == [0] * files
+
+
 class TestBadFiles:
     def test_what_cannot_be_read_is_named_and_the_rest_is_added(self) -> None:
         with without_privileges(), tempfile.TemporaryDirectory() as name:
@@ -275,7 +304,7 @@ def test_memory_does_not_grow_with_the_file(node: Node, tmp_path: Path) -> None:
 
     def counted(content: bytes) -> Chunk:
         chunk = chunk_of(content)
-        return Chunk(chunk.digest, chunk.size, chunk.codec, Counted(chunk.body))
+        return Chunk(chunk.digest, chunk.size, chunk.codec, Counted(bytes(chunk.body)))
 
     path = write(tmp_path / "big", b"")
     os.truncate(path, 64 * CHUNK_BYTES)

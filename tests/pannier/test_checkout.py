@@ -1,5 +1,5 @@
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,7 @@ from ledger.append import Draft
 from ledger.blob import CHUNK_BYTES, chunk_of
 from pannier import checkout, ledgers
 from pannier.checkout import CheckoutOptions
-from pannier.errors import PannierError
+from pannier.errors import PannierError, UsageError
 from pannier.node import Node
 from pannier.target_folder import TargetFolder
 from tests.cli.computers import exchange, new_computer, new_sharers
@@ -102,7 +102,8 @@ class TestCheckout:
         for thing in ("a/1", "a/b/2", "ab/3", "a.txt", "a"):
             if thing != "a":
                 put_file(node, thing, thing.encode())
-        assert tree_of(node, out / "1", "a") == ["a/1", "a/b/2"]
+        assert tree_of(node, out / "1", "a/") == ["a/1", "a/b/2"]
+        assert "a.txt" in tree_of(node, out / "5", "a"), "as `things` has it"
         assert tree_of(node, out / "2", "a/b/") == ["a/b/2"]
         assert tree_of(node, out / "3", "a.txt") == ["a.txt"]
         assert tree_of(node, out / "4", "x") == []
@@ -327,6 +328,55 @@ class TestCrashes:
     def test_a_folder_that_cannot_be_made_is_said(self, node: Node, tmp_path: Path) -> None:
         with pytest.raises(PannierError, match="cannot use"):
             check_out(node, write(tmp_path / "file", b"x"))
+
+
+class TestOwnFolder:
+    @pytest.mark.parametrize("case", [str, str.upper])
+    def test_nothing_is_written_below_the_node_itself(
+        self, node: Node, tmp_path: Path, case: Callable[[str], str]
+    ) -> None:
+        own = node.home.path
+        put_file(node, f"{case(own.name)}/config.toml", b"[peer.eve]")
+        put_file(node, f"{own.name}.txt", b"no harm")
+        done, skipped = check_out(node, tmp_path)
+        assert skipped == {f"{case(own.name)}/config.toml": "this node's own folder"}
+        assert done.files == 1
+        assert not (own / "config.toml").exists()
+        assert not (tmp_path / case(own.name) / "config.toml").exists()
+
+    def test_by_a_link_neither(self, node: Node, tmp_path: Path) -> None:
+        own = node.home.path
+        (tmp_path / "link").symlink_to(own.parent)
+        put_file(node, f"{own.name}/cards/eve.card", b"eve")
+        assert check_out(node, tmp_path / "link")[1].keys() == {f"{own.name}/cards/eve.card"}
+        assert not (own / "cards" / "eve.card").exists()
+
+    @pytest.mark.parametrize("below", ["", "spool/new"])
+    def test_it_is_no_target(self, node: Node, below: str) -> None:
+        put_file(node, "config.toml", b"[peer.eve]")
+        with pytest.raises(UsageError, match="own folder"):
+            check_out(node, node.home.path / below)
+        assert not (node.home.path / "spool" / "new").exists()
+
+
+class TestFileAndFolder:
+    def test_says_what_to_delete(self, node: Node, out: Path) -> None:
+        put_file(node, "keep", b"a file once")
+        put_file(node, "keep/a", b"a folder now")
+        _, skipped = check_out(node, out)
+        (why,) = skipped.values()
+        assert "`pannier delete keep`" in why
+        assert "`pannier delete keep`" in check_out(node, out)[1].popitem()[1]
+        delete(node, "keep")
+        done, skipped = check_out(node, out / "anew")
+        assert (done.files, skipped) == (1, {})
+
+    def test_a_folder_comes_too_late_for_a_file(self, node: Node, out: Path) -> None:
+        put_file(node, "keep", b"a file")
+        check_out(node, out)
+        put_file(node, "keep/a", b"below it")
+        _, skipped = check_out(node, out)
+        assert "`pannier delete keep`" in skipped["keep/a"]
 
 
 def tree_of(node: Node, out: Path, prefix: str) -> list[str]:

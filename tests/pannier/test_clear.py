@@ -14,7 +14,7 @@ from bundler.sealed import Sealed, SealedClear, SealedFull, parse_sealed
 from bundler.sections import decode_sections
 from ledger.genesis import Term
 from ledger.members import Role
-from pannier.importing import Outcome
+from pannier.import_report import Outcome
 from pannier.joining import join
 from pannier.ledgers import new_ledger
 from pannier.membership import share

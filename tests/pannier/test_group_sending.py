@@ -19,7 +19,8 @@ from ledger.members import Role
 from pannier.exchange import exchange_medium, served
 from pannier.group_sending import prepare_groups
 from pannier.home import remove_peer
-from pannier.importing import Outcome, keyring
+from pannier.import_report import Outcome
+from pannier.importing import keyring
 from pannier.membership import revoke, share
 from pannier.node import Node
 from pannier.oneway import pack, unpack

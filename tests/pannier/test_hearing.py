@@ -328,6 +328,44 @@ def test_who_claims_more_logs_than_anybody_has_is_believed_to_hold_none(
     assert have_rows.held_by(world["bea"].db, talk.peer("bea", "ada").node_id) == []
 
 
+def test_differences_do_not_add_up_to_more_logs_than_anybody_has(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pannier.hearing.MAX_LOGS", 50)
+    talk = Talk(world, dict.fromkeys(range(1, 41), 1))
+    talk.tell()
+    node, peer = world["bea"], talk.peer("bea", "ada").node_id
+    assert len(have_rows.held_by(node.db, peer)) == 40
+    others = Scope(digest_of(holdings(dict.fromkeys(range(1, 81), 1))))
+    more = holdings(dict.fromkeys(range(41, 81), 1))
+    talk.hear("bea", claim(talk, *(section(one, others) for one in more[:20])))
+    assert have_rows.held_by(node.db, peer) == []
+    talk.tell()
+    assert talk.is_known()
+
+
+def test_a_difference_in_very_many_sections_is_not_worked_through(world: World) -> None:
+    talk = Talk(world, {1: 1})
+    talk.tell()
+    again = holdings({1: 2})[0]
+    buckets = Scope(digest_of([again]), 1, (0, 1))
+    talk.hear("bea", claim(talk, *[section(again, buckets)] * 32))
+    assert talk.known() == {again[1].author: 2}
+    talk.hear("bea", claim(talk, *[section(again, buckets)] * 33))
+    assert talk.known() == {}
+
+
+def section(holding: Holding, scope: Scope) -> HaveSection:
+    ledger, held = holding
+    return HaveSection(seen=None, key_ids=(), ledgers=(LedgerHave(ledger, (held,)),), scope=scope)
+
+
+def claim(talk: Talk, *sections: HaveSection) -> Message:
+    """Ada says anything."""
+    said = talk.say()
+    return replace(said, own=replace(said.own, sections=sections))
+
+
 # -- whatever happens -----------------------------------------------------------------------------
 
 OPS = st.one_of(

@@ -12,7 +12,8 @@ from bundler.sections import encode_section
 from ledger.append import close_log
 from ledger.members import Role
 from pannier.errors import BusyError
-from pannier.importing import Outcome, Report, import_arrived
+from pannier.import_report import Outcome, Report
+from pannier.importing import import_arrived
 from pannier.lock import exclusive
 from pannier.membership import share
 from spool.errors import FullError

@@ -11,7 +11,8 @@ from bundler.plan import Span
 from ledger.genesis import LedgerId
 from ledger.log import LogName
 from pannier.errors import BusyError, PannierError
-from pannier.nodedb import UNTOLD, NodeDb
+from pannier.nodedb import NodeDb
+from pannier.nodedb_peers import UNTOLD
 from pannier.out_bundle import OutBundle
 
 PEER, OTHER = "a" * 16, "b" * 16

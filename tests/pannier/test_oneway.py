@@ -10,7 +10,7 @@ import pytest
 from bundler.fragment import Fragment, crc_check, is_plausible
 from pannier import oneway
 from pannier.errors import PannierError, UsageError
-from pannier.importing import Outcome
+from pannier.import_report import Outcome
 from pannier.oneway import pack, unpack
 from spool.delivery import Delivery, Receipt
 from spool.inbox import Inbox

@@ -23,7 +23,7 @@ from pannier import passphrase_ledgers
 from pannier.backup import backup, restore
 from pannier.errors import UsageError
 from pannier.home import remove_peer
-from pannier.importing import Outcome
+from pannier.import_report import Outcome
 from pannier.ledgers import put
 from pannier.passphrase_ledgers import hellos, join, meet_members
 from tests.ledger.world import keys_of

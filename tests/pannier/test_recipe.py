@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bundler.remade import Frame
+from bundler.remade import Frame, remake
 from bundler.sealed import Header
 from ledger.blob_pack import Span
 from ledger.genesis import LedgerId
@@ -10,7 +10,9 @@ from ledger.store_blobs import Place
 from pannier.errors import PannierError
 from pannier.recipe import Recipe, placement_of
 from tests.bundler.doubles import CountedEntropy
+from tests.vectors import load
 
+VECTORS = load("recipe")
 REST_KEY = bytes(32)
 BINARY = st.binary(min_size=32, max_size=32)
 RECIPES = st.builds(
@@ -28,6 +30,31 @@ RECIPES = st.builds(
     digests=st.lists(BINARY, max_size=4).map(tuple),
     placement=BINARY,
 )
+
+
+@pytest.mark.parametrize("stem", VECTORS)
+def test_vector(stem: str) -> None:
+    case = VECTORS[stem]
+    rest_key, data = bytes.fromhex(case["rest_key"]), bytes.fromhex(case["recipe"])
+    if case["expect"] == "refused":
+        with pytest.raises(PannierError):
+            Recipe.open(data[8:], rest_key)
+        return
+    recipe = Recipe.open(data[8:], rest_key)
+    assert recipe.seal(rest_key, lambda _: data[8:20]) == data[8:]
+    assert (recipe.ledger_id.hex(), recipe.key.hex()) == (case["ledger"], case["content_key"])
+    assert recipe.frame.header == Header(case["priority"], case["expiry"])
+    assert recipe.frame.is_clear + 2 * recipe.frame.is_padded == case["flags"]
+    assert [digest.hex() for digest in recipe.digests] == case["digests"]
+    places = [
+        Place(bytes.fromhex(pack), Span(bytes(16), offset, length, 1))
+        for pack, offset, length in case["places"]
+    ]
+    assert placement_of(places) == recipe.placement
+    sections = list(map(bytes.fromhex, case["sections"]))
+    made = remake(recipe.frame, recipe.key, sections, sum(map(len, sections)))
+    assert made.hex() == case["bundle"]
+    assert len(made) == int.from_bytes(data[:8], "little")
 
 
 @given(RECIPES)

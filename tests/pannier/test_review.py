@@ -17,7 +17,7 @@ from pannier import decisions
 from pannier.errors import UsageError
 from pannier.exchange import exchange_medium
 from pannier.gate import must_ask
-from pannier.importing import Outcome, Report
+from pannier.import_report import Outcome, Report
 from pannier.ledgers import put
 from pannier.oneway import pack, unpack
 from pannier.origin import Group

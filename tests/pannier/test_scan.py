@@ -6,6 +6,7 @@ import pytest
 
 from pannier.files import Skipped
 from pannier.scan import Found, scan
+from tests.pannier.folders import write
 
 
 def things(*paths: Path | str, prefix: str = "", home: Path = Path("/nowhere")) -> list[str]:
@@ -88,3 +89,26 @@ def test_the_home_of_the_node_is_left_out_by_any_path(tmp_path: Path) -> None:
 def test_files_being_written_are_left_out(tmp_path: Path) -> None:
     (tmp_path / ".pannier-0123456789abcdef").write_bytes(b"half")
     assert "checkout" in skipped(tmp_path)[".pannier-0123456789abcdef"]
+
+
+def test_of_two_that_would_be_called_the_same_the_second_is_named(tmp_path: Path) -> None:
+    one, two = write(tmp_path / "x" / "r.txt", b"1"), write(tmp_path / "y" / "r.txt", b"2")
+    why = f"{one} is called r.txt, too: name one alone"
+    for paths in ((one, two), (f"{tmp_path}/x/.", f"{tmp_path}/y/."), (f"{tmp_path}/x/.", two)):
+        assert list(scan(paths, "", home=tmp_path / "home")) == [
+            Found(one, "r.txt"),
+            Skipped(str(two), why),
+        ]
+
+
+def test_what_is_named_twice_is_taken_once(tmp_path: Path) -> None:
+    one = write(tmp_path / "x" / "r.txt", b"1")
+    for paths in ((one, one), (f"{tmp_path}/x/.", one), (tmp_path / "x", tmp_path / "x")):
+        assert len(things(*paths)) == 1
+
+
+def test_what_nobody_could_check_out_is_left_out(tmp_path: Path) -> None:
+    write(tmp_path / "top" / ".pannier-x" / "a", b"a")
+    write(tmp_path / "top" / "b", b"b")
+    assert Found(tmp_path / "top" / "b", "top/b") in scan([tmp_path / "top"], "", home=tmp_path)
+    assert skipped(tmp_path / "top").keys() == {".pannier-x"}

@@ -23,7 +23,7 @@ from ledger.append import own_log
 from pannier import have_rows, tail_rows
 from pannier.have import known_have, own_have
 from pannier.node import Node, pairwise_key_id
-from pannier.nodedb import UNTOLD
+from pannier.nodedb_peers import UNTOLD
 from pannier.sending import prepare
 from pannier.statements import UNFOUNDED, believe, note_sender_holds
 from tests.sim.world import World

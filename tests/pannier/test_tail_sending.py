@@ -1,11 +1,13 @@
 """What a tail is made of: which context, and what goes as a log section instead."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bundler.geometry import symbol_bytes_for
+from bundler.plan import Span
 from bundler.tail_section import MAX_CONTEXT_BYTES, TailSection
 from pannier import tail_rows
 from pannier.lacks import Piece, pieces
@@ -62,6 +64,22 @@ def test_where_bytes_cost_little_less_is_learnt_from(world: World) -> None:
     world.put_many("ada", 98)
     way, (piece,) = ready(world, mtu=1400)
     assert context_of(way, piece) == (99 - 64, 99)
+
+
+def test_where_bytes_cost_little_few_are_modelled_in_all(world: World) -> None:
+    """The rest goes as log sections, which cost a fiftieth of the time."""
+    world.rounds(BOTH, 4)
+    for _ in range(8):
+        world.put("ada", "note", "x" * 1000)
+    for mtu, count in ((1400, 4), (222, 8)):
+        way, found = look(world, mtu)
+        load = TailLoad(way)
+        notes = [
+            replace(piece, span=Span(number, number + 1))
+            for piece in found
+            for number in range(*piece.span)
+        ]
+        assert [load.add(one) for one in notes] == [number < count for number in range(8)]
 
 
 def test_a_context_costs_no_more_than_its_bound(world: World) -> None:

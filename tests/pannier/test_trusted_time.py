@@ -281,6 +281,17 @@ def test_what_is_made_by_a_wrong_clock_lives_as_long_as_it_should(
     assert bundle.expiry_days >= real_day(world) + LIFETIME_DAYS
 
 
+def test_what_is_made_for_one_never_heard_does_not_expire_by_the_word_of_one_other(
+    world: World,
+) -> None:
+    """A clock in the past, and but one peer that could tell the time: its word is not enough."""
+    say(world, "ada", world.clock())
+    set_clock(world, Y1970)
+    bundle = world["bea"].db.bundle(hand_out(world, "cyd"))
+    assert bundle is not None
+    assert bundle.expiry_days >= real_day(world) + LIFETIME_DAYS
+
+
 def test_a_member_who_signs_2100_does_not_make_others_bundles_last_till_then(world: World) -> None:
     for name, time_us in (("ada", world.clock()), ("cyd", Y2100), ("dan", world.clock())):
         say(world, name, time_us)

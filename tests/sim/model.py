@@ -14,7 +14,7 @@ from ledger.genesis import LedgerId
 from ledger.log import LogName
 from ledger.members import Role, may_write, members
 from ledger.views import conflicts
-from pannier.importing import Outcome
+from pannier.import_report import Outcome
 from pannier.membership import share
 from pannier.merging import Wait
 from pannier.tail_rows import compact_under

@@ -15,7 +15,7 @@ from bundler.sequence import parse_sequence
 from bundler.whole import START, Whole
 from ledger.log import root_at
 from pannier.have import known_have
-from pannier.importing import Outcome
+from pannier.import_report import Outcome
 from tests.sim import attacks
 from tests.sim.model import Deed
 from tests.sim.world import World, assert_equal, data_queue, fragments

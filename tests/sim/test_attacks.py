@@ -30,7 +30,8 @@ from ledger.views import heads
 from pannier.answers import sift
 from pannier.exchange import Exchanged
 from pannier.home import add_peer
-from pannier.importing import Outcome, import_arrived, keyring
+from pannier.import_report import Outcome
+from pannier.importing import import_arrived, keyring
 from pannier.joining import join
 from pannier.membership import share
 from spool.delivery import Delivery
@@ -572,7 +573,7 @@ def test_a_bundle_sealed_again_for_another(world: World) -> None:
     sealed, _ = sealed_bundle(world)
     opened = parse_sealed(sealed)
     assert isinstance(opened, SealedFull)
-    content = open_full(opened, world["bea"].keys.unwrapper())
+    content = bytes(open_full(opened, world["bea"].keys.unwrapper()))
     sealer = Sealer(CountedEntropy("again"), CountedWrapper("again"))
     again = seal_full(opened.header, [world["cyd"].card.hpke_key], lambda _: content, sealer)
     attacks.leave(world, "bea", "cyd", again)

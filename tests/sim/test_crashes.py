@@ -14,7 +14,8 @@ from types import FrameType
 import pytest
 
 from ledger.store import Store
-from pannier.importing import Outcome, import_arrived
+from pannier.import_report import Outcome
+from pannier.importing import import_arrived
 from pannier.node import Node
 from pannier.nodedb import NodeDb
 from pannier.sending import prepare

@@ -2,6 +2,7 @@
 
 import errno
 import random
+from collections import namedtuple
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -11,18 +12,24 @@ import pytest
 from zstandard import ZstdCompressor
 
 from ledger.adopt import forget
-from ledger.blob import CHUNK_BYTES, BlobCodec
+from ledger.blob import CHUNK_BYTES, BlobCodec, Chunk
+from ledger.blob_pack import Span
+from ledger.errors import FullError
 from ledger.file_payload import FilePayload
 from ledger.genesis import Term
 from ledger.members import Role
+from ledger.pack_file import PackWriter
+from pannier import contents
 from pannier.adding import Adding
 from pannier.files_sending import bytes_around
-from pannier.importing import Outcome
+from pannier.import_report import Outcome
 from pannier.ledgers import new_ledger
 from pannier.membership import revoke, share
 from pannier.oneway import pack, unpack
+from pannier.overview import overview
 from pannier.review import accept, waiting
 from spool.delivery import Delivery, Receipt
+from spool.errors import StorageError
 from spool.inbox import Inbox
 from spool.os_file_system import OsFileSystem
 from tests.sim.test_crashes import Countdown, again, queues_agree
@@ -222,7 +229,10 @@ def test_a_full_stick_takes_what_fits_and_the_next_one_the_rest(
     limit_rooms(monkeypatch, {"one": 3 * bytes_around(CHUNK_BYTES), "two": 9 << 20})
     first = world.exchange("ada", "one")
     assert len(long_files(world.stick("one"))) == 2
-    assert [line for line in first.problems if "found no room" in line]
+    (seen,) = overview(world["ada"]).peers
+    assert 3 * CHUNK_BYTES <= seen.unpacked_bytes < 3 * CHUNK_BYTES + 10_000
+    said = f"{seen.unpacked_bytes:,} bytes of files for bea found no room"
+    assert [line for line in first.problems if line.startswith(said)]
     second = world.exchange("ada", "two")
     assert second.problems == []
     names = [{path.name for path in long_files(world.stick(one))} for one in ("one", "two")]
@@ -235,6 +245,74 @@ def test_a_full_stick_takes_what_fits_and_the_next_one_the_rest(
     assert files(world, "bea") == {"photo": None}
     world.exchange("bea", "one")
     assert files(world, "bea") == {"photo": content}
+
+
+@pytest.mark.parametrize("is_told", [True, False], ids=["told before", "found while writing"])
+def test_a_small_disk_takes_what_fits_and_says_what_does_not(
+    world: World, monkeypatch: pytest.MonkeyPatch, is_told: bool
+) -> None:
+    world.configure("ada", SMALL_BUNDLES)
+    content = content_of(1, 5 * CHUNK_BYTES)
+    add(world, "ada", "photo", content)
+    world.exchange("ada")
+    room = [5 * CHUNK_BYTES // 2]
+    limit_disk(world, monkeypatch, room, is_told=is_told)
+    for kept in (2, 2, 3, 5):
+        room[0] = kept * CHUNK_BYTES + CHUNK_BYTES // 2
+        came = world.exchange("bea")
+        store = world.store("bea")
+        (lacking,) = {5 - kept}
+        assert store.file_entries.lacking().chunks == lacking
+        assert len(long_files(world.stick())) == lacking, "what is here leaves the stick"
+        said = [line for line in came.problems if "no room here for" in line]
+        assert (len(said), len(came.problems)) == (lacking > 0, lacking > 0)
+        size = sum(path.stat().st_size for path in long_files(world.stick()))
+        assert said == [] or f" {size:,} bytes of files: free some, then exchange again" in said[0]
+        assert not list(store.blobs.folder.glob(".*")), "no unfinished pack stays"
+    assert files(world, "bea") == {"photo": content}
+    world.exchange("ada")
+    assert data_queue(world["ada"]) == []
+
+
+def limit_disk(
+    world: World, monkeypatch: pytest.MonkeyPatch, room: list[int], *, is_told: bool
+) -> None:
+    """Let the disk of bea take so many bytes of packs, and say so or not until they are there."""
+    ledgers = world["bea"].home.ledgers
+    write = PackWriter.add
+
+    def used() -> int:
+        return sum(path.stat().st_size for path in ledgers.glob("*.blobs/*.pack"))
+
+    def add_if_room(self: PackWriter, name: bytes, chunk: Chunk) -> Span:
+        if self.path.is_relative_to(ledgers) and used() + self.size_bytes + chunk.size > room[0]:
+            raise FullError("No space left on device")
+        return write(self, name, chunk)
+
+    if is_told:
+        usage = namedtuple("usage", "free")
+        monkeypatch.setattr(
+            contents, "disk_usage", lambda _: usage(room[0] - used() + contents._SPARE_BYTES)
+        )
+        monkeypatch.setattr("pannier.taking._BATCH_BYTES", 1)
+    else:
+        monkeypatch.setattr(PackWriter, "add", add_if_room)
+
+
+def test_what_does_not_fit_stays_in_the_inbox_while_the_rest_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(world, "ada", "large", content_of(1, 900_000))
+    world.exchange("ada")
+    room = [1000]
+    limit_disk(world, monkeypatch, room, is_told=False)
+    came = world.exchange("bea")
+    assert Outcome.NO_ROOM in came.report.outcomes.values()
+    assert [line for line in came.problems if "no room here for" in line] == came.problems
+    assert files(world, "bea") == {"large": None}
+    room[0] = 10**9
+    assert world.exchange("bea").problems == []
+    assert files(world, "bea") == {"large": content_of(1, 900_000)}
 
 
 def test_what_was_spoiled_on_a_stick_is_left_and_that_alone_sent_again(world: World) -> None:
@@ -268,7 +346,7 @@ def test_a_stick_that_is_pulled_keeps_what_was_done(
     assert 0 < len(long_files(world.stick())) < 4
     world.exchange("ada")
     assert len(long_files(world.stick())) == 4
-    with pulled_after(monkeypatch, "read", 4):
+    with pulled_after(monkeypatch, "read_into", 3):
         came = world.exchange("bea")
     assert came.is_gone
     assert 0 < len(came.collected.taken) < 4
@@ -317,6 +395,84 @@ def test_a_small_file_goes_through_the_air(world: World, mtu: int, tmp_path: Pat
     assert report.content_bytes == len(content)
     world.rounds(["bea", "ada"], 2)
     assert data_queue(world["ada"]) == []
+
+
+def test_what_came_by_another_way_is_not_packed_again(world: World, tmp_path: Path) -> None:
+    world.rounds(["ada", "bea"], 2)
+    add(world, "ada", "note", content_of(1, 1_000))
+    air = tmp_path / "air"
+    pack(world["ada"], world["ada"].peer_named("bea"), air, mtu=222, repair_percent=0)
+    unpack(world["bea"], [air])
+    world["bea"].db.run("DELETE FROM due")
+    back = tmp_path / "back"
+    pack(world["bea"], world["bea"].peer_named("ada"), back, mtu=222, repair_percent=0)
+    unpack(world["ada"], [back])
+    assert len(data_queue(world["ada"])) == 1, "it was told that nothing lacks, and no receipt"
+    again = pack(world["ada"], world["ada"].peer_named("bea"), air, mtu=222, repair_percent=0)
+    assert data_queue(world["ada"]) == []
+    assert again.bundles <= 1
+
+
+def test_often_enough_is_enough_for_smaller_frames_too(world: World, tmp_path: Path) -> None:
+    world.configure("ada", "[peer.bea]\noneway = true\nrepeat = 2\n")
+    add(world, "ada", "photo", content_of(1))
+    ada = world["ada"]
+    bea = ada.peer_named("bea")
+    (before,) = overview(ada).peers
+    assert before.unpacked_bytes > LENGTH
+    counts = [
+        pack(ada, bea, tmp_path / str(number), mtu=mtu, repair_percent=0).bundles
+        for number, mtu in enumerate((1400, 1400, 500, 1400))
+    ]
+    assert counts[0] == counts[1] > 0
+    assert counts[2:] == [0, 0]
+    (seen,) = overview(ada).peers
+    assert (seen.unpacked, seen.unpacked_bytes, seen.bundles) == (0, 0, 0)
+
+
+def test_what_cannot_be_made_again_does_not_keep_others_from_being_packed(
+    world: World, tmp_path: Path
+) -> None:
+    world.rounds(["ada", "bea"], 2)
+    ada, air = world["ada"], tmp_path / "air"
+    for seed in (1, 2, 3):
+        add(world, "ada", f"note{seed}", content_of(seed, 1_000))
+        pack(ada, ada.peer_named("bea"), tmp_path / f"lost{seed}", mtu=222, repair_percent=0)
+    assert len(recipes(world, "ada")) == 3
+    store = world.store("ada")
+    named = [file for log in store.logs() for _, file in store.files(log, 0, log.size)]
+    forget(store, named[0].digests)
+    with pytest.raises(StorageError, match="made anew"):
+        pack(ada, ada.peer_named("bea"), air, mtu=222, repair_percent=0)
+    unpack(world["bea"], [air])
+    found = {f"note{seed}": content_of(seed, 1_000) for seed in (2, 3)}
+    assert files(world, "bea") == {"note1": None, **found}
+
+
+def test_who_lost_a_content_of_its_own_says_so_through_the_air(
+    world: World, tmp_path: Path
+) -> None:
+    """That a log of its own is here is no news to a peer; that something of it lacks is."""
+    world.rounds(["ada", "bea"], 2)
+    content = content_of(1, 1_000)
+    add(world, "ada", "note", content)
+    by_air(world, tmp_path, rounds=4)
+    assert files(world, "bea") == {"note": content}
+    store = world.store("ada")
+    ((_, file),) = [one for log in store.logs() for one in store.files(log, 0, log.size)]
+    forget(store, file.digests)
+    by_air(world, tmp_path, rounds=3)
+    assert files(world, "ada") == {"note": content}
+
+
+def by_air(world: World, folder: Path, rounds: int) -> None:
+    """Both send all that they have to say in small frames."""
+    for number in range(2 * rounds):
+        name, other = ("ada", "bea") if number % 2 == 0 else ("bea", "ada")
+        world.clock.now_us += 60_000_000
+        air = folder / f"air-{len(list(folder.glob('air-*')))}"
+        pack(world[name], world[name].peer_named(other), air, mtu=222, repair_percent=0)
+        unpack(world[other], [air])
 
 
 def test_unpacking_takes_long_files_as_they_lie(

@@ -9,7 +9,7 @@ import cbor2
 import pytest
 
 from bundler.split import Cut, split
-from pannier.importing import Outcome
+from pannier.import_report import Outcome
 from pannier.joining import join
 from pannier.oneway import pack, unpack
 from spool.name import BundleName, FragmentName

@@ -14,7 +14,7 @@ from bundler.sections import encode_section
 from ledger.algorithm import Algorithm, HpkeKey
 from ledger.card import Card
 from ledger.hpke import HpkeWrapper
-from pannier.importing import Outcome
+from pannier.import_report import Outcome
 from pannier.node import Node, pairwise_key_id
 from tests.bundler.doubles import CountedEntropy
 from tests.sim import attacks

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from bundler.split import split
-from pannier import answers
+from pannier import exchange
+from pannier.answers import questions
+from pannier.node import Node
+from spool.name import BundleName
 from tests.sim.world import World, assert_equal, data_queue, fragments
 from tests.transports.test_real_media import EXFAT_TOOLS, mounted_exfat, needs, run
 from transports.errors import TransportError
+from transports.questions import Questions
 
 pytestmark = [pytest.mark.root, needs(*EXFAT_TOOLS, "mount", "umount")]
 
@@ -88,18 +91,21 @@ def test_a_stick_pulled_in_the_middle_loses_nothing_and_says_so(
     world.put_many("ada", 2000)
     stick = tmp_path / "stick"
 
-    def pull_then_split(*args: object, **options: object) -> Iterator[bytes]:
-        for number, data in enumerate(split(*args, **options)):  # type: ignore[arg-type]
-            if number == 0:
-                subprocess.run(["umount", "-l", stick], check=True)
-            yield data
+    def pulling(node: Node) -> Questions:
+        asked = questions(node)
+
+        def pull_then_yield(peer: str, name: BundleName) -> Iterator[bytes | memoryview]:
+            subprocess.run(["umount", "-l", stick], check=True)
+            yield from asked.fragments(peer, name)
+
+        return asked._replace(fragments=pull_then_yield)
 
     with (
         suppress(subprocess.CalledProcessError),  # of the umount at the end
         mounted_exfat(stick, image),
         monkeypatch.context() as patch,
     ):
-        patch.setattr(answers, "split", pull_then_split)
+        patch.setattr(exchange, "questions", pulling)
         done = world.exchange("ada", stick)
     assert done.problems
     assert done.is_gone or done.written == {}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ledger.members import Role
-from pannier.importing import Outcome
+from pannier.import_report import Outcome
 from spool.name import FragmentName
 from tests.sim.world import (
     World,

@@ -23,7 +23,8 @@ from ledger.log import LogState, LogStatus, log_origin
 from ledger.merkle import extend, frontier_at, leaf_hash
 from ledger.note import checkpoint_text
 from ledger.seeds import salt
-from pannier.importing import Outcome, Report, import_arrived, keyring
+from pannier.import_report import Outcome, Report
+from pannier.importing import import_arrived, keyring
 from pannier.out_bundle import OutBundle
 from pannier.review import look, waiting
 from pannier.sending import prepare
@@ -443,6 +444,24 @@ def test_work_for_a_reader_is_bounded(world: World, monkeypatch: pytest.MonkeyPa
     report = forged(world, *[long] * 4)
     assert set(report.outcomes.values()) == {Outcome.REFUSED}
     assert any("too many entries" in reason for reason in report.reasons.values())
+
+
+@pytest.mark.parametrize(("count", "outcome"), [(4, Outcome.MERGED), (6, Outcome.REFUSED)])
+def test_tails_in_the_wrong_order_are_not_worked_through_for_ever(
+    world: World, monkeypatch: pytest.MonkeyPatch, count: int, outcome: Outcome
+) -> None:
+    """Of each pass over tails that stand the wrong way round one alone comes in."""
+    tails = []
+    for number in range(count):
+        world.put("ada", "well", number)
+        (bundle, *_) = reversed(made(world))
+        tails += [one for one in opened(world, bundle).sections() if isinstance(one, TailSection)]
+        world["ada"].db.note_written(bundle.bundle_id, "radio", 1)
+    spans = [one.context.span(one.first) for one in tails]
+    most = sum(one.count + end - begin for one, (begin, end) in zip(tails, spans, strict=True))
+    monkeypatch.setattr("pannier.merging.MAX_TAILS_ENTRIES", most)
+    assert len(tails) == count
+    assert set(forged(world, *reversed(tails)).outcomes.values()) == {outcome}
 
 
 def test_a_log_of_the_same_reference_does_not_hide_another(

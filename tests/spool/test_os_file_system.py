@@ -85,6 +85,8 @@ def test_only_regular_files_are_read(root: Path) -> None:
         for name in ("fifo", "socket"):
             with pytest.raises(OSError, match=r"regular|No such device"):
                 fs.read(name, limit_bytes=99)
+            with pytest.raises(OSError, match=r"regular|No such device"):
+                fs.read_into(name, memoryview(bytearray(99)))
             found = fs.inspect(name)
             assert found is not None
             assert found.kind is Kind.OTHER
@@ -96,6 +98,19 @@ def test_a_device_is_not_read(root: Path) -> None:
     os.mknod(root / "zero", 0o20666, os.makedev(1, 5))
     with pytest.raises(OSError, match="regular"):
         OsFileSystem(root).read("zero", limit_bytes=99)
+
+
+@pytest.mark.parametrize("size", [0, 5, (4 << 20) - 1, (8 << 20) + 3])
+def test_a_file_is_read_into_a_room_that_holds_it(root: Path, size: int) -> None:
+    fs, data = OsFileSystem(root), (bytes(range(251)) * (size // 251 + 1))[:size]
+    assert fs.create("new", [data[:7], memoryview(data)[7:]]) == size
+    room = memoryview(bytearray(size + 2))
+    assert fs.read_into("new", room) == size
+    assert room == data + bytes(2)
+    assert fs.read_into("new", room[:size]) == size
+    if size:
+        with pytest.raises(OSError, match="longer than"):
+            fs.read_into("new", room[: size - 1])
 
 
 def test_names_that_are_not_utf_8(root: Path) -> None:

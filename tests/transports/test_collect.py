@@ -15,7 +15,7 @@ from tests.transports.toy import NOW_NS, TERMS, ToyNode, medium_in, node_id, toy
 from transports import collect as collect_module
 from transports.errors import MediumGoneError
 from transports.medium import Medium, fragment_path
-from transports.questions import Offer, Sifted
+from transports.questions import Offer, Sifted, Took
 from transports.report import Collected
 
 
@@ -394,12 +394,15 @@ def long_stick() -> tuple[MemoryFileSystem, list[BundleName]]:
     return stick_with(b"one" * 500_000, b"two" * 600_000, b"short")
 
 
-def offering(bea: ToyNode, stick: MemoryFileSystem, takes: Callable[[Offer], bool]) -> Collected:
-    """Let *bea* collect, taking straight what *takes* says."""
+def offering(
+    bea: ToyNode, stick: MemoryFileSystem, takes: Callable[[Offer], bool], leaves: str = ""
+) -> Collected:
+    """Let *bea* collect, taking straight what *takes* says; for the bundle *leaves* is no room."""
 
-    def take(offers: Sequence[Offer]) -> frozenset[FragmentName]:
+    def take(offers: Sequence[Offer]) -> Took:
         assert len(bea.spool.inbox.bundles()) == 1, "what is short is there before"
-        return frozenset(one.name for one in offers if takes(one))
+        left = frozenset(one.name for one in offers if one.name.bundle_id == leaves)
+        return Took(frozenset(one.name for one in offers if takes(one)), left)
 
     directory = bea.at(medium_in(stick))
     return replace(directory, questions=directory.questions._replace(take=take)).collect(TERMS)
@@ -416,17 +419,30 @@ def test_long_files_are_offered_where_they_lie() -> None:
     assert toy_file(b"one" * 500_000) in [stick.read(p, limit_bytes=1 << 30) for p in stick.files()]
 
 
+def test_what_there_is_no_room_for_stays_and_comes_next_time() -> None:
+    stick, names = long_stick()
+    bea = ToyNode(2, MemoryFileSystem())
+    one, two, short = names
+    collected = offering(bea, stick, lambda _: False, one.bundle_id)
+    assert collected.taken == ()
+    assert {bundle_id for _, bundle_id in collected.received} == {two.bundle_id, short.bundle_id}
+    assert {bundle_id for _, bundle_id in bea.at(medium_in(stick)).collect(TERMS).received} >= {
+        one.bundle_id
+    }
+
+
 def test_an_offer_gives_the_file_and_none_of_what_cannot_be_read() -> None:
     stick, _ = long_stick()
-    seen: list[bytes | None] = []
+    seen: list[int | None] = []
+    room = memoryview(bytearray(2 << 20))
     bea = ToyNode(2, MemoryFileSystem())
 
     def look(offer: Offer) -> bool:
-        seen.append(offer.read())
+        seen.append(offer.read(room))
         return False
 
     offering(bea, stick, look)
-    assert sorted(len(one or b"") for one in seen) == [1_500_064, 1_800_064]
+    assert sorted(one or 0 for one in seen) == [1_500_064, 1_800_064]
     unreadable = {path: errno.EIO for path in stick.files() if path.endswith(".pnr")}
     again = ToyNode(2, MemoryFileSystem())
     seen.clear()

@@ -79,8 +79,9 @@ class Network(RuleBasedStateMachine):
     def lose(self, stick: int) -> None:
         self.sticks[stick] = MemoryFileSystem()
 
-    @rule(old=st.sampled_from(STICKS), new=st.sampled_from(STICKS))
-    def copy(self, old: int, new: int) -> None:
+    @rule(old=st.sampled_from(STICKS), further=st.sampled_from(STICKS[1:]))
+    def copy(self, old: int, further: int) -> None:
+        new = (old + further) % len(STICKS)
         Medium.attach(self.sticks[new], entropy=self.entropy)
         for path, data in self.sticks[old].files().items():
             if path.endswith(".pnr") and path not in self.sticks[new].live:
@@ -132,7 +133,7 @@ def test_nothing_is_lost_and_nothing_goes_back(monkeypatch: pytest.MonkeyPatch) 
     run_state_machine_as_test(
         Network, settings=settings(max_examples=250, stateful_step_count=40, deadline=None)
     )
-    assert min(_happened[what] for what in ("crash", "copied", "carried", "carried on")) > 20, (
+    assert min(_happened[what] for what in ("crash", "copied", "carried", "carried on")) > 5, (
         _happened
     )
     assert _happened["arrived"] > _happened["run"]

@@ -63,6 +63,11 @@ def cases() -> dict[str, Case]:
         "empty": ("no section", "success", Compact(sections=b"").to_bytes()),
         "padded": ("padding", "success", Compact(sections=two + section(0, bytes(9))).to_bytes()),
         "unknown": ("a type to come", "success", Compact(sections=section(99, b"x")).to_bytes()),
+        "blob": (
+            "a chunk, which is passed over",
+            "success",
+            Compact(sections=section(7, b"x")).to_bytes(),
+        ),
         "flipped": ("one bit of the tag flipped", "refused", _flip_last(Compact().to_bytes())),
         "sent_back": (
             "sent back to its sender",

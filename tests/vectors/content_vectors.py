@@ -52,7 +52,8 @@ SECTIONS = {
     "key": section(10, [bytes(32)]),
     "fork": section(11, [*LOG, [3, [], [], [], [], [], []]]),
     "compressed": section(4, [bytes(8)] * 40, codec=1),
-    "unknown_type": section(7, ["anything"]),
+    "blob": cbor2.dumps([7, 0, b"a chunk"]),
+    "unknown_type": section(99, ["anything"]),
 }
 BAD_SECTIONS = {
     "no_array": ("a section that is no array", b"\x00"),
@@ -85,6 +86,7 @@ class Full:
 
     sections: bytes = SENT
     signed_sections: bytes | None = None
+    signed_digest: bytes | None = None
     version: int = 1
     recipients: list[bytes] = field(default_factory=lambda: [node_id(seal.RECIPIENT)])
     signed_outside: bytes | None = None
@@ -102,6 +104,7 @@ class Full:
         return seal.clear(self.content(b"\x84" + cbor2.dumps(seal.HEADER)[1:]))
 
     def content(self, outside: bytes) -> bytes:
+        digest = sha256(self.signed_sections or self.sections).digest()
         payload = cbor2.dumps(
             [
                 self.version,
@@ -110,7 +113,7 @@ class Full:
                 TIME,
                 sha256(self.signed_outside or outside).digest(),
                 self.recipients,
-                sha256(self.signed_sections or self.sections).digest(),
+                digest if self.signed_digest is None else self.signed_digest,
             ]
         )
         signed = cbor2.dumps(["Signature1", self.protected, b"", payload])
@@ -128,7 +131,7 @@ def _group(head: list[object], sections: bytes) -> bytes:
 
 def _group_cases() -> dict[str, tuple[str, str, bytes]]:
     head = [1, INCARNATION, COUNTER, TIME, node_id(author_of(SIGNING))]
-    names = ("have", "sent", "receipt", "key")
+    names = ("have", "sent", "receipt", "key", "blob")
     return {
         "group": ("a group bundle", "success", _group(head, SECTIONS["genesis"])),
         "group_without_sender": (
@@ -154,6 +157,43 @@ def _group_cases() -> dict[str, tuple[str, str, bytes]]:
             )
             for name in names
         },
+    }
+
+
+def _open_cases() -> dict[str, tuple[str, str, bytes]]:
+    blob = SECTIONS["blob"]
+    two = [node_id(seal.RECIPIENT), bytes(8)]
+    return {
+        "open": (
+            "contents of files that were not signed",
+            "success",
+            Full(sections=blob, signed_digest=b"").to_bytes(),
+        ),
+        "open_padded": (
+            "the same with padding",
+            "success",
+            Full(sections=blob + PAD, signed_digest=b"").to_bytes(),
+        ),
+        "open_sent": (
+            "a statement that was not signed",
+            "malformed",
+            Full(sections=blob + SENT, signed_digest=b"").to_bytes(),
+        ),
+        "open_for_two": (
+            "contents that were not signed, for two",
+            "unverified",
+            Full(sections=blob, signed_digest=b"", recipients=two).to_bytes(),
+        ),
+        "open_half": (
+            "half a digest of the sections",
+            "unverified",
+            Full(sections=blob, signed_digest=sha256(blob).digest()[:16]).to_bytes(),
+        ),
+        "open_clear": (
+            "contents in a clear bundle that were not signed",
+            "malformed",
+            Full(sections=blob, signed_digest=b"").to_clear(),
+        ),
     }
 
 
@@ -231,7 +271,7 @@ def cases() -> dict[str, Case]:
             _pairwise([1, INCARNATION, COUNTER, 1 << 63]),
         ),
     }
-    described |= _group_cases() | _clear_cases()
+    described |= _group_cases() | _clear_cases() | _open_cases()
     described |= {
         f"section_{stem}": (f"the section {stem}", "success", Full(sections=data).to_bytes())
         for stem, data in SECTIONS.items()

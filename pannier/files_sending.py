@@ -49,6 +49,9 @@ _BATCH_COUNT = 2
 # One reads and hashes while the other encrypts; more of them would only take memory.
 _THREADS = 2
 _NO_LOG = LogName(b"", b"")
+# Of files after the one that a peer lost some of, as much goes again at once without being asked
+# for: with one a trip, who lost thousands would wait for years.
+_DOUBTED_BYTES = 1 << 20
 _MOST_SECTIONS = DEFAULT_LIMITS.sections - 2
 _MOST_DECODED_BYTES = DEFAULT_LIMITS.decoded_bytes // 2
 
@@ -188,12 +191,16 @@ class _Look:
             for state in in_order(store):
                 held = way.known.log(store.ledger_id, state.name)
                 first = held.files if held else 0
+                # What it may have lost with the first file that it says it lacks some of.
+                is_said = held is not None and first < held.size
+                doubted_bytes = _DOUBTED_BYTES
                 for number, file in store.files(state, first, passed_on(store, state)):
-                    is_said = held is not None and number == first < held.size
-                    yield from self._of_file(store, file, is_said=is_said)
+                    is_doubted = is_said and (number == first or file.size <= doubted_bytes)
+                    yield from self._of_file(store, file, is_doubted=is_doubted)
+                    doubted_bytes -= file.size
 
-    def _of_file(self, store: Store, file: FilePayload, *, is_said: bool) -> Iterator[_Lack]:
-        """Yield what of a file is not on its way; *is_said*: that the peer lacks some of it."""
+    def _of_file(self, store: Store, file: FilePayload, *, is_doubted: bool) -> Iterator[_Lack]:
+        """Yield what of a file is not on its way; *is_doubted*: the peer may have lost some."""
         names = {store.blobs.keys.name(one): one for one in dict.fromkeys(file.digests)}
         carriers = content_rows.carriers(self.way.node.db, self.way.peer.node_id, list(names))
         queued = {
@@ -203,12 +210,12 @@ class _Look:
             if state == content_rows.QUEUED
         }
         self.awaited |= queued
-        if is_said and not queued and len(carriers) == len(names) and not self.way.is_oneway:
-            carriers = {}  # it had confirmed all of it, and has lost some since
-        lacking = {name: one for name, one in names.items() if name not in carriers}
-        places = store.blobs.find(lacking.values())
-        for name, digest in lacking.items():
-            if digest in places and name not in self.fresh:
+        places = store.blobs.find(names.values())
+        here = {name: one for name, one in names.items() if one in places}
+        if is_doubted and not queued and here.keys() <= carriers.keys() and not self.way.is_oneway:
+            carriers = {}  # it had confirmed all of it that is here, and has lost some since
+        for name, digest in here.items():
+            if name not in carriers and name not in self.fresh:
                 self.fresh.add(name)
                 yield _Lack(store, digest, places[digest])
 

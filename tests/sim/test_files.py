@@ -532,6 +532,20 @@ def test_what_a_peer_lost_after_it_had_it_goes_again(world: World) -> None:
     assert data_queue(world["ada"]) == []
 
 
+def test_many_lost_contents_come_again_together(world: World) -> None:
+    names = [f"note-{number}" for number in range(12)]
+    for number, name in enumerate(names):
+        add(world, "ada", name, b"%d" % number * 1000)
+    world.rounds(["ada", "bea"], 2)
+    store = world.store("bea")
+    found = [one for log in store.logs() for _, one in store.files(log, 0, log.size)]
+    forget(store, [digest for one in found for digest in one.digests])
+    assert set(files(world, "bea").values()) == {None}
+    world.rounds(["bea", "ada"], 2)
+    world.exchange("bea", "one")
+    assert None not in files(world, "bea").values()
+
+
 def test_a_content_that_is_gone_or_altered_takes_its_bundle_back(world: World) -> None:
     add(world, "ada", "photo", content_of(1))
     world.exchange("ada", "one")

@@ -367,7 +367,8 @@ def test_lossy_link_gets_somewhere() -> None:
             if isinstance(self.outcome, Complete):
                 seen["rebuilt"] += not set(range(self.source)) <= self.delivered
 
-    run_state_machine_as_test(Counting, settings=settings(max_examples=60, deadline=None))
+    settled = settings(max_examples=60, deadline=None, derandomize=True)
+    run_state_machine_as_test(Counting, settings=settled)
     for name, least in (
         ("NeedMore", 100),
         ("Complete", 100),

@@ -67,6 +67,8 @@ def _pack(folder: Path) -> None:
 def _unpack(folder: Path) -> None:
     """Import what was packed."""
     _type(folder, "home", "unpack", str(folder / MEDIUM))
+    if not list((folder / "home" / "ledgers").glob("*.db")):
+        raise SystemExit("the ledger did not arrive")
 
 
 def _verify(folder: Path) -> None:

@@ -5,6 +5,7 @@ in the ledgers, or in `held/`, or in quarantine.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 
 from bundler.content import Opened, open_bundle
 from bundler.errors import BundleError, UnencryptedError, UnopenableError
@@ -14,6 +15,7 @@ from bundler.notices import MAX_REASON_BYTES
 from bundler.sealed import Header, parse_sealed
 from ledger.errors import FullError as LedgerFullError
 from ledger.errors import LedgerError
+from ledger.genesis import LedgerId
 from pannier import decisions, gate
 from pannier.forks import settle_own_forks
 from pannier.have import forget_shared_keys
@@ -22,6 +24,7 @@ from pannier.import_report import Outcome, Report
 from pannier.joining import join
 from pannier.lock import exclusive
 from pannier.merging import Merging, Wait
+from pannier.new_ledgers import NewLedgers
 from pannier.node import Node
 from pannier.origin import Origin, origin_of
 from pannier.passphrase_ledgers import meet_members
@@ -48,26 +51,29 @@ def import_arrived(node: Node) -> Report:
     """
     report = Report()
     with exclusive(node.home.locks / "import", "importing"):
-        for number in node.spool.inbox.bundles():
-            report.outcomes[number] = _take_if_room(node, number, report)
-        settle_own_forks(node, report.notes)
-        _retry_held(node, report)
+        with closing(NewLedgers(node)) as new:
+            for number in node.spool.inbox.bundles():
+                report.outcomes[number] = _take_if_room(new, number, report)
+            settle_own_forks(node, report.notes)
+            _bring_together(new, report)
+            _retry_held(new, report)
         tend_all_epochs(node)
         meet_members(node, report.notes)
     return report
 
 
-def _take_if_room(node: Node, number: str, report: Report) -> Outcome:
+def _take_if_room(new: NewLedgers, number: str, report: Report) -> Outcome:
     """Join and import one bundle of the inbox, or leave it there: a smaller one may fit."""
     try:
-        return _take(node, number, report)
+        return _take(new, number, report)
     except LedgerFullError:
-        report.no_room_bytes += node.spool.inbox.size_bytes(number)
+        report.no_room_bytes += new.node.spool.inbox.size_bytes(number)
         return Outcome.NO_ROOM
 
 
-def _take(node: Node, number: str, report: Report) -> Outcome:
+def _take(new: NewLedgers, number: str, report: Report) -> Outcome:
     """Join and import one bundle of the inbox."""
+    node = new.node
     if node.db.seen(number) is not None:
         node.spool.inbox.discard(number)
         return Outcome.SEEN
@@ -78,11 +84,12 @@ def _take(node: Node, number: str, report: Report) -> Outcome:
         return Outcome.INCOMPLETE
     if isinstance(joined, Cause):
         return _quarantine(node, number, f"damaged: {joined.value}", report)
-    return _import(node, number, joined, report)
+    return _import(new, number, joined, report)
 
 
-def _import(node: Node, number: str, sealed: bytes, report: Report) -> Outcome:
+def _import(new: NewLedgers, number: str, sealed: bytes, report: Report) -> Outcome:
     """Open and merge one whole bundle that lies in the inbox."""
+    node = new.node
     try:
         opened = open_bundle(sealed, keyring(node))
     except BundleError as error:
@@ -93,7 +100,7 @@ def _import(node: Node, number: str, sealed: bytes, report: Report) -> Outcome:
         return _quarantine(node, number, "its sender is no peer, or counts too far", report)
     sources = node.spool.inbox.sources(number)
     must_ask = gate.is_asked(node, number) or gate.must_ask(node, peer, sources)
-    merging = Merging(node=node, peer=peer)
+    merging = Merging(node=node, peer=peer, new=new)
     answer = _judge(merging, opened, report, must_ask=must_ask)
     return _conclude(merging, number, sealed, (opened, answer), report)
 
@@ -195,7 +202,6 @@ def _merge(merging: Merging, opened: Opened, report: Report) -> list[Wait] | str
             raise
         return _line(str(error))
     finally:
-        merging.close()
         for key, count in merging.entries.items():
             report.entries[key] = report.entries.get(key, 0) + count
         report.content_bytes += merging.content_bytes
@@ -275,18 +281,36 @@ def _note_waits(node: Node, number: str, peer: Origin, waits: Sequence[Wait]) ->
             )
 
 
-def _retry_held(node: Node, report: Report) -> None:
+def _bring_together(new: NewLedgers, report: Report) -> None:
+    """Import together what waits for one ledger, if more of that came: the grant may be in it.
+
+    Each part is merged into what the others began, in any order.
+    """
+    came = [wait for number in report.ids(Outcome.HELD) for wait in _waits(new, number)]
+    for ledger_id in {LedgerId(one.ledger_id) for one in came if one.kind == "ledger"}:
+        moved = True
+        while moved and new.node.ledger(ledger_id) is None:
+            before = sum(report.entries.values()), len(new)
+            for name in list(new.node.spool.held.names()):
+                waits = _waits(new, name.bundle_id)
+                if any((one.kind, one.ledger_id) == ("ledger", ledger_id) for one in waits):
+                    _retry(new, name, report)
+            moved = (sum(report.entries.values()), len(new)) != before
+
+
+def _retry_held(new: NewLedgers, report: Report) -> None:
     """Import again what waited and may have got what it waited for, until nothing moves."""
     moved = True
     while moved:
         before = sum(report.entries.values())
-        for name in list(_ready(node)):
-            _retry(node, name, report)
+        for name in list(_ready(new)):
+            _retry(new, name, report)
         moved = sum(report.entries.values()) > before
 
 
-def _retry(node: Node, name: BundleName, report: Report) -> None:
+def _retry(new: NewLedgers, name: BundleName, report: Report) -> None:
     """Import a held bundle again."""
+    node = new.node
     number, sealed = name.bundle_id, node.spool.held.read(name)
     try:
         opened = open_bundle(sealed, keyring(node))
@@ -300,7 +324,7 @@ def _retry(node: Node, name: BundleName, report: Report) -> None:
         _drop(node, name)
         return
     must_ask = name.hint == gate.REVIEW_HINT or gate.must_ask(node, peer, ())
-    merging = Merging(node=node, peer=peer)
+    merging = Merging(node=node, peer=peer, new=new)
     answer = _judge(merging, opened, report, must_ask=must_ask)
     if answer is None:
         answer = decisions.reason(node.db, number)
@@ -330,16 +354,20 @@ def _drop(node: Node, name: BundleName) -> None:
     node.db.run("DELETE FROM waiting WHERE bundle = ?", name.bundle_id)
 
 
-def _ready(node: Node) -> Iterator[BundleName]:
+def _ready(new: NewLedgers) -> Iterator[BundleName]:
     """Yield the held bundles of which at least one wait is over."""
-    for name in node.spool.held.names():
-        found = node.db.rows(
-            "SELECT kind, ledger, author, incarnation, number FROM waiting WHERE bundle = ?",
-            name.bundle_id,
-        )
-        waits = [Wait.from_row(row) for row in found]
-        if not waits or any(wait.is_over(node) for wait in waits):
+    for name in new.node.spool.held.names():
+        waits = _waits(new, name.bundle_id)
+        if not waits or any(wait.is_over(new.node) for wait in waits):
             yield name
+
+
+def _waits(new: NewLedgers, number: str) -> list[Wait]:
+    """Return what a held bundle waits for."""
+    found = new.node.db.rows(
+        "SELECT kind, ledger, author, incarnation, number FROM waiting WHERE bundle = ?", number
+    )
+    return [Wait.from_row(row) for row in found]
 
 
 def keyring(node: Node) -> Keyring:

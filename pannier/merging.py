@@ -35,16 +35,15 @@ from ledger.merge import (
 from ledger.recover import take_back
 from ledger.seeds import covers, salts
 from ledger.store import Store
-from ledger.store_file import put_in_place
 from ledger.testimony import recheck, take_contradiction
 from pannier import decisions
 from pannier.contents import is_named, keeping
+from pannier.new_ledgers import NewLedgers
 from pannier.node import Node
 from pannier.origin import Group, Origin
 from pannier.tail_reading import logs_of, read_tail
 from pannier.witnessing import hear_all
 
-_PENDING = "pending"
 _UNSETTLED = ", and neither goes on until its author settles it"
 # The rest of them is tried again with these.
 _MAX_BLOB_WAITS = 64
@@ -115,6 +114,7 @@ class Merging:
     Attributes:
         node: Whose ledgers.
         peer: Who sent the bundle.
+        new: Ledgers that this node may be about to join.
         entries: New entries, by (ledger name, author's name).
         notes: Lines for people.
         content_bytes: New contents of files.
@@ -127,6 +127,7 @@ class Merging:
 
     node: Node
     peer: Origin
+    new: NewLedgers
     entries: dict[tuple[str, str], int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     content_bytes: int = 0
@@ -136,7 +137,7 @@ class Merging:
     is_unfounded: bool = False
     _tail_entries: int = 0
     _all_tail_entries: int = 0
-    _pending: dict[LedgerId, Store] = field(default_factory=dict)
+    _about: set[LedgerId] = field(default_factory=set)
     _witness: WitnessSection | None = None
     _has_left_out: bool = False
 
@@ -149,7 +150,7 @@ class Merging:
             LedgerError: what a section says does not verify, or a file cannot be written.
         """
         for _ in range(_MAX_PASSES):
-            before = sum(self.entries.values()), len(self._pending)
+            before = sum(self.entries.values()), len(self.new)
             self.waits.clear()
             self._has_left_out = self.is_unfounded = False
             self._tail_entries = 0
@@ -166,18 +167,11 @@ class Merging:
                     self._witness = section
             self._join_granted()
             is_done = not self.waits and not self._has_left_out
-            if is_done or (sum(self.entries.values()), len(self._pending)) == before:
+            if is_done or (sum(self.entries.values()), len(self.new)) == before:
                 self._keep_contents(opened)
                 self._hear_witnesses()
                 return
         raise BundleMalformedError("its sections are in no order in which they can be merged")
-
-    def close(self) -> None:
-        """Drop the ledgers that this node was not granted."""
-        for store in self._pending.values():
-            store.close()
-            _remove_store(store)
-        self._pending.clear()
 
     def is_their_fault(self, error: BundleError | LedgerError) -> bool:
         """Return whether *error* lies in what was sent, so that it will never be otherwise."""
@@ -188,21 +182,18 @@ class Merging:
     def _begin(self, genesis: Genesis) -> None:
         """Make room for a ledger that is new here; it stays only if this node was granted."""
         self._check_about(genesis.ledger_id)
-        if self.node.ledger(genesis.ledger_id) is None and genesis.ledger_id not in self._pending:
-            folder = self.node.home.ledgers / _PENDING
-            folder.mkdir(exist_ok=True)
-            store = Store.create(folder, genesis, self.node.rest_key)
-            self._pending[genesis.ledger_id] = store
+        self.new.begin(genesis)
+        self._about.add(genesis.ledger_id)
 
     def _join_granted(self) -> None:
-        for ledger_id, store in list(self._pending.items()):
+        for ledger_id in sorted(self._about):
+            store = self.new.get(ledger_id)
+            if store is None:
+                continue
             member = members(store).get(self.node.card.author)
-            if member is None:
+            if member is None or not self.new.join(ledger_id):
                 self.waits.append(Wait("ledger", ledger_id))
                 continue
-            store.close()
-            del self._pending[ledger_id]
-            put_in_place(store.path, self.node.home.ledgers / store.path.name)
             self.notes.append(
                 f"joined the ledger {store.genesis.name}, shared by {self.peer.name}; "
                 f"you may {'read' if member.role.label == 'reader' else 'read and write'} it"
@@ -210,7 +201,8 @@ class Merging:
 
     def _store(self, ledger_id: LedgerId) -> Store | None:
         self._check_about(ledger_id)
-        return self._pending.get(ledger_id) or self.node.ledger(ledger_id)
+        self._about.add(ledger_id)
+        return self.new.get(ledger_id) or self.node.ledger(ledger_id)
 
     def _check_about(self, ledger_id: LedgerId) -> None:
         """Refuse a bundle of one ledger's members about another: they may be no members there."""
@@ -395,8 +387,3 @@ class Merging:
                 f"{found.newer.size} entries), as {self.peer.name} let us see: the proof is kept"
                 f"{_UNSETTLED if store.log(log).status is LogStatus.FORKED else ''}"
             )
-
-
-def _remove_store(store: Store) -> None:
-    for suffix in ("", "-wal", "-shm"):
-        store.path.with_name(store.path.name + suffix).unlink(missing_ok=True)

@@ -22,6 +22,7 @@ from pannier.lacks import Piece, in_order
 from pannier.load import log_section
 from pannier.membership import author_named, revoke, share
 from pannier.merging import Merging
+from pannier.new_ledgers import NewLedgers
 from tests.ledger.world import lacked
 from tests.sim.world import World, facts, faults
 
@@ -184,7 +185,7 @@ def test_a_grant_may_come_after_what_it_lets_in_in_one_bundle(world: World) -> N
         for log in in_order(store)
     ]
     sections = [log_section(piece) for piece in reversed(pieces)]
-    merging = Merging(node=ada, peer=ada.peer_named("dee"))
+    merging = Merging(node=ada, peer=ada.peer_named("dee"), new=NewLedgers(ada))
     merging.run(cast("Opened", Brought(sections)))
     assert "in a log that ada has not seen" in shown(world, "ada")
     assert assert_agree(world, ("ada", "dee")) == set(NAMES)

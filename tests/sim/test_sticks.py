@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from ledger.members import Role
 from pannier.import_report import Outcome
+from pannier.membership import share
 from spool.name import FragmentName
 from tests.sim.world import (
     World,
@@ -292,3 +294,34 @@ def test_a_finder_of_a_stick_learns_no_names(world: World) -> None:
         if name.endswith(".pnr"):
             FragmentName.from_text(name.rpartition("/")[2])
             assert not any(word in data for word in (b"ada", b"bea", b"well", b"oak", b"log"))
+
+
+@pytest.mark.parametrize("sticks", [1, 4], ids=["one stick", "a bundle on each stick"])
+def test_a_ledger_of_many_bundles_is_joined_though_the_grant_comes_last(
+    tmp_path: Path, sticks: int
+) -> None:
+    with World(tmp_path) as world:
+        # Bundles for symbols of 8 bytes have at most 64 KiB, and sections 8 MiB before compression.
+        world.configure("ada", "[peer.bea]\nmtu = 48\n")
+        world.found("ada")
+        for number in range(30):
+            text = Random(number).randbytes(6_000).hex() + "-" * 900_000
+            world.put("ada", str(number), text)
+        ada, store = world["ada"], world.store("ada")
+        share(ada, store, ada.peer_named("bea"), Role.WRITER)
+        world.exchange("ada")
+        parts = sorted(world.stick().rglob("*.pnr"))
+        assert len(parts) >= 3
+        for number in range(sticks):
+            some = world.stick(f"part {number}")
+            for path in parts[number::sticks][::-1]:
+                target = some / path.relative_to(world.stick())
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(path.read_bytes())
+        for number in reversed(range(sticks)):
+            world.exchange("bea", f"part {number}")
+        assert world.has("bea")
+        assert [one.size for one in world.store("bea").logs()] == [one.size for one in store.logs()]
+        assert not list((world.home("bea").ledgers / "pending").glob("*.db*"))
+        world.rounds(("bea", "ada"), 2)
+        assert list(world["ada"].db.bundles(world["bea"].card.node_id)) == []

@@ -23,7 +23,6 @@ from pannier.cli.root import run
 from pannier.cli.session import clock
 from pannier.home import Home, add_peer, create_home, open_keys
 from pannier.node import Node
-from pannier.payloads import Payloads
 
 _BARE = "bare.db"
 _IMPORTED = (carry, cli_ledgers, put, verify)  # before the clock runs
@@ -51,8 +50,7 @@ def _put_values(folder: Path) -> Callable[[Path], None]:
         home = Home(folder / LIBRARY)
         with Node.open(home, open_keys(home, None), clock=clock, entropy=os.urandom) as node:
             store = ledgers.new_ledger(node, "farm")
-            payloads = Payloads(node, lambda: store)
-            ledgers.put(node, store, ledgers.drafts_from_values(values, payloads))
+            ledgers.put_values(node, store, values)
 
     return write
 

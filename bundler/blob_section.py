@@ -4,7 +4,6 @@ Its codec and body are those of the chunk (`ledger.blob`), so that whoever passe
 compresses it again nor takes it apart. What it is called, its content says: nothing names it here.
 """
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import zstandard
@@ -12,6 +11,7 @@ import zstandard
 from bundler import items
 from bundler.errors import LimitError, MalformedError, ledger_errors_converted
 from ledger.blob import CHUNK_BYTES, MAX_BODY_BYTES, BlobCodec, Chunk, chunk_from_body
+from ledger.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ thousand entries in a row are encoded in each way that may do, and the smallest 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
 from operator import attrgetter
@@ -28,6 +27,7 @@ from bundler.cells import (
     valid_numbers,
 )
 from bundler.number_columns import cost_bytes, encode_numbers, encode_small_numbers, window
+from ledger.lazy_dataclass import dataclass
 
 # A dictionary takes its own space: not where most cells are in it once.
 _LEAST_REPEATS = 1.5

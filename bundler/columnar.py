@@ -5,7 +5,6 @@ Whatever the bytes are, `decode_columnar` gives entries that follow section 3.1 
 """
 
 from collections.abc import Sequence
-from functools import partial
 
 from bundler import items
 from bundler.cell_columns import Reader, take_columns, take_strings
@@ -32,7 +31,7 @@ from bundler.split_payloads import MAX_TEMPLATES, Group, split_payloads
 from bundler.tables import encode_columns
 from bundler.templates import Template
 from ledger.entries import Entries
-from ledger.entry import Entry, Follow
+from ledger.entry import Follow
 
 
 def encode_columnar(entries: Entries, *, limits: Limits = DEFAULT_LIMITS) -> list[bytes]:
@@ -73,7 +72,7 @@ def decode_columnar(
     salts: Sequence[bytes | None],
     *,
     limits: Limits = DEFAULT_LIMITS,
-) -> list[Entry]:
+) -> Entries:
     """Return the *count* entries of a section in columns.
 
     Args:
@@ -102,9 +101,9 @@ def decode_columnar(
     left_out = reader.raw(DIGEST_BYTES * payloads.count(None))
     reader.end()
     digests = derived_digests(payloads, salts, left_out)
-    things, kinds = map(names.__getitem__, thing_numbers), map(kind_names.__getitem__, kind_numbers)
-    fields = zip(things, kinds, actions, times, follows, digests, payloads, strict=True)
-    return list(map(partial(tuple.__new__, Entry), fields))
+    things = list(map(names.__getitem__, thing_numbers))
+    kinds = list(map(kind_names.__getitem__, kind_numbers))
+    return Entries(things, kinds, actions, times, follows, digests, payloads)
 
 
 def grouped(things: Sequence[int]) -> Sequence[int]:

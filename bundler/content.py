@@ -7,7 +7,7 @@ nobody knows who sent it: it carries nothing for which that would matter.
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -65,6 +65,7 @@ from bundler.sections import BodySection, Section, Skipped, decode_sections, sec
 from bundler.tail_section import TailSection
 from ledger.algorithm import HpkeKey
 from ledger.card import node_id
+from ledger.lazy_dataclass import dataclass
 
 # Seven items, of which the recipients are the longest.
 _MAX_PAYLOAD_BYTES = 4096

@@ -6,14 +6,13 @@ verifies it.
 Source: RFC 9052 sections 4.2 and 4.4; EdDSA is algorithm -8, RFC 9053 section 2.2.
 """
 
-from dataclasses import dataclass
-
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bundler import items
 from bundler.errors import ForgedError
 from ledger import ed25519
 from ledger.errors import LedgerError
+from ledger.lazy_dataclass import dataclass
 
 KID_BYTES = 8
 SIGNATURE_BYTES = 64

@@ -14,7 +14,6 @@ from bundler.log_section import LogSection
 from bundler.number_columns import cost_bytes
 from bundler.rows import COLUMNS, decode_rows, encode_rows
 from ledger.entries import Entries
-from ledger.entry import Entry
 
 ROWS, COLUMNAR = 1, 2
 
@@ -68,7 +67,7 @@ def encode_entries(entries: Entries, *, limits: Limits = DEFAULT_LIMITS) -> Enco
 
 def decode_entries(
     section: LogSection, salts: Sequence[bytes | None], *, limits: Limits = DEFAULT_LIMITS
-) -> list[Entry]:
+) -> Entries:
     """Return the entries of *section*, each of which follows docs/format.md.
 
     Args:
@@ -88,7 +87,7 @@ def decode_entries(
     reader.array_of(COLUMNS)
     columns = [bytes(reader.view(limits.section_bytes)) for _ in range(COLUMNS)]
     reader.end()
-    return decode_rows(columns, section.count, salts, limits=limits)
+    return Entries.of(decode_rows(columns, section.count, salts, limits=limits))
 
 
 def _rows(entries: Entries, limits: Limits) -> bytes:

@@ -3,12 +3,12 @@
 Source: RFC 6330 section 4.4.1.2, with Al = 8 and N = 1 (no sub-blocks).
 """
 
-from dataclasses import dataclass
 from typing import Self
 
 from bundler.errors import LimitError, MalformedError
 from bundler.fragment import MAX_SYMBOL_BYTES, SYMBOL_STEP_BYTES, is_symbol_size
 from bundler.limits import DEFAULT_LIMITS, Limits
+from ledger.lazy_dataclass import dataclass
 
 MIN_MTU_BYTES = 48
 # Most that stands around the symbols of a fragment that is no longer than 65,535 bytes.

@@ -5,12 +5,12 @@ Of a full or clear bundle the head is signed, of one under a shared key it needs
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Self
 
 from bundler import items
 from bundler.errors import ForgedError, MalformedError
+from ledger.lazy_dataclass import dataclass
 
 NODE_ID_BYTES = 8
 _VERSION = 1

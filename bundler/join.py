@@ -8,8 +8,8 @@ Source: docs/format.md section 7; RFC 6330 section 4.4.1.2.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from bundler import raptor
 from bundler.errors import MalformedError
@@ -17,6 +17,7 @@ from bundler.fragment import Fragment
 from bundler.geometry import Geometry, Run
 from bundler.limits import DEFAULT_LIMITS, Limits
 from bundler.sealed import bundle_id
+from ledger.lazy_dataclass import dataclass
 
 # So many symbols more than a block has suffice, unless somebody chose them so that they do not.
 _MOST_EXTRA_SYMBOLS = 64
@@ -72,6 +73,13 @@ class Gap:
     count: int
 
 
+class Need(NamedTuple):
+    """How many symbols a block lacks at least, any that have not come."""
+
+    block: int
+    symbols: int
+
+
 class Joiner:
     """Collects the fragments of one bundle.
 
@@ -112,6 +120,11 @@ class Joiner:
         """Yield the source symbols missing from the parameters that most has come for."""
         if self._pools and not self._complete:
             yield from self._fullest().gaps()
+
+    def needs(self) -> Iterator[Need]:
+        """Yield the blocks that are not whole, of the parameters that most has come for."""
+        if self._pools and not self._complete:
+            yield from self._fullest().needs()
 
     def _new_pool(self, geometry: Geometry) -> "_Pool":
         if len(self._pools) >= self._limits.pools:
@@ -159,6 +172,13 @@ class _Pool:
     def sealed(self) -> bytes:
         blocks = b"".join(self._blocks[block].data for block in range(self.geometry.blocks))
         return blocks[: self.geometry.transfer_bytes]
+
+    def needs(self) -> Iterator[Need]:
+        for number in range(self.geometry.blocks):
+            block = self._blocks.get(number)
+            needed = self.geometry.block_symbols(number) if block is None else block.needed
+            if needed:
+                yield Need(number, needed)
 
     def gaps(self) -> Iterator[Gap]:
         for number in range(self.geometry.blocks):
@@ -251,8 +271,8 @@ class _Block:
         block = raptor.recover(self._known(), symbol_bytes=self._size, block_symbols=len(self._has))
         if block is None:
             # An attempt costs much more than a symbol: whoever sends symbols that do not suffice
-            # must not get one for each.
-            self._extra = 2 * self._extra + 1
+            # must not get one for each. But two more than the block has nearly always do.
+            self._extra = self._extra + 1 if self._extra < 2 else 2 * self._extra + 1
             return
         self.data[:] = block
         self._has[:] = b"\1" * len(self._has)

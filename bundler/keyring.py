@@ -1,9 +1,9 @@
 """What a node opens bundles with."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from ledger.hpke import Unwrapper
+from ledger.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

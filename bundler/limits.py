@@ -1,6 +1,6 @@
 """The bounds on all that comes from others, each checked before memory is taken."""
 
-from dataclasses import dataclass
+from ledger.lazy_dataclass import dataclass
 
 KIB = 1 << 10
 MIB = 1 << 20

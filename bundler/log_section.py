@@ -1,6 +1,6 @@
 """The log section: entries of one log and the checkpoint over them (docs/format.md section 5.1)."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar, Self
 
 from bundler import items
@@ -8,6 +8,7 @@ from bundler.errors import LimitError, ledger_errors_converted
 from bundler.limits import Limits
 from ledger import cbor
 from ledger.genesis import LedgerId
+from ledger.lazy_dataclass import dataclass
 from ledger.note import Checkpoint
 from ledger.seeds import MAX_COVER_SEEDS, MAX_ENTRIES, TREE_DEPTH, Cover, check_cover, cover_to_cbor
 from ledger.signing import MLDSA44_SIGNATURE_BYTES

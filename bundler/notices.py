@@ -4,7 +4,6 @@ Genesis and fork keep their bytes: the ledger room reads and verifies them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar, NamedTuple, Self
 
@@ -14,6 +13,7 @@ from bundler.limits import Limits
 from bundler.sealed import BUNDLE_ID_BYTES
 from ledger import cbor
 from ledger.genesis import LedgerId
+from ledger.lazy_dataclass import dataclass
 from ledger.seeds import MAX_ENTRIES
 
 KEY_ID_BYTES = 8

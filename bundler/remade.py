@@ -10,7 +10,6 @@ cover them: to do so took a look at all of them before the first byte is sealed.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from hashlib import sha256
 from itertools import chain
 
@@ -26,6 +25,7 @@ from bundler.sealed import Header, SealedClear, sealed_bytes
 from ledger.algorithm import HpkeKey
 from ledger.card import node_id
 from ledger.hpke import Wrapper
+from ledger.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ content key twice.
 
 import hmac
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
@@ -30,6 +30,7 @@ from bundler.sealed import (
 from ledger.algorithm import HpkeKey
 from ledger.hpke import STANZA_BYTES, Unwrapper, Wrapper
 from ledger.kdf import KEY_BYTES, derive
+from ledger.lazy_dataclass import dataclass
 
 _NO_NONCE = bytes(NONCE_BYTES)
 Entropy = Callable[[int], bytes]

@@ -3,13 +3,13 @@
 Says nothing of whether it opens; that is `bundler.seal`.
 """
 
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import TypeAlias
 
 from bundler import items
 from bundler.errors import LimitError, MalformedError
 from bundler.limits import DEFAULT_LIMITS, Limits
+from ledger.lazy_dataclass import dataclass
 
 BUNDLE_ID_BYTES = 8
 COMMITMENT_BYTES = 16

@@ -4,7 +4,6 @@ Sections are packed and read one after another, so that memory holds one of them
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import get_args
 
 from bundler import codec, items
@@ -22,6 +21,7 @@ from bundler.notices import (
 )
 from bundler.tail_section import TailSection
 from bundler.witness_section import WitnessSection
+from ledger.lazy_dataclass import dataclass
 
 BodySection = (
     LogSection

@@ -4,12 +4,12 @@ Source: CBOR sequences, RFC 8742.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from bundler.errors import BundleError
 from bundler.fragment import HAS_CRC, START, Fragment, Verify
 from bundler.limits import DEFAULT_LIMITS, Limits
+from ledger.lazy_dataclass import dataclass
 
 # What reading a header that turns out not to be one costs, in bytes checked for the same time.
 _CANDIDATE_BYTES = 512

@@ -6,21 +6,37 @@ the symbols from all ways add up.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from bundler import raptor
 from bundler.errors import LimitError
-from bundler.fragment import Check, crc_check, fragment_body, fragment_head, fragment_start
+from bundler.fragment import (
+    LONG_BODY_BYTES,
+    Check,
+    crc_check,
+    fragment_body,
+    fragment_head,
+    fragment_start,
+)
 from bundler.geometry import Geometry, Run, symbol_bytes_for
 from bundler.items import byte_string
 from bundler.limits import DEFAULT_LIMITS, Limits
 from bundler.sealed import bundle_id
+from ledger.lazy_dataclass import dataclass
 
 # The code needs as many symbols as the block has, and two more so that all but 1 in 10^7 of
 # blocks can be rebuilt: without them a bundle of one block fails once in a hundred.
 EXTRA_SYMBOLS = 2
 _PAYLOAD_ID_BYTES = 5
 _HEADS = ((1, 23), (2, 0xFF), (3, 0xFFFF), (5, 0xFFFFFFFF))
+
+
+class Numbers(NamedTuple):
+    """Symbols of one block, *first* to *end*, from 0: source symbols, then repair symbols."""
+
+    block: int
+    first: int
+    end: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,26 +103,37 @@ def parts(
         yield byte_string(cut.check(around, symbols))
 
 
-def repair(
-    sealed: bytes, cut: Cut, *, first: int, count: int, limits: Limits = DEFAULT_LIMITS
+def symbols_of(
+    sealed: bytes | memoryview,
+    cut: Cut,
+    runs: Iterable[Numbers],
+    *,
+    number: bytes | None = None,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Iterator[bytes]:
-    """Return fragments with *count* more repair symbols of each block.
+    """Return fragments with the symbols of *runs*, each block of which is coded by itself.
 
     Args:
         sealed: The same bytes as were given to `split`.
         cut: With the same symbol size.
-        first: How many repair symbols of each block were made before.
-        count: How many more.
-        limits: Bounds on *sealed* and on ``first + count``.
+        runs: Which symbols; source symbols and repair symbols may follow each other.
+        number: The id of the bundle, 8 bytes; None: it is computed.
+        limits: Bounds on *sealed* and on the numbers.
 
     Raises:
         MalformedError: *sealed* is empty, or there is no such symbol size.
-        LimitError: as `split`, or more repair symbols than one block may have.
+        LimitError: as `split`; or there is no such block, or more repair symbols are asked for than
+            one block may have.
     """
-    if first + count > limits.repair_symbols:
-        raise LimitError(f"{first + count} repair symbols, at most {limits.repair_symbols}")
-    press = _Press.of(sealed, cut, limits)
-    return press.repair(first, [count] * press.geometry.blocks)
+    press = _Press.of(sealed, cut, limits, number)
+    chosen = list(runs)
+    for run in chosen:
+        if not 0 <= run.block < press.geometry.blocks:
+            raise LimitError(f"block {run.block} of {press.geometry.blocks}")
+        most = press.geometry.block_symbols(run.block) + limits.repair_symbols
+        if run.end > most:
+            raise LimitError(f"symbol {run.end - 1} of a block, at most {most} there are")
+    return press.some(chosen)
 
 
 def repair_count(block_symbols: int, repair_percent: int, run_symbols: int = 1) -> int:
@@ -138,7 +165,8 @@ class _Press:
         symbol_bytes = cut.symbol_bytes or symbol_bytes_for(cut.mtu_bytes)
         geometry = Geometry.of(len(sealed), symbol_bytes, limits=limits)
         head = fragment_head(number or bundle_id(sealed), len(sealed), symbol_bytes)
-        around = len(head) + _PAYLOAD_ID_BYTES + len(byte_string(cut.check(b"")))
+        longest = bytes(LONG_BODY_BYTES if cut.mtu_bytes > LONG_BODY_BYTES else 0)
+        around = len(head) + _PAYLOAD_ID_BYTES + len(byte_string(cut.check(longest)))
         room = cut.mtu_bytes - around
         run_symbols = max(min(room - size, most) // symbol_bytes for size, most in _HEADS)
         if run_symbols < 1:
@@ -149,11 +177,11 @@ class _Press:
 
     def both(self, repair_percent: int) -> Iterator[bytes]:
         yield from self.source()
-        counts = [
-            repair_count(self.geometry.block_symbols(block), repair_percent, self.run_symbols)
-            for block in range(self.geometry.blocks)
-        ]
-        yield from self.repair(0, counts)
+        for block in range(self.geometry.blocks):
+            count = repair_count(
+                self.geometry.block_symbols(block), repair_percent, self.run_symbols
+            )
+            yield from self.repair(block, 0, count)
 
     def source(self) -> Iterator[bytes]:
         for run, symbols in self.runs():
@@ -163,26 +191,32 @@ class _Press:
         """Yield the source symbols of each fragment."""
         geometry = self.geometry
         for block in range(geometry.blocks):
-            offset = geometry.block_offset(block)
             for run in self._runs(block, 0, geometry.block_symbols(block), is_source=True):
-                start = offset + run.first * geometry.symbol_bytes
-                yield run, self.sealed[start : start + geometry.run_bytes(run)]
+                yield run, self._source_of(run)
 
-    def repair(self, first: int, counts: Iterable[int]) -> Iterator[bytes]:
+    def _source_of(self, run: Run) -> memoryview:
+        start = self.geometry.run_offset(run)
+        return self.sealed[start : start + self.geometry.run_bytes(run)]
+
+    def some(self, runs: Iterable[Numbers]) -> Iterator[bytes]:
+        """Yield the fragments of *runs*."""
+        for block, first, end in runs:
+            source = self.geometry.block_symbols(block)
+            for run in self._runs(block, first, min(end, source) - first, is_source=True):
+                yield self._fragment(run, self._source_of(run))
+            yield from self.repair(block, max(first - source, 0), end - max(first, source))
+
+    def repair(self, block: int, first: int, count: int) -> Iterator[bytes]:
+        if count <= 0:
+            return
         geometry = self.geometry
-        for block, count in enumerate(counts):
-            if not count:
-                continue
-            source = geometry.block_symbols(block)
-            symbols = raptor.repair_symbols(
-                self._padded_block(block),
-                symbol_bytes=geometry.symbol_bytes,
-                first=first,
-                count=count,
-            )
-            for run in self._runs(block, source + first, count, is_source=False):
-                start = run.first - source - first
-                yield self._fragment(run, b"".join(symbols[start : start + run.count]))
+        source = geometry.block_symbols(block)
+        symbols = raptor.repair_symbols(
+            self._padded_block(block), symbol_bytes=geometry.symbol_bytes, first=first, count=count
+        )
+        for run in self._runs(block, source + first, count, is_source=False):
+            start = run.first - source - first
+            yield self._fragment(run, b"".join(symbols[start : start + run.count]))
 
     def _runs(self, block: int, first: int, count: int, *, is_source: bool) -> Iterator[Run]:
         for done in range(0, count, self.run_symbols):

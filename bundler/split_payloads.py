@@ -3,13 +3,13 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import compress, count
 
 from bundler.cells import is_item, is_number, is_string, strings
 from bundler.column_choice import Column, numbered
 from bundler.errors import MalformedError
 from bundler.templates import MAX_HOLES, WHOLE, Template
+from ledger.lazy_dataclass import dataclass
 
 MAX_TEMPLATES = 64
 """Of one section."""

@@ -5,10 +5,11 @@ is a small integer, and comes back byte for byte.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from math import gcd
 
 import cbor2
+
+from ledger.lazy_dataclass import dataclass
 
 DIGITS = 6
 MILLIONTHS = 10**DIGITS

@@ -10,12 +10,10 @@ from bundler.errors import LimitError, MalformedError
 from bundler.limits import DEFAULT_LIMITS, Limits
 from bundler.range_coder import RangeDecoder, RangeEncoder
 from bundler.tail_rows import NO_ROW, check_encodable, entry_of, row_of
+from bundler.tail_section import MAX_CONTEXT, MAX_ENTRIES, MAX_PAYLOADS_BYTES
 from bundler.tail_table import Table
 from ledger.entry import Entry
 
-MAX_ENTRIES = 256
-MAX_CONTEXT = 1024
-MAX_PAYLOADS_BYTES = 1 << 16
 _MOST_STRING_BYTES = MAX_PAYLOADS_BYTES + (1 << 10)
 
 

@@ -4,19 +4,21 @@ What the reader knows is left out: it finds the log by a short reference, learns
 before these how to read them, and computes itself the root that the author signed.
 """
 
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import ClassVar, NamedTuple, Self
 
 from bundler import items
 from bundler.errors import MalformedError
 from bundler.limits import Limits
-from bundler.tail_model import MAX_ENTRIES
 from ledger.genesis import LedgerId
+from ledger.lazy_dataclass import dataclass
 from ledger.log import LogName
 from ledger.seeds import MAX_ENTRIES as MAX_LOG_ENTRIES
 
 REFERENCE_BYTES = 4
+MAX_ENTRIES = 256
+MAX_CONTEXT = 1024
+MAX_PAYLOADS_BYTES = 1 << 16
 MAX_CONTEXT_BYTES = 1 << 18
 """What the entries of one context cost together (64 bytes each, names, `follows`, payload)."""
 

@@ -5,10 +5,10 @@ array, a map, nor a key. What stood there are its *cells*.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from bundler.errors import MalformedError, ledger_errors_converted
 from ledger import cbor
+from ledger.lazy_dataclass import dataclass
 
 HOLE = b"\xff"
 MAX_CELLS = 256

@@ -3,12 +3,12 @@
 There is no check: the tag inside is one, and the id is computed from what came.
 """
 
-from dataclasses import dataclass
 from typing import Self
 
 from bundler import items
 from bundler.errors import MalformedError
 from bundler.limits import DEFAULT_LIMITS, Limits
+from ledger.lazy_dataclass import dataclass
 
 HINT_BYTES = 4
 # An array of three that begins with version 1 and a byte string of four bytes.

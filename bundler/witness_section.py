@@ -1,12 +1,12 @@
 """The witness section: checkpoints of logs and who countersigned them (docs/format.md 5)."""
 
-from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, Self
 
 from bundler.errors import ledger_errors_converted
 from bundler.limits import Limits
 from ledger import cbor
 from ledger.genesis import LedgerId
+from ledger.lazy_dataclass import dataclass
 from ledger.witness import Witnessed
 
 _LEDGER_ID_BYTES = 16

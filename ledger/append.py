@@ -3,13 +3,12 @@
 Each batch gets one signature, whatever its size.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
-from itertools import accumulate
-from operator import add
-from typing import NamedTuple
+from functools import partial, reduce
+from itertools import accumulate, repeat
+from operator import add, iconcat
+from typing import NamedTuple, Self
 
 from ledger.close import close_payload
 from ledger.entries import Entries, payload_digests
@@ -23,6 +22,7 @@ from ledger.entry import (
 )
 from ledger.errors import RefusedError, StaleError
 from ledger.keys import Entropy
+from ledger.lazy_dataclass import dataclass
 from ledger.log import (
     MAX_BATCH_BYTES,
     MAX_BATCH_ENTRIES,
@@ -40,10 +40,14 @@ from ledger.signing import Signer
 from ledger.store import Batch, Store
 from ledger.views import heads
 
+_PUT = Action.PUT.value
 _OWN_LOG = "own incarnation"
 _ATTEMPTS = 100
 # About what a leaf counts in a batch: the closer, the fewer drafts are looked at twice.
 _LEAF_BYTES = 64
+# Drafts that become columns together: many share what that costs, and few are alive at a time.
+MAX_TOGETHER = 1024
+MAX_TOGETHER_BYTES = 1 << 20
 
 
 class Draft(NamedTuple):
@@ -64,8 +68,43 @@ class Draft(NamedTuple):
     payload: bytes
     time_us: int
     kind: str = ""
-    action: int = Action.PUT.value
+    action: int = _PUT
     follows: tuple[Follow, ...] | None = None
+
+
+class Drafts(NamedTuple):
+    """Drafts a column at a time; each attribute is one of `Draft`, for all."""
+
+    things: Sequence[str]
+    payloads: Sequence[bytes]
+    times_us: Sequence[int]
+    kinds: Sequence[str]
+    actions: Sequence[int]
+    follows: Sequence[tuple[Follow, ...] | None]
+
+    @classmethod
+    def puts(
+        cls, things: Sequence[str], payloads: Sequence[bytes], times_us: Sequence[int], kind: str
+    ) -> Self:
+        """Return the drafts of as many puts, all of one kind."""
+        size = len(things)
+        return cls(things, payloads, times_us, [kind] * size, [_PUT] * size, [None] * size)
+
+    @property
+    def size(self) -> int:
+        """How many they are."""
+        return len(self.things)
+
+    @property
+    def size_bytes(self) -> int:
+        """About what they count between two checkpoints."""
+        return sum(map(len, self.payloads)) + _LEAF_BYTES * self.size
+
+    def between(self, first: int, end: int) -> "Drafts":
+        """Return those from *first* up to *end*."""
+        if (first, end) == (0, self.size):
+            return self
+        return Drafts._make([column[first:end] for column in self])
 
 
 def deletion(thing: str, time_us: int) -> Draft:
@@ -102,20 +141,53 @@ def append(store: Store, author: Author, drafts: Iterable[Draft]) -> Iterator[Lo
         BusyError: another process held the file for too long.
         DamagedError: the disk said no.
     """
-    waiting: list[Draft] = []
-    waiting_bytes = 0
+    return append_columns(store, author, in_columns(drafts))
+
+
+def in_columns(drafts: Iterable[Draft]) -> Iterator[Drafts]:
+    """Yield *drafts* as columns, at most some MiB of them together."""
+    together: list[Draft] = []
+    together_bytes = 0
     for draft in drafts:
-        waiting.append(draft)
-        waiting_bytes += len(draft.payload) + _LEAF_BYTES
-        if len(waiting) == MAX_BATCH_ENTRIES or waiting_bytes >= MAX_BATCH_BYTES:
-            state, count = _append_batch(store, author, waiting)
+        together.append(draft)
+        together_bytes += len(draft.payload)
+        if len(together) == MAX_TOGETHER or together_bytes >= MAX_TOGETHER_BYTES:
+            yield Drafts(*zip(*together, strict=True))
+            together, together_bytes = [], 0
+    if together:
+        yield Drafts(*zip(*together, strict=True))
+
+
+def append_columns(store: Store, author: Author, drafts: Iterable[Drafts]) -> Iterator[LogState]:
+    """Do what `append` does with *drafts* that are columns already; how they are cut is the same.
+
+    Yields:
+        As `append`.
+
+    Raises:
+        RefusedError, MalformedError, BusyError, DamagedError: as `append`.
+    """
+    waiting: list[Drafts] = []
+    count = size_bytes = 0
+    for some in drafts:
+        waiting.append(some)
+        count += some.size
+        size_bytes += some.size_bytes
+        while count >= MAX_BATCH_ENTRIES or size_bytes >= MAX_BATCH_BYTES:
+            state, left = _append_batch(store, author, _joined(waiting))
             yield state
-            del waiting[:count]
-            waiting_bytes = sum(len(one.payload) + _LEAF_BYTES for one in waiting)
-    while waiting:
-        state, count = _append_batch(store, author, waiting)
+            waiting, count, size_bytes = [left], left.size, left.size_bytes
+    left = _joined(waiting)
+    while left.size:
+        state, left = _append_batch(store, author, left)
         yield state
-        del waiting[:count]
+
+
+def _joined(several: Sequence[Drafts]) -> Drafts:
+    if len(several) == 1:
+        return several[0]
+    columns = zip(*several, strict=True) if several else repeat((), len(Drafts._fields))
+    return Drafts._make([reduce(iconcat, column, []) for column in columns])
 
 
 def own_log(store: Store, author: Author) -> LogState:
@@ -184,19 +256,20 @@ def close_log(store: Store, author: Author, closing: LogState, *, time_us: int) 
     )
     with store.transaction():
         open_incarnation(store, author)
-        state, _ = _append_batch(store, author, [draft])
+        state, _ = _append_batch(store, author, _joined(list(in_columns([draft]))))
     return state
 
 
-def _append_batch(store: Store, author: Author, drafts: Sequence[Draft]) -> tuple[LogState, int]:
-    """Append as many of *drafts* as fit between two checkpoints; return also how many did."""
-    if not may_write(members(store), author.public) and not _may_undo(drafts):
+def _append_batch(store: Store, author: Author, drafts: Drafts) -> tuple[LogState, Drafts]:
+    """Append as many of *drafts* as fit between two checkpoints; return also what is left."""
+    first = drafts.between(0, _batch_size(drafts))
+    if not may_write(members(store), author.public) and not _may_undo(first):
         raise _refusal(store)
     for _ in range(_ATTEMPTS):
-        batch = _make_batch(store, author, own_log(store, author), drafts)
+        batch = _make_batch(store, author, own_log(store, author), first)
         try:
             state = store.commit(batch, after=partial(_settle, store, batch))
-            return state, batch.entries.count
+            return state, drafts.between(batch.entries.count, drafts.size)
         except StaleError:
             continue
     raise StaleError(f"another process kept writing to {store.path.name}; try again")
@@ -209,9 +282,15 @@ def _settle(store: Store, batch: Batch, written: LogState) -> None:
         raise _refusal(store)
 
 
-def _may_undo(drafts: Sequence[Draft]) -> bool:
+def _batch_size(drafts: Drafts) -> int:
+    """Return how many of *drafts* are looked at for one batch, which may be a few too many."""
+    sizes = accumulate(map(add, map(len, drafts.payloads), repeat(_LEAF_BYTES)))
+    return min(MAX_BATCH_ENTRIES, bisect_left(list(sizes), MAX_BATCH_BYTES) + 1)
+
+
+def _may_undo(drafts: Drafts) -> bool:
     """Whether *drafts* may be what a removed admin has to say about its removal."""
-    return any(draft.action == Action.REVOKE for draft in drafts)
+    return Action.REVOKE in drafts.actions
 
 
 def _refusal(store: Store) -> RefusedError:
@@ -221,11 +300,11 @@ def _refusal(store: Store) -> RefusedError:
     )
 
 
-def _make_batch(store: Store, author: Author, state: LogState, drafts: Sequence[Draft]) -> Batch:
+def _make_batch(store: Store, author: Author, state: LogState, drafts: Drafts) -> Batch:
     cover = state.cover or root_cover(author.entropy(16))
-    salted = salts(cover, state.size, len(drafts))
+    salted = salts(cover, state.size, drafts.size)
     made = _entries(drafts, _follows(store, state, drafts), salted)
-    entries, leaves = _fitting(made, (draft.payload for draft in drafts))
+    entries, leaves = _fitting(made, drafts.payloads)
     extension = extend(state.frontier, leaf_hashes(leaves))
     frontier = extension.frontier
     origin = log_origin(store.ledger_id, state.name)
@@ -239,23 +318,28 @@ def _make_batch(store: Store, author: Author, state: LogState, drafts: Sequence[
 
 
 def _entries(
-    drafts: Sequence[Draft], follows: dict[str, tuple[Follow, ...]], salts: Iterable[bytes]
+    drafts: Drafts, follows: dict[str, tuple[Follow, ...]], salts: Iterable[bytes]
 ) -> Entries:
     """Return the entries that *drafts* become; each is within bounds."""
-    things, payloads, times_us, kinds, actions, said = zip(*drafts, strict=True)
-    followed: Sequence[tuple[Follow, ...]] = [()] * len(drafts)
+    things, payloads, times_us, kinds, actions, said = drafts
+    followed: Sequence[tuple[Follow, ...]] = [()] * drafts.size
     if follows or said.count(None) != len(said):
-        followed = [_followed(draft, follows) for draft in drafts]
+        followed = [_followed(*one, follows) for one in zip(things, actions, said, strict=True)]
     digests = payload_digests(salts, payloads)
     entries = Entries(things, kinds, actions, times_us, followed, digests, payloads)
     entries.check()
     return entries
 
 
-def _followed(draft: Draft, follows: dict[str, tuple[Follow, ...]]) -> tuple[Follow, ...]:
-    if draft.follows is not None:
-        return draft.follows
-    return follows.pop(draft.thing, ()) if draft.action <= Action.DELETE else ()
+def _followed(
+    thing: str,
+    action: int,
+    said: tuple[Follow, ...] | None,
+    follows: dict[str, tuple[Follow, ...]],
+) -> tuple[Follow, ...]:
+    if said is not None:
+        return said
+    return follows.pop(thing, ()) if action <= Action.DELETE else ()
 
 
 def _fitting(entries: Entries, payloads: Iterable[bytes]) -> tuple[Entries, list[bytes]]:
@@ -266,9 +350,7 @@ def _fitting(entries: Entries, payloads: Iterable[bytes]) -> tuple[Entries, list
     return entries.between(0, count), leaves[:count]
 
 
-def _follows(
-    store: Store, state: LogState, drafts: Sequence[Draft]
-) -> dict[str, tuple[Follow, ...]]:
+def _follows(store: Store, state: LogState, drafts: Drafts) -> dict[str, tuple[Follow, ...]]:
     """Return what the first draft about each thing follows in other logs."""
     if not store.rows("SELECT 1 FROM log WHERE id != ? AND size > 0 LIMIT 1", state.row or 0):
         return {}
@@ -280,6 +362,7 @@ def _follows(
     return found
 
 
-def _unsaid(drafts: Iterable[Draft]) -> set[str]:
+def _unsaid(drafts: Drafts) -> set[str]:
     """Return the things of the drafts that do not say what they follow."""
-    return {one.thing for one in drafts if one.follows is None and one.action <= Action.DELETE}
+    columns = zip(drafts.things, drafts.actions, drafts.follows, strict=True)
+    return {thing for thing, action, said in columns if said is None and action <= Action.DELETE}

@@ -3,16 +3,16 @@
 Pure: what a chunk is, how it is compressed, and the checking of one that came from elsewhere.
 """
 
-from dataclasses import dataclass
 from enum import IntEnum
 from hashlib import sha256
 from threading import local
 from typing import TYPE_CHECKING, cast
 
 from ledger.errors import MalformedError, UnverifiedError
+from ledger.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
-    from zstandard import ZstdCompressor
+    from zstandard import ZstdCompressor, ZstdDecompressor
 
 CHUNK_BYTES = 1 << 20
 """Content of every chunk of a file but the last, which may be shorter."""
@@ -21,9 +21,9 @@ DIGEST_BYTES = 32
 MAX_BODY_BYTES = CHUNK_BYTES
 """A body is never longer than its content: what does not get shorter stays plain."""
 
-# The fast strategy with a larger table: of texts within a few percent of zstd's level 3, which
-# takes half as long again.
-_HASH_LOG, _WINDOW_LOG, _LEAST_MATCH = 16, 20, 7
+# The fast strategy, as of zstd's level 1, with a longer least match: of texts within some percent
+# of level 3, which takes half as long again. Its table stays where a core reaches it at once.
+_HASH_LOG, _WINDOW_LOG, _LEAST_MATCH = 14, 20, 7
 # zstd needs no more for a frame that states a content of at most a chunk.
 _MAX_WINDOW_BYTES = CHUNK_BYTES
 _SAMPLE_BYTES = 16 << 10
@@ -133,6 +133,15 @@ def _compressor() -> "ZstdCompressor":
     return cast("ZstdCompressor", _of_thread.compressor)
 
 
+def _decompressor() -> "ZstdDecompressor":
+    """Return what decompresses for the calling thread, likewise."""
+    if not hasattr(_of_thread, "decompressor"):
+        import zstandard  # noqa: PLC0415
+
+        _of_thread.decompressor = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW_BYTES)
+    return cast("ZstdDecompressor", _of_thread.decompressor)
+
+
 def _decompress(frame: bytes | memoryview) -> bytes:
     """Return the content of one zstd frame, whose header says beforehand what memory it takes."""
     import zstandard  # noqa: PLC0415 -- most commands have nothing to do with files
@@ -141,8 +150,7 @@ def _decompress(frame: bytes | memoryview) -> bytes:
         header = zstandard.get_frame_parameters(frame)
         if header.content_size > CHUNK_BYTES or header.window_size > _MAX_WINDOW_BYTES:
             raise MalformedError("a chunk that states no size, or decodes to more than 1 MiB")
-        decompressor = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW_BYTES)
-        return decompressor.decompress(frame, allow_extra_data=False)
+        return _decompressor().decompress(frame, allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise MalformedError(f"a chunk that is not one zstd frame: {error}") from error
 

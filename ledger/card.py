@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Self
 
@@ -12,6 +11,7 @@ from ledger import cbor
 from ledger.algorithm import KEMS, Algorithm, HpkeKey
 from ledger.ed25519 import verify
 from ledger.errors import MalformedError, UnverifiedError
+from ledger.lazy_dataclass import dataclass
 from ledger.signing import Verifier
 
 TEXT_PREFIX = "PANNIER1:"

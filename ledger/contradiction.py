@@ -6,13 +6,13 @@ somebody brought, and two checkpoints of one size prove it by themselves.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Self
 
 from ledger import cbor
 from ledger.errors import UnverifiedError
 from ledger.fork import Fork
 from ledger.genesis import LedgerId
+from ledger.lazy_dataclass import dataclass
 from ledger.log import LogName, log_origin
 from ledger.merkle import verify_consistency
 from ledger.note import Checkpoint

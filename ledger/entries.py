@@ -5,7 +5,6 @@ C for all of them where it can be. What comes out is what the functions for one 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from itertools import repeat
@@ -27,6 +26,7 @@ from ledger.entry import (
     leaf_bytes,
     leaf_head,
 )
+from ledger.lazy_dataclass import dataclass
 
 _DIGEST_BYTES = 32
 # From here on a time takes eight bytes and their head: 4,295 s after 1970.

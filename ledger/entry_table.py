@@ -1,11 +1,15 @@
 """The table ``entry`` of a ledger file, many rows at a time (docs/format.md 9.2).
 
 Part of the store. Names stand in other tables, which are looked at once a call and not joined; and
-a statement inserts many rows, since what SQLite does around each costs as much as the row.
+a statement inserts many rows, since what SQLite does around each costs as much as the row. What all
+rows of a call have alike is handed to each statement once.
 """
 
 import sqlite3
-from itertools import chain, count, islice
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import chain
+from operator import getitem
 
 from ledger import cbor
 from ledger.entries import Entries
@@ -14,10 +18,7 @@ from ledger.records import Query, entries_from_rows
 from ledger.rest import Rest
 
 _ROWS = 64
-_COLUMNS = 8
-_ROW = f"({', '.join('?' * _COLUMNS)})"
-_INSERT = "INSERT INTO entry VALUES "
-_INSERT_MANY = _INSERT + ", ".join([_ROW] * _ROWS)
+_INSERT_ONE = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _SELECT = (
     "SELECT thing, kind, action, time, follows, digest, {} FROM entry "
     "WHERE id >= ? AND id < ? ORDER BY id"
@@ -45,23 +46,29 @@ class EntryTable:
         thing_numbers = self._names.numbers("thing", set(entries.things))
         kind_numbers = self._names.numbers("kind", set(entries.kinds))
         thing_ids = list(map(thing_numbers.__getitem__, entries.things))
-        rows = zip(
-            count(first_id),
+        columns: list[Sequence[object]] = [
             thing_ids,
-            map(kind_numbers.__getitem__, entries.kinds),
+            list(map(kind_numbers.__getitem__, entries.kinds)),
             entries.actions,
             entries.times_us,
-            (cbor.encode(follows) if follows else None for follows in entries.follows),
+            [cbor.encode(follows) if follows else None for follows in entries.follows],
             entries.digests,
-            self._rest.seal_payloads(entries.digests, entries.payloads),
-            strict=False,
-        )
-        values = chain.from_iterable(rows)
-        while len(some := tuple(islice(values, _ROWS * _COLUMNS))) == _ROWS * _COLUMNS:
-            self._db.execute(_INSERT_MANY, some)
-        rest = (some[at : at + _COLUMNS] for at in range(0, len(some), _COLUMNS))
-        self._db.executemany(_INSERT + _ROW, rest)
+        ]
+        whole = entries.count // _ROWS * _ROWS
+        alike = tuple(column.count(column[0]) == len(column) for column in columns if whole)
+        for at in range(0, whole, _ROWS):
+            cuts = (slice(1) if one else slice(at, at + _ROWS) for one in alike)
+            values = chain.from_iterable(map(getitem, columns, cuts))
+            sealed = self._sealed(entries, at, at + _ROWS)
+            self._db.execute(_insert_many(alike), (first_id + at, *values, *sealed))
+        ids = range(first_id + whole, first_id + entries.count)
+        left = [column[whole:] for column in columns]
+        sealed = self._sealed(entries, whole, entries.count)
+        self._db.executemany(_INSERT_ONE, zip(ids, *left, sealed, strict=True))
         return thing_ids
+
+    def _sealed(self, entries: Entries, first: int, end: int) -> Iterator[bytes | None]:
+        return self._rest.seal_payloads(entries.digests[first:end], entries.payloads[first:end])
 
     def between(self, low: int, high: int, *, with_payloads: bool = True) -> Entries:
         """Return the entries with ids from *low* up to *high*, in order.
@@ -76,3 +83,20 @@ class EntryTable:
         things = self._names.of_numbers("thing", {row[0] for row in rows})
         kinds = self._names.of_numbers("kind", {row[1] for row in rows})
         return entries_from_rows(rows, things, kinds, self._rest)
+
+
+@cache
+def _insert_many(alike: tuple[bool, ...]) -> str:
+    """Return the statement for `_ROWS` rows: the first id is its first value, then come columns.
+
+    Args:
+        alike: Of each column but id and payload, whether its one value is for all rows.
+    """
+    columns: list[Sequence[int]] = []
+    number = 2
+    for one in (*alike, False):
+        columns.append([number] * _ROWS if one else range(number, number + _ROWS))
+        number += len(set(columns[-1]))
+    rows = enumerate(zip(*columns, strict=True))
+    values = (f"(?1 + {row}, {', '.join(map('?{}'.format, numbers))})" for row, numbers in rows)
+    return f"INSERT INTO entry VALUES {', '.join(values)}"  # noqa: S608 -- numbers alone

@@ -10,7 +10,7 @@ No I/O: which entries there are, and who is a member, is for the caller to say.
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Self
 
@@ -21,6 +21,7 @@ from ledger.errors import MalformedError
 from ledger.genesis import LedgerId
 from ledger.hpke import Unwrapper, Wrapper
 from ledger.kdf import KEY_BYTES, derive
+from ledger.lazy_dataclass import dataclass
 
 EPOCH_ID_BYTES = 8
 NODE_ID_BYTES = 8

@@ -4,7 +4,6 @@ Whether what they say counts is not decided here but by `ledger.tenure`.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 from typing import NamedTuple
@@ -13,6 +12,7 @@ from ledger import cbor
 from ledger.card import Card
 from ledger.entry import FOLLOW_LEAF_BYTES, Action, Entry, leaf_bytes
 from ledger.errors import LedgerError, MalformedError, RefusedError
+from ledger.lazy_dataclass import dataclass
 from ledger.log import LogName
 from ledger.merkle import leaf_hash
 

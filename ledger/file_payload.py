@@ -4,12 +4,12 @@ A map with an integer key, which no JSON gives: nobody takes one for the other.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ledger import cbor
 from ledger.blob import CHUNK_BYTES, DIGEST_BYTES
 from ledger.entry import MAX_PAYLOAD_BYTES
 from ledger.errors import MalformedError
+from ledger.lazy_dataclass import dataclass
 
 FILE = 5
 """Key of the map."""

@@ -3,12 +3,12 @@
 Whoever holds one can convince anybody: it needs no other part of the log.
 """
 
-from dataclasses import dataclass
 from typing import Self
 
 from ledger import cbor
 from ledger.errors import UnverifiedError
 from ledger.genesis import LedgerId
+from ledger.lazy_dataclass import dataclass
 from ledger.log import LogName, log_origin
 from ledger.merkle import verify_inclusion
 from ledger.note import Checkpoint

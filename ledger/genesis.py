@@ -1,6 +1,5 @@
 """What makes a ledger: its genesis, whose hash is its id (docs/format.md section 3)."""
 
-from dataclasses import dataclass
 from enum import Enum
 from hashlib import sha256
 from typing import NewType, Self
@@ -8,6 +7,7 @@ from typing import NewType, Self
 from ledger import cbor
 from ledger.card import Card, check_name
 from ledger.errors import MalformedError
+from ledger.lazy_dataclass import dataclass
 
 LedgerId = NewType("LedgerId", bytes)
 """16 bytes."""

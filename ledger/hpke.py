@@ -115,6 +115,30 @@ class HpkeUnwrapper:
         except (InvalidTag, ValueError):
             return None
 
+    def open_message(self, sealed: bytes, info: bytes) -> bytes | None:
+        """Return what `seal_message` sealed, or None if it is not for this node and *info*."""
+        try:
+            return _suite(self._algorithm).decrypt(sealed, self._key, info)
+        except (InvalidTag, ValueError):
+            return None
+
+
+def seal_message(message: bytes, key: HpkeKey, info: bytes) -> bytes:
+    """Return a short message that only the owner of *key* can read, other bytes each time.
+
+    Args:
+        message: Any bytes.
+        key: The recipient's; `ledger.card.Card.hpke_key` is the one to use.
+        info: What the message is bound to.
+
+    Returns:
+        48 bytes more than *message*, or 1,136 under MLKEM768-X25519.
+
+    Raises:
+        MalformedError: *key* is not a key.
+    """
+    return HpkeWrapper().wrap(message, key, info)
+
 
 def _suite(algorithm: Algorithm) -> Suite:
     return Suite(_KEMS[algorithm], KDF.HKDF_SHA256, AEAD.AES_256_GCM)

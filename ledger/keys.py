@@ -5,7 +5,7 @@ AES-256-GCM-SIV, RFC 8452.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import field
 from typing import Self
 
 from cryptography.exceptions import InvalidTag
@@ -20,6 +20,7 @@ from ledger.algorithm import Algorithm
 from ledger.card import Card
 from ledger.errors import MalformedError, WrongPassphraseError
 from ledger.hpke import HYBRID_SEED_BYTES, HpkeUnwrapper, HybridPrivateKey
+from ledger.lazy_dataclass import dataclass
 from ledger.signing import Signer
 
 Entropy = Callable[[int], bytes]
@@ -97,26 +98,32 @@ class NodeKeys:
     Attributes:
         name: What the node calls itself.
         signing: Ed25519; its public half is the author of what the node writes.
-        x25519: For the hints in names of files, and the HPKE key of a node without others.
+        x25519_secret: 32 bytes of which `x25519` is made: that takes 4 ms the first time, and most
+            commands need none.
         post_quantum: More keys, of a node that was made with them.
     """
 
     name: str
     signing: Ed25519PrivateKey
-    x25519: X25519PrivateKey
+    x25519_secret: bytes = field(repr=False)
     post_quantum: PostQuantumKeys | None = None
 
     @classmethod
     def generate(cls, name: str, entropy: Entropy, *, post_quantum: bool = False) -> Self:
         """Make new keys out of 64 bytes of *entropy*, or 128 with those of *post_quantum*."""
         signing = Ed25519PrivateKey.from_private_bytes(entropy(32))
-        x25519 = X25519PrivateKey.from_private_bytes(entropy(32))
+        x25519_secret = entropy(32)
         more = None
         if post_quantum:
             more = PostQuantumKeys.from_seeds(
                 entropy(HYBRID_SEED_BYTES), entropy(_MLDSA44_SEED_BYTES)
             )
-        return cls(name=name, signing=signing, x25519=x25519, post_quantum=more)
+        return cls(name=name, signing=signing, x25519_secret=x25519_secret, post_quantum=more)
+
+    @property
+    def x25519(self) -> X25519PrivateKey:
+        """The key of hints in names of files, and the HPKE key of a node without others."""
+        return X25519PrivateKey.from_private_bytes(self.x25519_secret)
 
     @property
     def author(self) -> bytes:
@@ -147,7 +154,7 @@ def keys_to_file(
     keys: NodeKeys, passphrase: str | None, entropy: Entropy, stretch: KeyStretch | None = None
 ) -> bytes:
     """Return the content of the key file; without a *passphrase* whoever reads it has the keys."""
-    private = [keys.signing.private_bytes_raw(), keys.x25519.private_bytes_raw()]
+    private = [keys.signing.private_bytes_raw(), keys.x25519_secret]
     more = keys.post_quantum.seeds() if keys.post_quantum else []
     secret = cbor.encode([keys.name, *private, *more])
     if passphrase is None:
@@ -208,7 +215,7 @@ def _keys(secret: bytes) -> NodeKeys:
     return NodeKeys(
         name=cbor.as_text(name),
         signing=Ed25519PrivateKey.from_private_bytes(cbor.as_bytes(signing, 32)),
-        x25519=X25519PrivateKey.from_private_bytes(cbor.as_bytes(x25519, 32)),
+        x25519_secret=cbor.as_bytes(x25519, 32),
         post_quantum=_post_quantum(*seeds) if seeds else None,
     )
 

@@ -1,13 +1,12 @@
 """Values that describe one author log (docs/format.md section 3)."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
 from ledger.card import node_id
-from ledger.entry import Entry
+from ledger.entries import Entries
 from ledger.genesis import LedgerId
+from ledger.lazy_dataclass import dataclass
 from ledger.merkle import Frontier, NodeReader, frontier_at
 from ledger.note import Checkpoint, origin
 from ledger.seeds import Seed
@@ -112,7 +111,7 @@ class Range:
 
     log: LogName
     first: int
-    entries: Sequence[Entry]
+    entries: Entries
     cover: tuple[Seed, ...]
     checkpoint: Checkpoint
 

@@ -4,12 +4,12 @@ The order in which grants and revocations arrived cannot matter, since nothing h
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from ledger.card import Card
 from ledger.entry import Action
 from ledger.facts import MAX_REVOKED_LOGS, Fact, Grant, Role
 from ledger.genesis import Genesis, Term
+from ledger.lazy_dataclass import dataclass
 from ledger.log import LogName, LogState
 from ledger.signing import Verifier
 from ledger.store import Store

@@ -6,14 +6,14 @@ what came continues what is here. Merging is idempotent, and ranges may come in 
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import compress
+from itertools import compress, count
 
 from ledger.close import has_gone_astray
 from ledger.entries import Entries
-from ledger.entry import ALWAYS_CARRIED, Entry
+from ledger.entry import ALWAYS_CARRIED
 from ledger.errors import MalformedError, StaleError, UnverifiedError
 from ledger.fork import Branch, Fork
+from ledger.lazy_dataclass import dataclass
 from ledger.log import (
     MAX_BATCH_BYTES,
     MAX_BATCH_ENTRIES,
@@ -104,8 +104,7 @@ def merge(store: Store, received: Range) -> Outcome:
         BusyError: another process held the file for too long.
         DamagedError: the disk said no.
     """
-    entries = Entries.of(received.entries)
-    _check_bounds(received, entries)
+    _check_bounds(received)
     known = members(store)
     if (refused := unwanted(known, received.log, received.first)) is not None:
         return refused
@@ -113,14 +112,14 @@ def merge(store: Store, received: Range) -> Outcome:
     received.checkpoint.verify(log_origin(store.ledger_id, received.log), verifier)
     for _ in range(_ATTEMPTS):
         try:
-            return _merge_once(store, received, entries, store.log(received.log))
+            return _merge_once(store, received, store.log(received.log))
         except StaleError:
             continue
     raise StaleError(f"another process kept writing to {store.path.name}; try again")
 
 
 def signed_after(
-    store: Store, log: LogName, first: int, entries: Sequence[Entry], signature: bytes
+    store: Store, log: LogName, first: int, entries: Entries, signature: bytes
 ) -> Checkpoint:
     """Return the checkpoint over what is held of *log* up to *first*, and *entries*.
 
@@ -140,7 +139,7 @@ def signed_after(
         DamagedError: the file cannot be read.
     """
     state = store.log(log)
-    leaves = leaf_hashes(Entries.of(entries).leaves())
+    leaves = leaf_hashes(entries.leaves())
     grown = extend(_at(state, first, store.nodes(state)), leaves).frontier
     checkpoint = Checkpoint(grown.size, grown.root(), signature)
     checkpoint.verify(log_origin(store.ledger_id, log), members(store).verifier(log.author))
@@ -176,7 +175,7 @@ def take_fork(store: Store, log: LogName, fork: Fork) -> Forked | NotGranted | V
         return Forked(fork=fork, status=store.log(log).status)
 
 
-def _merge_once(store: Store, received: Range, entries: Entries, state: LogState) -> Outcome:
+def _merge_once(store: Store, received: Range, state: LogState) -> Outcome:
     checkpoint = received.checkpoint
     if state.close is not None and checkpoint.size > state.close.size:
         return Ended(close=state.close)
@@ -185,14 +184,12 @@ def _merge_once(store: Store, received: Range, entries: Entries, state: LogState
     nodes = store.nodes(state)
     if checkpoint.size <= state.size and root_at(state, checkpoint.size, nodes) == checkpoint.root:
         return Merged(count=0)
-    return _merge_new(store, received, entries, state, nodes)
+    return _merge_new(store, received, state, nodes)
 
 
-def _merge_new(
-    store: Store, received: Range, entries: Entries, state: LogState, nodes: NodeReader
-) -> Outcome:
-    encoded = entries.leaves()
-    payloads = filter(None, entries.payloads)
+def _merge_new(store: Store, received: Range, state: LogState, nodes: NodeReader) -> Outcome:
+    encoded = received.entries.leaves()
+    payloads = filter(None, received.entries.payloads)
     if sum(map(len, encoded)) + sum(map(len, payloads)) > MAX_BATCH_BYTES:
         raise MalformedError(f"a range of over {MAX_BATCH_BYTES} bytes")
     leaves = leaf_hashes(encoded)
@@ -214,13 +211,11 @@ def _merge_new(
         return Forked(fork=None, status=state.status)
     if received.first < state.size:
         extension = extend(state.frontier, leaves[state.size - received.first :])
-    return _take(store, received, entries, state, extension)
+    return _take(store, received, state, extension)
 
 
-def _take(
-    store: Store, received: Range, entries: Entries, state: LogState, extension: Extension
-) -> Outcome:
-    new = entries.between(state.size - received.first, entries.count)
+def _take(store: Store, received: Range, state: LogState, extension: Extension) -> Outcome:
+    new = received.entries.between(state.size - received.first, received.entries.count)
     batch = Batch(
         state=state,
         entries=new,
@@ -239,9 +234,9 @@ def _cover(state: LogState, received: Range) -> Cover:
     Of the seeds received those are kept that gave the salt of a payload: its digest is part of the
     root that the author signed, so they are proven. What else came may be anything.
     """
-    if covers(state.cover, received.first, len(received.entries)):
+    if covers(state.cover, received.first, received.entries.count):
         return state.cover
-    carried = [n for n, one in enumerate(received.entries, received.first) if one.payload]
+    carried = list(compress(count(received.first), received.entries.payloads))
     proven = (seed for seed in received.cover if _is_used(seed, carried))
     cover = union(state.cover, tuple(proven))
     if len(cover) > MAX_COVER_SEEDS:
@@ -280,8 +275,7 @@ def take_branch(store: Store, received: Range, index: int) -> Outcome:
     """
     state = store.log(received.log)
     store.truncate(state, frontier_at(index, store.nodes(state)))
-    entries = Entries.of(received.entries)
-    outcome = _merge_once(store, received, entries, store.log(received.log))
+    outcome = _merge_once(store, received, store.log(received.log))
     settle(store)
     return outcome
 
@@ -345,10 +339,11 @@ class _Grown:
         return node_hash(self.node(level - 1, 2 * position), self.node(level - 1, 2 * position + 1))
 
 
-def _check_bounds(received: Range, entries: Entries) -> None:
-    count = entries.count
-    if not 1 <= count <= MAX_BATCH_ENTRIES or received.first + count != received.checkpoint.size:
-        raise MalformedError(f"a range of {count} entries that its checkpoint does not end")
+def _check_bounds(received: Range) -> None:
+    entries = received.entries
+    size = entries.count
+    if not 1 <= size <= MAX_BATCH_ENTRIES or received.first + size != received.checkpoint.size:
+        raise MalformedError(f"a range of {size} entries that its checkpoint does not end")
     if received.checkpoint.size > 2**32:
         raise MalformedError("a log has at most 2^32 entries")
     entries.check()

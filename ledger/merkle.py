@@ -8,12 +8,12 @@ The subtree at (level, position) has the leaves ``position << level`` up to the 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from struct import Struct
 from typing import NamedTuple
 
 from ledger.errors import DamagedError, MalformedError, RefusedError, UnverifiedError
+from ledger.lazy_dataclass import dataclass
 
 HASH_BYTES = 32
 # Sizes are 64-bit numbers, so that no honest proof is longer.

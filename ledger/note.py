@@ -7,10 +7,10 @@ Source: C2SP tlog-checkpoint v1, C2SP signed-note v1.
 """
 
 from base64 import b64encode
-from dataclasses import dataclass
 from hashlib import sha256
 
 from ledger import cbor, ed25519
+from ledger.lazy_dataclass import dataclass
 from ledger.merkle import HASH_BYTES
 from ledger.seeds import MAX_ENTRIES
 from ledger.signing import MLDSA44_SIGNATURE_BYTES, Signatures, Signer, Verifier

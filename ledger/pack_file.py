@@ -9,10 +9,10 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from io import FileIO
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import BinaryIO
 
 from ledger.blob import Chunk
 from ledger.blob_pack import (
@@ -29,11 +29,12 @@ from ledger.blob_pack import (
 )
 from ledger.errors import AlteredError, DamagedError, FullError
 from ledger.keys import Entropy
+from ledger.long_file import LongReader, LongWriter
 
 _PACK = re.compile(r"[0-9a-f]{16}\.pack")
 _DRAFT = re.compile(r"\.[0-9a-f]{16}\.tmp")
-_BUFFER_BYTES = 256 << 10
-_BEGIN_BYTES = 8 << 20
+# Read at once if the records lie one after another; one may be longer than half of it.
+_WINDOW_BYTES = 2 << 20
 
 
 class PackWriter:
@@ -50,14 +51,19 @@ class PackWriter:
         self.path = _path(folder, self.name)
         self._draft = folder / f".{self.name.hex()}.tmp"
         self._key = keys.pack(salt)
-        self._record = memoryview(bytearray(RECORD_BYTES))
-        self._begun_bytes = 0
         with _disk_errors(folder):
             _make_folder(folder)
             if self.path.exists():
                 raise FileExistsError(errno.EEXIST, "it is there already", str(self.path))
-            self._file = _locked_draft(self._draft)
-            self.size_bytes = self._file.write(MAGIC + salt)
+            self._opened = _locked_draft(self._draft)
+        self._file = LongWriter(self._opened.fileno(), RECORD_BYTES)
+        self._file.room()[:HEAD_BYTES] = MAGIC + salt
+        self._file.add(HEAD_BYTES)
+
+    @property
+    def size_bytes(self) -> int:
+        """How long it is."""
+        return self._file.size_bytes
 
     def add(self, name: bytes, chunk: Chunk) -> Span:
         """Append a chunk; return where it lies.
@@ -67,16 +73,9 @@ class PackWriter:
         """
         offset = self.size_bytes
         with _disk_errors(self.path):
-            length = self._key.seal_into(self._record, offset, name, chunk)
-            self.size_bytes += self._file.write(self._record[:length])
-            if self.size_bytes - self._begun_bytes >= _BEGIN_BYTES:
-                self._begin_to_write()
-        return Span(name, offset, self.size_bytes - offset, chunk.size)
-
-    def _begin_to_write(self) -> None:
-        """Let the disk begin with what it got, so that `sync` has less to wait for."""
-        _let_go(self._file.fileno(), self._begun_bytes, self.size_bytes - self._begun_bytes)
-        self._begun_bytes = self.size_bytes
+            length = self._key.seal_into(self._file.room(), offset, name, chunk)
+            self._file.add(length)
+        return Span(name, offset, length, chunk.size)
 
     def sync(self) -> None:
         """Wait until all that was added is durable.
@@ -86,7 +85,7 @@ class PackWriter:
         """
         with _disk_errors(self.path):
             self._file.flush()
-            os.fsync(self._file.fileno())
+            os.fsync(self._opened.fileno())
 
     def publish(self) -> None:
         """Give the pack its name, durably; after `sync`.
@@ -100,17 +99,15 @@ class PackWriter:
 
     def close(self) -> None:
         """Let go of the file; what was not published is gone."""
-        with suppress(OSError):  # a full disk says again that it is full
-            self._file.close()
+        with suppress(OSError):
+            self._opened.close()
         self._draft.unlink(missing_ok=True)
 
 
-def _locked_draft(path: Path) -> BinaryIO:
+def _locked_draft(path: Path) -> FileIO:
     """Return a new file that is held: what nobody holds any more is swept."""
     while True:
-        file = open(  # noqa: SIM115 -- `PackWriter.close` closes it
-            path, "xb", buffering=_BUFFER_BYTES, opener=_opener
-        )
+        file = FileIO(path, "xb", opener=_opener)
         fcntl.flock(file, fcntl.LOCK_EX)
         if os.fstat(file.fileno()).st_nlink:
             return file
@@ -175,19 +172,37 @@ def read_bodies(
         AlteredError: one is not what was written there.
         DamagedError: a pack is gone, or cannot be read.
     """
-    record, body = memoryview(bytearray(RECORD_BYTES)), memoryview(bytearray(RECORD_BYTES))
+    reader, body = LongReader(_WINDOW_BYTES), memoryview(bytearray(RECORD_BYTES))
     for pack, some in groupby(wanted, key=itemgetter(0)):
         path = _path(folder, pack)
         with ExitStack() as opened:
             with _disk_errors(path):
                 file = opened.enter_context(path.open("rb", buffering=0))
                 key = keys.pack(file.read(HEAD_BYTES)[len(MAGIC) :])
-            for _, span in some:
-                part = body[: max(0, body_bytes(span.length))]
+            for run in _runs(span for _, span in some):
+                first, last = run[0], run[-1]
                 with _disk_errors(path):
-                    found = os.preadv(file.fileno(), [record[: span.length]], span.offset)
-                    _let_go(file.fileno(), span.offset, span.length)
-                yield key.open_into(part, span.offset, record[:found])[1], part
+                    length = last.offset + last.length - first.offset
+                    records = reader.read(file.fileno(), first.offset, length)
+                for span in run:
+                    at = span.offset - first.offset
+                    part = body[: max(0, body_bytes(span.length))]
+                    yield key.open_into(part, span.offset, records[at : at + span.length])[1], part
+
+
+def _runs(wanted: Iterable[Span]) -> Iterator[list[Span]]:
+    """Yield records that lie one after another together, as many as are read at once."""
+    run: list[Span] = []
+    for span in wanted:
+        is_next = run and span.offset == run[-1].offset + run[-1].length
+        if is_next and span.offset + span.length - run[0].offset <= _WINDOW_BYTES:
+            run.append(span)
+            continue
+        if run:
+            yield run
+        run = [span]
+    if run:
+        yield run
 
 
 def spans(folder: Path, pack: bytes, keys: BlobKeys) -> Iterator[Span]:
@@ -211,15 +226,6 @@ def spans(folder: Path, pack: bytes, keys: BlobKeys) -> Iterator[Span]:
                 return
             yield span
             offset += span.length
-
-
-def _let_go(descriptor: int, offset: int, length: int) -> None:
-    """Tell the system that these bytes are not needed in memory any more.
-
-    What is not on the disk it begins to write; what is, makes room for what we write next.
-    """
-    if hasattr(os, "posix_fadvise"):
-        os.posix_fadvise(descriptor, offset, length, os.POSIX_FADV_DONTNEED)
 
 
 def _opener(path: str, flags: int) -> int:

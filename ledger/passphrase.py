@@ -8,7 +8,7 @@ Source: Argon2id, RFC 9106, with the parameters of its section 4 (second recomme
 """
 
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import sha256
 from typing import Self
 
@@ -21,6 +21,7 @@ from ledger.epochs import Epoch
 from ledger.genesis import Genesis, Term
 from ledger.kdf import derive
 from ledger.keys import KeyStretch
+from ledger.lazy_dataclass import dataclass
 
 NETWORK_KEY = "network key"
 """Where a ledger file keeps that key, sealed."""

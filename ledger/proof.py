@@ -4,7 +4,6 @@ Whoever holds one can convince anybody, without the ledger and without any other
 payloads of the log it discloses this one. Nothing here reads or writes files but through a store.
 """
 
-from dataclasses import dataclass
 from typing import Self
 
 from ledger import cbor
@@ -12,6 +11,7 @@ from ledger.card import Card
 from ledger.entry import MAX_PAYLOAD_BYTES, Entry, entry_from_bytes, leaf_bytes, payload_digest
 from ledger.errors import MalformedError, RefusedError, UnverifiedError
 from ledger.genesis import Genesis
+from ledger.lazy_dataclass import dataclass
 from ledger.log import LogName, log_origin
 from ledger.merkle import HASH_BYTES, inclusion_proof, leaf_hash, verify_inclusion
 from ledger.note import Checkpoint

@@ -11,7 +11,7 @@ sealed, as in RFC 5297.
 
 import hmac
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import repeat
 from operator import itemgetter
 from typing import cast
@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 from ledger.errors import AlteredError, MalformedError
 from ledger.genesis import LedgerId
 from ledger.kdf import derive
+from ledger.lazy_dataclass import dataclass
 
 TAG_BYTES = 16
 NONCE_BYTES = 12

@@ -8,7 +8,6 @@ a ciphertext that two keys open to two plaintexts, so that a commitment to the k
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hmac import compare_digest
 from typing import NamedTuple, Self
 
@@ -23,6 +22,7 @@ from ledger.genesis import LedgerId
 from ledger.hpke import Unwrapper, Wrapper
 from ledger.kdf import derive
 from ledger.keys import Entropy
+from ledger.lazy_dataclass import dataclass
 from ledger.padding import padme_bytes
 
 STANZAS, COMMITMENT, CIPHERTEXT = 0, 1, 2

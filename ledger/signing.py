@@ -8,7 +8,6 @@ The library's ML-DSA is hedged: it signs the same message otherwise each time.
 Source: RFC 8032; FIPS 204, with an empty context.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from cryptography.exceptions import InvalidSignature
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, M
 
 from ledger import ed25519
 from ledger.errors import UnverifiedError
+from ledger.lazy_dataclass import dataclass
 
 MLDSA44_SIGNATURE_BYTES = 2420
 

@@ -6,7 +6,6 @@ compares the log's size and inserts one batch in one short transaction.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 from ledger import cbor
@@ -19,6 +18,7 @@ from ledger.errors import (
 )
 from ledger.facts import Fact
 from ledger.file_payload import FilePayload
+from ledger.lazy_dataclass import dataclass
 from ledger.log import Close, LogName, LogState, LogStatus
 from ledger.merkle import EMPTY_FRONTIER, Extension, Frontier, NodeReader, leaf_hashes, tiled_reader
 from ledger.note import Checkpoint

@@ -6,7 +6,6 @@ in between leaves a pack without rows, which `ledger.adopt` takes in.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -17,6 +16,7 @@ from ledger.blob import Chunk, chunk_from_body
 from ledger.blob_pack import BLOB_KEY, BLOB_KEY_LABEL, BlobKeys, Span
 from ledger.errors import AlteredError, MalformedError, MissingError
 from ledger.keys import Entropy
+from ledger.lazy_dataclass import dataclass
 from ledger.pack_file import PackWriter, read_bodies, read_record
 from ledger.records import SqlValue, read_back
 from ledger.store_file import StoreFile

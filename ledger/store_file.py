@@ -84,9 +84,7 @@ class StoreFile:
         if not path.is_file():
             raise DamagedError(f"{path} is not there")
         with _storage_errors(path), ExitStack() as undo:
-            if not _is_ours(path):
-                raise DamagedError(f"{path} is not a ledger file, or was cut off")
-            db = undo.enter_context(closing(_connect(path)))
+            db = undo.enter_context(closing(_connect(path, of_ours=True)))
             version = db.execute("PRAGMA user_version").fetchone()[0]
             if version != VERSION:
                 raise RefusedError(
@@ -221,17 +219,31 @@ def put_in_place(draft: Path, path: Path) -> None:
             os.close(folder)
 
 
-def _is_ours(path: Path) -> bool:
-    """Look before SQLite does, which changes the file as soon as it is told to use a WAL."""
-    with path.open("rb") as file:
-        return file.read(72)[68:] == APPLICATION_ID.to_bytes(4, "big")
+def _check_ours(db: sqlite3.Connection, path: Path) -> None:
+    """Look before SQLite is told to use a WAL, which changes the file.
+
+    Through SQLite: to open the file beside it, and close it, lets go of all locks that this process
+    has on it, in other threads too, and another process then takes the WAL away from under them.
+
+    Source: https://www.sqlite.org/howtocorrupt.html section 2.2.
+    """
+    try:
+        number = db.execute("PRAGMA application_id").fetchone()[0]
+    except sqlite3.OperationalError:
+        raise
+    except sqlite3.DatabaseError:
+        number = None
+    if number != APPLICATION_ID:
+        raise DamagedError(f"{path} is not a ledger file, or was cut off")
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, *, of_ours: bool = False) -> sqlite3.Connection:
     with ExitStack() as undo:
         db = undo.enter_context(
             closing(sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS))
         )
+        if of_ours:
+            _check_ours(db, path)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA cache_size = -16384")

@@ -4,13 +4,13 @@ Both tables follow from the entries and the packs; they answer without reading e
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from ledger import cbor
 from ledger.entries import Entries
 from ledger.entry import Action
 from ledger.errors import DamagedError
 from ledger.file_payload import FILE_HEAD, FilePayload, file_from_payload
+from ledger.lazy_dataclass import dataclass
 from ledger.records import read_back
 from ledger.schema import NUMBER_BITS
 from ledger.store_blobs import Blobs
@@ -78,6 +78,10 @@ class Files:
             "SELECT count(DISTINCT entry), count(DISTINCT name) FROM lack"
         )[0]
         return Lacking(versions=_uint(versions), chunks=_uint(chunks))
+
+    def has_any(self) -> bool:
+        """Return whether any entry is a file."""
+        return bool(self._store.rows("SELECT 1 FROM file LIMIT 1"))
 
     def count(self) -> int:
         """Return how many entries are files, of all logs."""

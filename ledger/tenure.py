@@ -9,13 +9,13 @@ and neither depends on what arrived first.
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
 from ledger.card import Card
 from ledger.facts import MAX_AFTER, Fact, Grant, Revocation, Role
 from ledger.genesis import Genesis
+from ledger.lazy_dataclass import dataclass
 from ledger.log import LogName
 
 EVERYTHING = 2**32

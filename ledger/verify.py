@@ -1,7 +1,6 @@
 """Recomputing everything that a ledger file claims (what `pannier verify` runs)."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
@@ -11,6 +10,7 @@ from ledger.contradiction import proof_from_bytes
 from ledger.entries import Entries, payload_digests
 from ledger.entry import check_entry, payload_digest
 from ledger.errors import AlteredError, LedgerError
+from ledger.lazy_dataclass import dataclass
 from ledger.log import LogName, LogState, LogStatus, log_origin
 from ledger.members import members
 from ledger.merkle import EMPTY_FRONTIER, Node, extend, leaf_hashes

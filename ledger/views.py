@@ -7,13 +7,13 @@ which the next put resolves by following all of them.
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from heapq import merge
 
 from ledger import cbor
 from ledger.entry import Action, Entry, Follow, follows_from, leaf_bytes
 from ledger.errors import BusyError, DamagedError
 from ledger.file_payload import file_from_payload
+from ledger.lazy_dataclass import dataclass
 from ledger.log import LogName
 from ledger.members import members
 from ledger.merkle import leaf_hash

@@ -7,13 +7,13 @@ Source: C2SP tlog-cosignature v1 (Ed25519).
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ledger import cbor, ed25519
 from ledger.errors import MalformedError
+from ledger.lazy_dataclass import dataclass
 from ledger.note import Checkpoint, checkpoint_text
 
 MAX_WITNESSES = 16

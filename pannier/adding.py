@@ -8,7 +8,6 @@ import os
 import stat
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -17,6 +16,7 @@ from ledger.adopt import adopt
 from ledger.append import Draft
 from ledger.blob import Chunk, chunk_of
 from ledger.file_payload import FILE_KIND, MAX_FILE_BYTES, file_of
+from ledger.lazy_dataclass import dataclass
 from ledger.members import may_write, members
 from ledger.store import Store
 from ledger.store_blobs import Packing

@@ -2,19 +2,20 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from bundler.errors import BundleError
 from bundler.fragment import fits, is_plausible, mac_check
 from bundler.geometry import OVERHEAD_BYTES
 from bundler.sealed import bundle_id
-from bundler.sequence import sift as sift_sequence
-from bundler.split import Cut, parts
 from bundler.whole import START as WHOLE_START
 from bundler.whole import Whole, frame_bytes
 from pannier.node import Node
-from pannier.queued import Sealed, begin_sealed_bundle
 from spool.name import BundleName, FragmentName
-from transports.questions import Mine, Other, Ours, Questions, Seen, Sifted, Verdict
+from transports.questions import Fate, Mine, Questions, Sifted, Verdict
+
+if TYPE_CHECKING:
+    from pannier.queued import Sealed
 
 MEDIUM_FRAGMENT_BYTES = 1 << 20
 """On a medium a fragment holds many symbols: a bad sector spoils one of these and no more."""
@@ -38,25 +39,25 @@ def whose(node: Node, name: FragmentName) -> Verdict:
     """
     bundle = node.db.bundle(name.bundle_id)
     if bundle is not None:
-        return Ours() if bundle.state == "queued" else Seen()
+        return Fate.OURS if bundle.state == "queued" else Fate.SEEN
     number = bytes.fromhex(name.bundle_id)
     is_seen = node.db.seen(name.bundle_id) is not None
-    group = node.group_hinted(bytes.fromhex(name.hint), number)
+    group = node.groups.hinted(bytes.fromhex(name.hint), number)
     if group is not None:
         # Others of the group may lack it yet: only its sender takes it off.
-        return Ours() if is_seen or is_held(node, name.bundle_id) else Mine(group)
+        return Fate.OURS if is_seen or is_held(node, name.bundle_id) else Mine(group)
     if is_seen:
-        return Seen()
-    return Ours() if is_held(node, name.bundle_id) else _whose_by_hint(node, name, number)
+        return Fate.SEEN
+    return Fate.OURS if is_held(node, name.bundle_id) else _whose_by_hint(node, name, number)
 
 
 def _whose_by_hint(node: Node, name: FragmentName, number: bytes) -> Verdict:
     for peer in node.peers.values():
-        if node.hint_from(peer, number).hex() == name.hint:
+        if node.shared.hint_from(peer, number).hex() == name.hint:
             return Mine(peer.node_id)
-        if node.hint_to(peer, number).hex() == name.hint:
-            return Ours()
-    return Other()
+        if node.shared.hint_to(peer, number).hex() == name.hint:
+            return Fate.OURS
+    return Fate.OTHER
 
 
 def is_held(node: Node, number: str) -> bool:
@@ -77,7 +78,9 @@ def sift(node: Node, name: FragmentName, peer: str | None, data: bytes) -> Sifte
     number = bytes.fromhex(name.bundle_id)
     if data.startswith(WHOLE_START):
         return _sift_whole(number, data)
-    verify = is_plausible if peer is None else fits(mac_check(node.fragment_key_from(peer)))
+    from bundler.sequence import sift as sift_sequence  # noqa: PLC0415 -- many bundles are whole
+
+    verify = is_plausible if peer is None else fits(mac_check(node.shared.fragment_key_from(peer)))
     return Sifted(*sift_sequence(data, number, verify))
 
 
@@ -96,17 +99,19 @@ def fragments(node: Node, peer: str, name: BundleName) -> Iterator[bytes | memor
         SpoolError: it is not queued any more; with the first fragment: it is not as it was sealed.
         LedgerError: the ledger that its contents are in cannot be read.
     """
+    from pannier.queued import begin_sealed_bundle  # noqa: PLC0415 -- often nothing goes out
+
     return _fragments(node, peer, name, begin_sealed_bundle(node, peer, name))
 
 
 def _fragments(
-    node: Node, peer: str, name: BundleName, bundle: Callable[[], Sealed]
+    node: Node, peer: str, name: BundleName, bundle: "Callable[[], Sealed]"
 ) -> Iterator[bytes | memoryview]:
     yield from sealed_fragments(node, peer, name, bundle())
 
 
 def sealed_fragments(
-    node: Node, peer: str, name: BundleName, sealed: Sealed
+    node: Node, peer: str, name: BundleName, sealed: "Sealed"
 ) -> Iterator[bytes | memoryview]:
     """Return a bundle as fragments for a medium, joined, in parts.
 
@@ -116,9 +121,11 @@ def sealed_fragments(
     if frame_bytes(len(sealed)) <= OVERHEAD_BYTES + name.symbol_bytes:
         yield Whole(hint=bytes.fromhex(name.hint), sealed=bytes(sealed)).to_bytes()
         return
+    from bundler.split import Cut, parts  # noqa: PLC0415 -- as above
+
     cut = Cut(
         mtu_bytes=MEDIUM_FRAGMENT_BYTES,
         symbol_bytes=name.symbol_bytes,
-        check=mac_check(node.fragment_key_to(peer)),
+        check=mac_check(node.shared.fragment_key_to(peer)),
     )
     yield from parts(sealed, cut, number=bytes.fromhex(name.bundle_id))

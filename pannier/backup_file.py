@@ -5,7 +5,6 @@ It holds the key that the ledger file is under, so that a node with other keys c
 
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import IO
 
 from bundler.errors import BundleError
@@ -13,6 +12,7 @@ from bundler.stream import decrypt_chunks, encrypt_chunks
 from ledger.errors import LedgerError, WrongPassphraseError
 from ledger.kdf import derive
 from ledger.keys import Entropy, KeyStretch
+from ledger.lazy_dataclass import dataclass
 from ledger.rest import RestKey
 from pannier.errors import PannierError
 

@@ -6,7 +6,6 @@ A file is there whole or not at all. What somebody else put there, or changed, i
 import stat
 from collections.abc import Collection, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from shlex import quote
@@ -16,6 +15,7 @@ from ledger import views
 from ledger.adopt import adopt
 from ledger.errors import LedgerError, MalformedError
 from ledger.file_payload import FilePayload
+from ledger.lazy_dataclass import dataclass
 from ledger.store import Store
 from ledger.store_blobs import Place
 from pannier.errors import PannierError, UsageError

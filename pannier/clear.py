@@ -8,7 +8,7 @@ from ledger.genesis import Term
 from ledger.store import Store
 from pannier.home import Peer
 from pannier.node import Node
-from pannier.statements import withdraw
+from pannier.out_bundle import withdraw
 
 
 def travelling(node: Node, peer: Peer) -> list[Store]:

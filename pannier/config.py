@@ -8,7 +8,8 @@ keyring = false                 # true: the passphrase is in the keyring of the 
 mtu = 1400                      # bytes: the smallest frame on any way to that peer
 oneway = false                  # true: it can never answer
 repeat = 3                      # oneway: onto how many media or links each bundle goes
-transports = []                 # kinds that serve it, "directory" is sticks and folders; empty: all
+transports = []                 # what serves it: "directory" (sticks, folders), "serial", "tcp",
+                                # "udp"; empty: all
 priority = 4                    # 0 (first) to 7
 expiry_days = 366
 import = "direct"               # "review": what it sends changes no ledger before you looked at it
@@ -24,6 +25,32 @@ path = "/srv/drop"
 kind = "mounts"                 # a folder under which media appear
 path = "/media/me"
 
+[transport.wire]
+kind = "serial"
+peer = "home"
+path = "/dev/ttyUSB0"           # or usb = "0403:6001" or "0403:6001:SERIAL", wherever it turns up
+baud = 115200
+parity = "none"                 # "even", "odd", "mark", "space"
+stop_bits = 1
+rtscts = false                  # true: the wires RTS and CTS say who may send
+xonxoff = false                 # true: the characters XON and XOFF do
+framing = "cobs"                # "kiss": for radio modems (TNCs)
+mtu = 2048                      # longest frame in bytes
+rate = 0                        # bytes a second at most; 0: no limit but the line's
+duty = 0.0                      # percent of any hour in which this side may send; 0: no limit
+half_duplex = false             # true: who sends hears nothing; needs rate where the line has none
+
+[transport.radio]
+kind = "tcp"                    # "udp" has the same, without tls
+peer = "home"                   # may be left out with listen: any peer
+address = "192.0.2.7:4000"      # or listen = "4000", "192.0.2.1:4000", "[2001:db8::1]:4000"
+mtu = 2048                      # a cut loses half of one; longer ones take less computing
+rate = 4000
+duty = 2.8
+tls = false                     # true on both sides: inside TLS, pinned by the peers' keys
+certificate = ""                # tls: file of the certificate to accept, in place of peers' keys
+own_certificate = ""            # tls: file of the one to show, and its key
+
 [medium.BLUE-2]                 # its label or id; "*": all that have no section of their own
 import = "review"               # whoever sent what it brings
 
@@ -34,15 +61,20 @@ peer_bytes = 1073741824         # room for what one peer may leave unfinished he
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from ledger.lazy_dataclass import dataclass
 from pannier.errors import PannierError, UsageError
 
-_T = TypeVar("_T", "PeerConfig", "MediumConfig", "TransportConfig", "SpoolConfig")
+if TYPE_CHECKING:
+    from pannier.link_config import LinkConfig
+
+_T = TypeVar("_T", "PeerConfig", "MediumConfig", "TransportConfig", "SpoolConfig", "LinkConfig")
 _FLAGS = ("hide_names", "keyring")
 TRANSPORT_KINDS = ("directory", "mounts")
+LINK_KINDS = ("serial", "tcp", "udp")
 DIRECT, REVIEW = "direct", "review"
 ANY_MEDIUM = "*"
 _BARE_KEY = re.compile("[A-Za-z0-9_-]+")
@@ -72,7 +104,7 @@ class MediumConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransportConfig:
-    """One configured transport."""
+    """One configured transport that is a folder."""
 
     kind: str = "directory"
     path: str = ""
@@ -96,6 +128,7 @@ class Config:
     peers: Mapping[str, PeerConfig] = field(default_factory=dict)
     media: Mapping[str, MediumConfig] = field(default_factory=dict)
     transports: Mapping[str, TransportConfig] = field(default_factory=dict)
+    links: Mapping[str, "LinkConfig"] = field(default_factory=dict)
     spool: SpoolConfig = SpoolConfig()
 
     def peer(self, name: str) -> PeerConfig:
@@ -139,6 +172,8 @@ def parse_config(text: bytes, where: str) -> Config:
         raise UsageError(f"{where}: ledger is the name of a ledger, in quotes")
     for flag in _FLAGS:
         _like(False, data.get(flag, False), f"{where}: {flag}")
+    transports = _tables(data, "transport", where)
+    links = {name: table for name, table in transports.items() if _is_link(table)}
     config = Config(
         ledger=ledger,
         **{flag: data.get(flag, False) for flag in _FLAGS},
@@ -152,8 +187,10 @@ def parse_config(text: bytes, where: str) -> Config:
         },
         transports={
             name: _section(TransportConfig(), table, f"{where}: [transport.{name}]")
-            for name, table in _tables(data, "transport", where).items()
+            for name, table in transports.items()
+            if name not in links
         },
+        links={name: _link(table, f"{where}: [transport.{name}]") for name, table in links.items()},
         spool=_section(SpoolConfig(), data.get("spool", {}), f"{where}: [spool]"),
     )
     _check(config, where)
@@ -225,7 +262,8 @@ def _check(config: Config, where: str) -> None:
     for name, transport in config.transports.items():
         if transport.kind not in TRANSPORT_KINDS:
             raise UsageError(
-                f"{where}: [transport.{name}]: kind must be one of {', '.join(TRANSPORT_KINDS)}"
+                f"{where}: [transport.{name}]: kind must be one of "
+                + ", ".join((*TRANSPORT_KINDS, *LINK_KINDS))
             )
         if not _is_whole(transport.path):
             raise UsageError(
@@ -234,6 +272,21 @@ def _check(config: Config, where: str) -> None:
     for key in ("carry_bytes", "peer_bytes"):
         if getattr(config.spool, key) < 0:
             raise UsageError(f"{where}: [spool]: {key} must not be negative")
+
+
+def _is_link(table: object) -> bool:
+    return isinstance(table, dict) and table.get("kind") in LINK_KINDS
+
+
+def _link(table: Mapping[str, Any], where: str) -> "LinkConfig":
+    from pannier.link_config import KINDS  # noqa: PLC0415 -- many a node has none
+
+    settings = {key: value for key, value in table.items() if key != "kind"}
+    link = _section(KINDS[table["kind"]], settings, where)
+    problem = link.problem()
+    if problem:
+        raise UsageError(f"{where}: {problem}")
+    return link
 
 
 def _is_whole(path: str) -> bool:
@@ -269,6 +322,8 @@ def _like(default: object, value: object, where: str) -> object:
         if isinstance(value, list) and all(isinstance(item, str) for item in value):
             return tuple(value)
         raise UsageError(f"{where} is a list of names")
+    if isinstance(default, float) and type(value) is int:
+        return float(value)
     if type(value) is not type(default):
         raise UsageError(f"{where} is {type(default).__name__}, like {default!r}")
     return value

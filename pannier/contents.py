@@ -6,7 +6,6 @@ is here already is not written again.
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from shutil import disk_usage
 
 from ledger.blob import Chunk
 from ledger.errors import FullError
@@ -71,6 +70,8 @@ class Keeper:
 
 
 def _check_room(store: Store, size_bytes: int) -> None:
+    from shutil import disk_usage  # noqa: PLC0415 -- it brings three codecs along
+
     folder = store.path.parent
     if size_bytes and disk_usage(folder).free < size_bytes + _SPARE_BYTES:
         raise FullError(f"{folder}: no room for {size_bytes:,} bytes of files")

@@ -1,8 +1,9 @@
 """``pannier run``: exchanges by itself with configured folders and with media that appear.
 
-One thread does all the work, since a node is used by one thread; watchers only wake it. The node is
-opened anew for each piece of work, so that a peer added meanwhile, or a setting changed, counts
-from the next one on; only which folders are served is fixed at the start.
+One thread does all the work on folders, since a node is used by one thread; watchers only wake it.
+The node is opened anew for each piece of work, so that a peer added meanwhile, or a setting
+changed, counts from the next one on; only which folders are served is fixed at the start. Each link
+(`pannier.links.keeping`) has threads of its own.
 """
 
 import queue
@@ -11,12 +12,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bundler.errors import BundleError
 from ledger.errors import LedgerError
-from pannier.errors import PannierError, UsageError
+from ledger.lazy_dataclass import dataclass
+from pannier.errors import BusyError, PannierError, UsageError
 from pannier.exchange import Exchanged, exchange_medium
 from pannier.housekeeping import keep_house
 from pannier.import_report import Report
@@ -26,6 +28,9 @@ from pannier.node import Node
 from spool.errors import SpoolError
 from spool.watcher import Watcher
 from transports.errors import TransportError
+
+if TYPE_CHECKING:
+    from pannier.links.keeping import KeptLinks
 
 MEDIUM_FOLDER = "pannier"
 """A medium is exchanged by itself only if it has this folder: nobody's stick is written unasked."""
@@ -82,6 +87,7 @@ class Daemon:
         with open_node() as node:
             self._home = node.home
             transports = node.config.transports.values()
+            self._links = node.config.links
         self.stopped = threading.Event()
         self.problems: dict[str, list[str]] = {}
         self._open, self._telling = open_node, telling
@@ -91,7 +97,7 @@ class Daemon:
         self._woken: queue.Queue[Path] = queue.Queue()
         self._served: dict[Path, tuple[int, int]] = {}
         self._failed: set[Path] = set()
-        if not transports:
+        if not transports and not self._links:
             raise UsageError(
                 f"nothing to serve: name a folder in {self._home.config}, for example "
                 '[transport.sticks] with the lines kind = "mounts" and path = "/media/me"'
@@ -109,8 +115,10 @@ class Daemon:
             watchers.enter_context(self._watcher(inbox, lambda _: True))
             for folder in self._folders:
                 watchers.enter_context(self._watcher(folder, lambda name: name.endswith(".pnr")))
-            places = ", ".join(map(str, [*self._folders, *self._mounts]))
+            places = ", ".join(map(str, [*self._folders, *self._mounts, *self._links]))
             self._telling.say(f"Serving {places}. Stop with Ctrl-C or SIGTERM.")
+            if self._links:
+                watchers.enter_context(self._kept_links().running(self._links))
             rescan_due = time.monotonic()
             while not self.stopped.is_set():
                 if time.monotonic() >= rescan_due:
@@ -135,6 +143,21 @@ class Daemon:
         for folder in self._folders:
             self._exchange(folder, self._telling.folder)
         return len(self._folders) + self._serve_media()
+
+    def link_once(self) -> int:
+        """Run every link that calls somebody until nothing is left to pass; return how many."""
+        if not self._links:
+            return 0
+        kept = self._kept_links()
+        count = kept.run_once(self._links)
+        self.problems |= {name: [problem] for name, problem in kept.problems.items()}
+        return count
+
+    def _kept_links(self) -> "KeptLinks":
+        from pannier.links.keeping import KeptLinks  # noqa: PLC0415 -- many a node has none
+
+        telling = self._telling
+        return KeptLinks(self._home, self._open, say=telling.say, imported=telling.imported)
 
     def _watcher(self, folder: Path, accept: Callable[[str], bool]) -> Watcher:
         return Watcher(
@@ -179,7 +202,13 @@ class Daemon:
     def _import(self) -> None:
         def take_in(node: Node) -> list[str]:
             keep_house(node)  # also where no medium comes for years
-            for line in self._telling.imported(import_arrived(node)):
+            try:
+                report = import_arrived(node)
+            except BusyError:
+                if not self._links:
+                    raise
+                return []  # a link is importing, and looks again when it has
+            for line in self._telling.imported(report):
                 self._telling.say(line)
             return []
 

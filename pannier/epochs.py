@@ -5,7 +5,7 @@ memory while the ledger does not change. That of a passphrase ledger is in its f
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 
 from bundler.fragment_key import group_fragment_key
@@ -18,6 +18,7 @@ from ledger.errors import MalformedError
 from ledger.facts import Fact
 from ledger.genesis import LedgerId, Term
 from ledger.keys import NodeKeys
+from ledger.lazy_dataclass import dataclass
 from ledger.log import LogName
 from ledger.members import Members, members
 from ledger.passphrase import NETWORK_KEY, NETWORK_KEY_LABEL, network_epoch

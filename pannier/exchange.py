@@ -6,24 +6,23 @@ is made before anything is written, and bundles are made last, when it is known 
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bundler.errors import BundleError
 from pannier import content_rows
 from pannier.answers import questions, sealed_fragments
 from pannier.clear import refusal, refusing
-from pannier.files_sending import Room, bytes_around, make_files, unpacked_bytes
 from pannier.group_sending import prepare_groups
 from pannier.home import Peer
 from pannier.housekeeping import keep_house
-from pannier.import_report import Outcome, Report
+from pannier.import_report import Outcome, Report, no_room
 from pannier.importing import import_arrived
+from pannier.loads import Room, bytes_around
 from pannier.node import Node
 from pannier.out_bundle import OutBundle
 from pannier.passphrase_ledgers import hellos
 from pannier.sending import prepare
-from pannier.taking import Taking
 from pannier.times import time_text
 from spool.errors import FullError
 from spool.name import BundleName
@@ -35,7 +34,7 @@ from transports.errors import (
     TransportError,
 )
 from transports.medium import Medium
-from transports.questions import Fresh
+from transports.questions import Fresh, Offer, Took
 from transports.report import Collected, Delivered
 from transports.terms import Terms
 
@@ -95,36 +94,23 @@ def exchange_medium(
     keep_house(node)
     medium = Medium.open(folder, entropy=node.entropy, label=label)
     node.db.note_medium(medium.id, medium.label, str(folder.resolve()), node.clock())
-    taking = Taking(node, Report())
-    directory = Directory(medium, node.spool, questions(node)._replace(take=taking.take))
-    terms = Terms(today_days=node.past_day(), now_ns=node.clock() * 1000)
-    problems: list[str] = []
-    collected, is_gone = _collect(directory, terms, problems)
-    node.db.count_forged(collected.forged)
-    report = taking.report
+    report = Report()
+    asked = questions(node)._replace(take=lambda offers: _take(node, report, offers))
+    directory = Directory(medium, node.spool, asked)
+    terms = Terms(today_days=node.time.past_day(), now_ns=node.clock() * 1000)
+    done = _collect(directory, terms, report)
+    node.db.count_forged(done.collected.forged)
     report.add(import_arrived(node))
-    done = Exchanged(
-        medium_id=medium.id,
-        label=medium.label,
-        collected=collected,
-        report=report,
-        removed=collected.removed,
-        problems=problems,
-        is_gone=is_gone,
-    )
     _name_problems(done)
-    if is_gone:
-        return done
-    try:
-        _leave(node, directory, terms, done, served(node) if peers is None else peers)
-    except MediumGoneError as error:
-        if isinstance(error.done, Delivered):
-            _note_delivered(node, medium, error.done, done)
-        done.is_gone = True
-        done.problems.append(f"{error}; what is still to be written goes onto the next one")
-    except TransportError as error:
-        done.problems.append(str(error))
+    if not done.is_gone:
+        _leave_if_it_stays(node, directory, terms, done, served(node) if peers is None else peers)
     return done
+
+
+def _take(node: Node, report: Report, offers: Sequence[Offer]) -> Took:
+    from pannier.taking import Taking  # noqa: PLC0415 -- few media hold long files
+
+    return Taking(node, report).take(offers)
 
 
 def served(node: Node) -> list[Peer]:
@@ -136,17 +122,41 @@ def served(node: Node) -> list[Peer]:
     ]
 
 
-def _collect(directory: Directory, terms: Terms, problems: list[str]) -> tuple[Collected, bool]:
-    """Return what was taken over, and whether the medium went away meanwhile."""
+def _collect(directory: Directory, terms: Terms, report: Report) -> Exchanged:
+    """Take over what is on the medium, which may go away meanwhile."""
+    medium, problems, is_gone = directory.medium, list[str](), False
     try:
-        return directory.collect(terms), False
+        collected = directory.collect(terms)
     except MediumGoneError as error:
-        problems.append(str(error))
-        return error.done if isinstance(error.done, Collected) else Collected(), True
+        problems, is_gone = [str(error)], True
+        collected = error.done if isinstance(error.done, Collected) else Collected()
     except FullError as error:
         # What came before is in the inbox, and leaves it when it is merged.
-        problems.append(f"{error}: free some, then exchange again")
-        return Collected(), False
+        problems, collected = [f"{error}: free some, then exchange again"], Collected()
+    return Exchanged(
+        medium_id=medium.id,
+        label=medium.label,
+        collected=collected,
+        report=report,
+        removed=collected.removed,
+        problems=problems,
+        is_gone=is_gone,
+    )
+
+
+def _leave_if_it_stays(
+    node: Node, directory: Directory, terms: Terms, done: Exchanged, peers: Sequence[Peer]
+) -> None:
+    """Leave what others lack; note what was left if the medium goes away or refuses."""
+    try:
+        _leave(node, directory, terms, done, peers)
+    except MediumGoneError as error:
+        if isinstance(error.done, Delivered):
+            _note_delivered(node, directory.medium, error.done, done)
+        done.is_gone = True
+        done.problems.append(f"{error}; what is still to be written goes onto the next one")
+    except TransportError as error:
+        done.problems.append(str(error))
 
 
 def _leave(
@@ -201,43 +211,50 @@ def _deliver(
     first = [one for one in due if one.bundle_id not in elsewhere]
     delivered = directory.deliver(
         sorted({one.peer for one in first}),
-        replace(terms, bundles=frozenset(one.bundle_id for one in first)),
+        terms._replace(bundles=frozenset(one.bundle_id for one in first)),
         _contents(node, medium, done, peers),
     )
     again = _fitting(medium, [one for one in due if one.bundle_id in elsewhere])
     if not again:
         return delivered
     queues = sorted({one.peer for one in again})
-    chosen = replace(terms, bundles=frozenset(one.bundle_id for one in again))
-    return delivered + directory.deliver(queues, chosen)
+    chosen = terms._replace(bundles=frozenset(one.bundle_id for one in again))
+    return delivered.and_then(directory.deliver(queues, chosen))
 
 
 def _contents(
     node: Node, medium: Medium, done: Exchanged, peers: Sequence[Peer]
 ) -> Iterator[Fresh]:
     """Make bundles with contents of files, one after another as they are written."""
-    free_bytes = medium.free_bytes()
-    room = Room() if free_bytes is None else Room(free_bytes)
+    if not any(store.file_entries.has_any() for store in node.ledgers()):
+        return
+    from pannier import files_sending  # noqa: PLC0415 -- only where there are files
+
+    room = _room(medium)
     for peer in peers:
         room.is_cut = False
         try:
-            for made in make_files(node, peer, room):
+            for made in files_sending.make_files(node, peer, room):
                 bundle, name = made.bundle, BundleName.from_text(made.bundle.name)
                 chunks = sealed_fragments(node, bundle.peer, name, made.sealed)
-                yield Fresh(bundle.peer, name, bundle.size_bytes, chunks)
+                yield Fresh(bundle.peer, name, bundle.size_bytes, chunks, made.note)
         except BundleError as error:
             done.problems.append(f"no contents of files were made for {peer.name}: {error}")
         if room.is_cut:
             done.problems.append(
-                f"{unpacked_bytes(node, peer):,} bytes of files for {peer.name} found no room: "
-                "they go onto the next medium"
+                f"{files_sending.unpacked_bytes(node, peer):,} bytes of files for {peer.name} "
+                "found no room: they go onto the next medium"
             )
+
+
+def _room(medium: Medium) -> Room:
+    free_bytes = medium.free_bytes()
+    return Room() if free_bytes is None else Room(free_bytes)
 
 
 def _fitting(medium: Medium, bundles: Sequence[OutBundle]) -> list[OutBundle]:
     """Return the first of *bundles*, as many as there is room for."""
-    free_bytes = medium.free_bytes()
-    room = Room() if free_bytes is None else Room(free_bytes)
+    room = _room(medium)
     chosen: list[OutBundle] = []
     for one in bundles:
         if bytes_around(one.size_bytes) <= room.left_bytes:
@@ -278,14 +295,6 @@ def _readers(node: Node, queue: str, name: BundleName) -> list[str]:
     A hello waits for nobody in particular: it is for the group as such.
     """
     return [queue] if queue in node.peers else node.db.audience(name.bundle_id) or [queue]
-
-
-def no_room(report: Report) -> list[str]:
-    """Return what is said of what found no room on this node's disk; nothing if all did."""
-    if not report.no_room_bytes:
-        return []
-    what = f"no room here for {report.no_room_bytes:,} bytes of files"
-    return [f"{what}: free some, then exchange again"]
 
 
 def _name_problems(done: Exchanged) -> None:

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 
 from ledger.adopt import adopt, forget_named
 from ledger.errors import AlteredError, DamagedError
+from ledger.lazy_dataclass import dataclass
 from ledger.store import Store
 from ledger.store_blobs import Place
 from pannier.files import WORKERS, ahead

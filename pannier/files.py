@@ -3,12 +3,12 @@
 import os
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 from typing import TypeVar
 
 from ledger.blob import CHUNK_BYTES
 from ledger.entry import Action
 from ledger.file_payload import FilePayload, file_from_payload
+from ledger.lazy_dataclass import dataclass
 from ledger.store import Store
 from ledger.views import Placed, history
 
@@ -56,12 +56,12 @@ class Version:
     time_us: int
 
 
-def ahead(steps: Iterable[_T]) -> Iterator[_T]:
-    """Yield *steps*, each when some of those that follow are under way."""
+def ahead(steps: Iterable[_T], count: int = WINDOW_CHUNKS) -> Iterator[_T]:
+    """Yield *steps*, each when *count* of those that follow are under way."""
     waiting: deque[_T] = deque()
     for step in steps:
         waiting.append(step)
-        if len(waiting) > WINDOW_CHUNKS:
+        if len(waiting) > count:
             yield waiting.popleft()
     yield from waiting
 

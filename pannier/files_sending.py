@@ -1,15 +1,15 @@
 """Contents of files that a peer lacks: in bundles of their own, as many as a carrier has room for.
 
-Which files there are, entries say, and those go first (`pannier.sending`). A bundle of contents is
-sealed for the carrier that takes it at once, and only its recipe is kept (`pannier.recipe`), from
-which any further carrier gets the same bytes. It is under a key of its own, or in clear for a clear
-peer: what is sealed under shared keys is sealed ten times as slowly.
+Which those are, `pannier.loads` says. A bundle of contents is sealed for the carrier that takes it
+at once, and only its recipe is kept (`pannier.recipe`), from which any further carrier gets the
+same bytes. It is under a key of its own, or in clear for a clear peer: what is sealed under shared
+keys is sealed ten times as slowly.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
+from typing import NamedTuple
 
 from bundler import plan
 from bundler.geometry import symbol_bytes_for
@@ -20,62 +20,32 @@ from bundler.remade import Frame, Signing, clear_frame, full_frame, outside_clea
 from bundler.sealed import MAX_PRIORITY, Header, bundle_id
 from ledger.adopt import forget
 from ledger.errors import DamagedError
-from ledger.file_payload import FilePayload
 from ledger.kdf import KEY_BYTES
+from ledger.lazy_dataclass import dataclass
 from ledger.log import LogName
-from ledger.members import members, passed_on
-from ledger.store import Store
-from ledger.store_blobs import Place
 from pannier import content_rows
+from pannier.files import ahead
 from pannier.home import Peer
-from pannier.lacks import in_order
+from pannier.loads import Load, Look, Room, loads
 from pannier.lock import exclusive
 from pannier.node import Node
-from pannier.out_bundle import OutBundle
+from pannier.out_bundle import OutBundle, withdraw
 from pannier.recipe import Recipe, placement_of, sections
 from pannier.rooms import Rooms
 from pannier.sealing import expiry_day
 from pannier.sending import MAX_MTU
-from pannier.statements import withdraw
 from pannier.way import Way
 from spool.name import BundleName
 from spool.outbox import Recipe as Waiting
 
-MOST_BYTES = 64 << 30
-"""What is made at once for a carrier that does not tell its room."""
-
-# Noted and published together, for a few flushes; as many more are being sealed: 64 MB in all.
-_BATCH_COUNT = 2
+# Begun at once, of which as many as there are threads are being sealed: 8 MB each.
+_AHEAD = 3
 # One reads and hashes while the other encrypts; more of them would only take memory.
 _THREADS = 2
+# Drawn for so many in one transaction, and as many noted at the latest: each takes some flushes.
+_DRAWN_COUNT = 8
+_NOTED_COUNT = 16
 _NO_LOG = LogName(b"", b"")
-# Of files after the one that a peer lost some of, as much goes again at once without being asked
-# for: with one a trip, who lost thousands would wait for years.
-_DOUBTED_BYTES = 1 << 20
-_MOST_SECTIONS = DEFAULT_LIMITS.sections - 2
-_MOST_DECODED_BYTES = DEFAULT_LIMITS.decoded_bytes // 2
-
-
-@dataclass(slots=True)
-class Room:
-    """What a carrier may still take.
-
-    Attributes:
-        left_bytes: So much.
-        is_cut: Whether something was left out for want of it.
-    """
-
-    left_bytes: int = MOST_BYTES
-    is_cut: bool = False
-
-    def take(self, size_bytes: int) -> None:
-        """Count a bundle, and what is around it on a medium."""
-        self.left_bytes -= bytes_around(size_bytes)
-
-
-def bytes_around(size_bytes: int) -> int:
-    """Return about what a bundle of that size takes of a medium."""
-    return size_bytes + size_bytes // 1000 + (64 << 10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +53,16 @@ class Made:
     """A bundle that was made just now.
 
     Attributes:
-        bundle: As ``node.db`` knows it; its recipe is queued.
+        bundle: As ``node.db`` will know it.
         sealed: Its bytes, until the next one is asked for: who takes them at once need not make
             them again.
+        note: Notes and queues it durably, and all that were made before it; to be called before
+            anybody can find its bytes. May be called again.
     """
 
     bundle: OutBundle
     sealed: memoryview
+    note: Callable[[], None]
 
 
 def make_files(node: Node, peer: Peer, room: Room, *, mtu: int | None = None) -> Iterator[Made]:
@@ -105,7 +78,7 @@ def make_files(node: Node, peer: Peer, room: Room, *, mtu: int | None = None) ->
         mtu: Most bytes of a frame of this carrier, if that is less than the peer's.
 
     Yields:
-        Bundles; a few more than were asked for may be queued.
+        Bundles; all of them are queued at the end.
 
     Raises:
         BusyError: another process is preparing bundles in this home.
@@ -116,12 +89,24 @@ def make_files(node: Node, peer: Peer, room: Room, *, mtu: int | None = None) ->
     symbol_bytes = symbol_bytes_for(min(mtu or MAX_MTU, node.settings(peer).mtu))
     way = Way.to(node, peer, symbol_bytes=symbol_bytes)
     before = content_rows.queued(node.db, peer.node_id)
-    look = _Look(way)
-    loads = _loads(look.lacking(), room, plan.bundle_bytes_for(symbol_bytes, DEFAULT_LIMITS))
+    look = Look(way)
+    some = loads(look.lacking(), room, plan.bundle_bytes_for(symbol_bytes, DEFAULT_LIMITS))
+    notes, rooms = _Notes(look), Rooms(DEFAULT_LIMITS.bundle_bytes)
     with ThreadPoolExecutor(_THREADS) as pool:
-        rooms = Rooms(DEFAULT_LIMITS.bundle_bytes)
-        for batch in _one_ahead(_Batch(look, some, pool, rooms) for some in _some(loads)):
-            yield from batch.publish()
+        begun = (_Work.begin(one, pool, rooms.take()) for one in _drafts(way, some))
+        for draft, one_room, found in ahead(begun, _AHEAD):
+            result = found.result()
+            if result is None:
+                look.fresh.difference_update(draft.load.names())
+                _forget_damaged(draft.load)
+            else:
+                recipe, number, sealed = result
+                bundle = notes.add(draft, recipe, number, len(sealed))
+                yield Made(bundle, sealed, notes.write)
+            rooms.give_back(one_room)
+            if notes.count >= _NOTED_COUNT:
+                notes.write()
+    notes.write()
     if not (room.is_cut or way.is_oneway):
         _settle(way, before - look.awaited)
 
@@ -133,20 +118,7 @@ def unpacked_bytes(node: Node, peer: Peer) -> int:
         LedgerError: a ledger cannot be read.
     """
     way = Way.to(node, peer, symbol_bytes=symbol_bytes_for(node.settings(peer).mtu))
-    return sum(one.place.span.length for one in _Look(way).lacking())
-
-
-def _some(loads: Iterator["_Load"]) -> Iterator[list["_Load"]]:
-    while some := list(islice(loads, _BATCH_COUNT)):
-        yield some
-
-
-def _one_ahead(batches: Iterator["_Batch"]) -> Iterator["_Batch"]:
-    """Yield each batch when the next one has been begun."""
-    ahead = next(batches, None)
-    while ahead is not None:
-        now, ahead = ahead, next(batches, None)
-        yield now
+    return sum(one.place.span.length for one in Look(way).lacking())
 
 
 def _settle(way: Way, spent: Iterable[str]) -> None:
@@ -157,129 +129,11 @@ def _settle(way: Way, spent: Iterable[str]) -> None:
             withdraw(way.node, bundle, "confirmed")
 
 
-# -- what is lacking --------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Lack:
-    """A chunk that the peer lacks, and where it lies here."""
-
-    store: Store
-    digest: bytes
-    place: Place
-
-
-@dataclass(slots=True)
-class _Look:
-    """One pass over the files that a peer lacks something of.
-
-    Attributes:
-        way: To the peer.
-        fresh: Names of the chunks that were found, and are not noted in any bundle yet.
-        awaited: The queued bundles that carry something lacking.
-    """
-
-    way: Way
-    fresh: set[bytes] = field(default_factory=set)
-    awaited: set[str] = field(default_factory=set)
-
-    def lacking(self) -> Iterator[_Lack]:
-        way = self.way
-        for store in way.stores:
-            if way.node.card.author not in members(store):
-                continue  # nobody hears one that is not
-            for state in in_order(store):
-                held = way.known.log(store.ledger_id, state.name)
-                first = held.files if held else 0
-                # What it may have lost with the first file that it says it lacks some of.
-                is_said = held is not None and first < held.size
-                doubted_bytes = _DOUBTED_BYTES
-                for number, file in store.files(state, first, passed_on(store, state)):
-                    is_doubted = is_said and (number == first or file.size <= doubted_bytes)
-                    yield from self._of_file(store, file, is_doubted=is_doubted)
-                    doubted_bytes -= file.size
-
-    def _of_file(self, store: Store, file: FilePayload, *, is_doubted: bool) -> Iterator[_Lack]:
-        """Yield what of a file is not on its way; *is_doubted*: the peer may have lost some."""
-        names = {store.blobs.keys.name(one): one for one in dict.fromkeys(file.digests)}
-        carriers = content_rows.carriers(self.way.node.db, self.way.peer.node_id, list(names))
-        queued = {
-            bundle
-            for states in carriers.values()
-            for bundle, state in states.items()
-            if state == content_rows.QUEUED
-        }
-        self.awaited |= queued
-        places = store.blobs.find(names.values())
-        here = {name: one for name, one in names.items() if one in places}
-        if is_doubted and not queued and here.keys() <= carriers.keys() and not self.way.is_oneway:
-            carriers = {}  # it had confirmed all of it that is here, and has lost some since
-        for name, digest in here.items():
-            if name not in carriers and name not in self.fresh:
-                self.fresh.add(name)
-                yield _Lack(store, digest, places[digest])
-
-
-# -- what goes together -----------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Load:
-    """The chunks of one bundle; all are of one ledger."""
-
-    store: Store
-    places: dict[bytes, Place] = field(default_factory=dict)
-    size_bytes: int = 0
-    decoded_bytes: int = 0
-
-    def add(self, lack: _Lack, target_bytes: int) -> bool:
-        """Add a chunk; False if that would make more than one bundle of it."""
-        # A record of a pack has more around the body than a section.
-        size = self.size_bytes + lack.place.span.length
-        decoded = self.decoded_bytes + lack.place.span.size
-        if self.places and (
-            lack.store is not self.store
-            or size > target_bytes
-            or decoded > _MOST_DECODED_BYTES
-            or len(self.places) == _MOST_SECTIONS
-        ):
-            return False
-        self.places[lack.digest] = lack.place
-        self.size_bytes, self.decoded_bytes = size, decoded
-        return True
-
-    def names(self) -> Iterator[bytes]:
-        """Yield by what names ``node.db`` knows the chunks."""
-        return map(self.store.blobs.keys.name, self.places)
-
-
-def _loads(lacks: Iterator[_Lack], room: Room, target_bytes: int) -> Iterator[_Load]:
-    """Put lacking chunks together as bundles, as many as there is room for."""
-    load: _Load | None = None
-    for lack in lacks:
-        if load is not None and load.add(lack, min(target_bytes, room.left_bytes)):
-            continue
-        if load is not None:
-            room.take(load.size_bytes)
-            yield load
-        load = _Load(lack.store)
-        load.add(lack, 0)
-        if bytes_around(load.size_bytes) > room.left_bytes:
-            room.is_cut = True
-            return
-    if load is not None:
-        room.take(load.size_bytes)
-        yield load
-
-
-# -- making them ------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Draft:
     """A bundle of which everything was drawn that must be."""
 
-    load: _Load
+    load: Load
     header: Header
     key: bytes
     outside: bytes
@@ -313,51 +167,86 @@ class _Draft:
         return clear_frame(self.outside, self.header, self.signing, parts)
 
 
-class _Batch:
-    """Bundles that are sealed beside all else, then noted and published together."""
+class _Work(NamedTuple):
+    """A bundle that is being sealed, and where it is put."""
 
-    def __init__(
-        self, look: _Look, loads: Sequence[_Load], pool: ThreadPoolExecutor, rooms: Rooms
-    ) -> None:
-        """Begin to seal them."""
+    draft: _Draft
+    room: memoryview
+    found: Future[tuple[Recipe, bytes, memoryview] | None]
+
+    @classmethod
+    def begin(cls, draft: _Draft, pool: ThreadPoolExecutor, room: memoryview) -> "_Work":
+        return cls(draft, room, pool.submit(draft.finish, room))
+
+
+class _Notes:
+    """Bundles that were sealed, until they are noted and queued together."""
+
+    def __init__(self, look: Look) -> None:
+        """Begin with none."""
         self._look = look
-        self._way = look.way
-        self._rooms = rooms
-        for load in loads:
+        self._bundles: list[tuple[OutBundle, Load]] = []
+        self._recipes: dict[BundleName, Waiting] = {}
+
+    @property
+    def count(self) -> int:
+        """How many are not noted yet."""
+        return len(self._bundles)
+
+    def add(self, draft: _Draft, recipe: Recipe, number: bytes, size_bytes: int) -> OutBundle:
+        """Add a bundle; return what will be noted of it."""
+        way = self._look.way
+        name, stamp = _name(way, draft.header, number), draft.signing.stamp
+        bundle = OutBundle(
+            bundle_id=name.bundle_id,
+            peer=way.peer.node_id,
+            name=name.to_text(),
+            state=content_rows.QUEUED,
+            control=False,
+            counter=stamp.counter,
+            written=0,
+            created_us=stamp.time_us,
+            expiry_days=name.expiry_days,
+            size_bytes=size_bytes,
+        )
+        data = recipe.seal(way.node.rest_key.key, way.node.entropy)
+        self._bundles.append((bundle, draft.load))
+        self._recipes[name] = Waiting(size_bytes, data)
+        return bundle
+
+    def write(self) -> None:
+        """Note and queue all that were added, durably.
+
+        Raises:
+            BusyError: another process is preparing bundles in this home.
+            SpoolError: the spool cannot take them.
+        """
+        bundles, recipes = self._bundles, self._recipes
+        self._bundles, self._recipes = [], {}
+        if not bundles:
+            return
+        way = self._look.way
+        db = way.node.db
+        with exclusive(way.node.home.locks / "send", "preparing bundles"):
+            with db.transaction():
+                for bundle, load in bundles:
+                    db.add_bundle(bundle, [(load.store.ledger_id, _NO_LOG, Span(0, 0))])
+                    content_rows.note(db, bundle.bundle_id, load.names())
+                    self._look.fresh.difference_update(load.names())
+            way.node.spool.outbox.publish_recipes(way.peer.node_id, recipes)
+
+
+def _drafts(way: Way, some: Iterator[Load]) -> Iterator[_Draft]:
+    """Yield what is to be sealed, some more of them being drawn than were asked for."""
+    while drawn := list(islice(some, _DRAWN_COUNT)):
+        for load in drawn:
             _ = load.store.blobs.keys  # read here once: threads cannot ask the ledger file
-        with look.way.node.db.transaction():
-            drafts = [_draft(look.way, load) for load in loads]
-        self._begun = [(one, pool.submit(one.finish, rooms.take())) for one in drafts]
-
-    def publish(self) -> Iterator[Made]:
-        """Yield the bundles, noted and queued as recipes, durably."""
-        node, peer = self._way.node, self._way.peer
-        made: list[Made] = []
-        recipes: dict[BundleName, Waiting] = {}
-        finished = [(draft, begun.result()) for draft, begun in self._begun]
-        self._begun.clear()
-        with exclusive(node.home.locks / "send", "preparing bundles"):
-            with node.db.transaction():
-                for draft, found in finished:
-                    self._look.fresh.difference_update(draft.load.names())
-                    if found is None:
-                        _forget_damaged(draft.load)
-                        continue
-                    recipe, number, sealed = found
-                    name = _name(self._way, draft.header, number)
-                    made.append(Made(_noted(self._way, draft, name, len(sealed)), sealed))
-                    data = recipe.seal(node.rest_key.key, node.entropy)
-                    recipes[name] = Waiting(len(sealed), data)
-            node.spool.outbox.publish_recipes(peer.node_id, recipes)
-        finished.clear()
-        made.reverse()
-        while made:
-            one = made.pop()
-            yield one
-            self._rooms.give_back(one.sealed)
+        with way.node.db.transaction():
+            drafts = [_draft(way, load) for load in drawn]
+        yield from drafts
 
 
-def _draft(way: Way, load: _Load) -> _Draft:
+def _draft(way: Way, load: Load) -> _Draft:
     node, peer = way.node, way.peer
     settings = node.settings(peer)
     # After the entries that name what is in it.
@@ -382,30 +271,11 @@ def _draft(way: Way, load: _Load) -> _Draft:
 
 
 def _name(way: Way, header: Header, number: bytes) -> BundleName:
-    hint = way.node.hint_to(way.peer, number).hex()
+    hint = way.node.shared.hint_to(way.peer, number).hex()
     return BundleName(header.priority, header.expiry_days, hint, number.hex(), way.symbol_bytes)
 
 
-def _noted(way: Way, draft: _Draft, name: BundleName, size_bytes: int) -> OutBundle:
-    db, store, stamp = way.node.db, draft.load.store, draft.signing.stamp
-    bundle = OutBundle(
-        bundle_id=name.bundle_id,
-        peer=way.peer.node_id,
-        name=name.to_text(),
-        state=content_rows.QUEUED,
-        control=False,
-        counter=stamp.counter,
-        written=0,
-        created_us=stamp.time_us,
-        expiry_days=name.expiry_days,
-        size_bytes=size_bytes,
-    )
-    db.add_bundle(bundle, [(store.ledger_id, _NO_LOG, Span(0, 0))])
-    content_rows.note(db, bundle.bundle_id, draft.load.names())
-    return bundle
-
-
-def _forget_damaged(load: _Load) -> None:
+def _forget_damaged(load: Load) -> None:
     """Take what the disk spoiled for missing: somebody may send it again."""
     damaged: list[bytes] = []
     for digest, place in load.places.items():

@@ -36,7 +36,7 @@ def settle_own_forks(node: Node, notes: list[str]) -> None:
 
 def _settle(node: Node, store: Store, state: LogState, notes: list[str]) -> None:
     key = f"fork {store.ledger_id.hex()} {state.name.incarnation.hex()}"
-    known, now = node.db.meta(key), node.moment()
+    known, now = node.db.meta(key), node.time.moment()
     if known is None:
         node.db.set_meta(key, _MOMENT.pack(*now))
     elif now.after_us(Moment(*_MOMENT.unpack(known))) > _PATIENCE_US:

@@ -7,14 +7,17 @@ at once.
 
 from collections.abc import Iterable
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
-from bundler.content import Opened
 from bundler.log_section import LogSection
 from bundler.notices import ForkSection, GenesisSection
 from bundler.tail_section import TailSection
 from pannier.config import ANY_MEDIUM, REVIEW
 from pannier.node import Node
 from pannier.origin import Origin, possible_senders
+
+if TYPE_CHECKING:
+    from bundler.content import Opened
 
 REVIEW_HINT = "f" * 8
 """In place of a hint in the name of a held bundle: it says what ``node.db`` may forget."""
@@ -48,7 +51,7 @@ def is_asked(node: Node, bundle: str) -> bool:
     return any(name.hint == REVIEW_HINT for name in node.spool.held.names_of(bundle))
 
 
-def content_digest(opened: Opened) -> bytes | None:
+def content_digest(opened: "Opened") -> bytes | None:
     """Return a digest of all in a bundle that changes a ledger, 32 bytes; None if nothing does.
 
     Raises:

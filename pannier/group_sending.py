@@ -7,34 +7,33 @@ all that a node says of itself: nobody can tell who wrote a group bundle.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from bundler import plan
-from bundler.content import pack_group
 from bundler.geometry import symbol_bytes_for
 from bundler.head import Stamp
 from bundler.limits import DEFAULT_LIMITS
 from bundler.plan import Span
-from bundler.seal import Sealer
 from bundler.sealed import Header, bundle_id
 from ledger.epochs import Epoch
 from ledger.genesis import Term
+from ledger.lazy_dataclass import dataclass
 from ledger.log import LogState
 from ledger.members import members
 from ledger.store import Store
 from pannier.epochs import KnownEpochs, PlacedEpoch
 from pannier.home import Peer
 from pannier.lacks import Piece, in_order, parts, spans_lacked
-from pannier.load import Load
 from pannier.lock import exclusive
 from pannier.node import Node
-from pannier.out_bundle import OutBundle
-from pannier.sealing import expiry_day
+from pannier.out_bundle import OutBundle, withdraw
 from pannier.sending import reconcile, take_back
-from pannier.statements import withdraw
 from pannier.way import Way
 from spool.name import BundleName
+
+if TYPE_CHECKING:
+    from pannier.load import Load
 
 _LEAST_AUDIENCE = 2
 _PATIENCE_US = 30 * 86_400_000_000
@@ -80,7 +79,7 @@ def _tidy(node: Node) -> None:
     groups |= set(node.spool.outbox.peers()) - set(node.peers)
     for group in groups:
         reconcile(node, group)
-        store = node.group_ledger(bytes.fromhex(group))
+        store = node.groups.ledger(bytes.fromhex(group))
         for bundle in node.db.bundles(group):
             if bundle.control:
                 continue  # for nobody in particular, see `pannier.passphrase_ledgers`
@@ -131,6 +130,8 @@ def _make(node: Node, store: Store, ways: Sequence[Way]) -> None:
     holders = [way for way in ways if _holds(way, store, epochs, epoch)]
     if not holders:
         return
+    from pannier.load import Load  # noqa: PLC0415 -- see `seal_for_group`
+
     symbol_bytes = holders[0].symbol_bytes
     target = plan.bundle_bytes_for(symbol_bytes, DEFAULT_LIMITS)
     load, audience = Load([], symbol_bytes=symbol_bytes), dict[str, Way]()
@@ -210,8 +211,10 @@ def _sent(way: Way) -> list[OutBundle]:
 # -- sealing ----------------------------------------------------------------------------------
 
 
-def _seal(node: Node, epoch: Epoch, load: Load, audience: Sequence[Way]) -> None:
+def _seal(node: Node, epoch: Epoch, load: "Load", audience: Sequence[Way]) -> None:
     """Seal a bundle for a group, note it and for whom, then publish it."""
+    from pannier.sealing import expiry_day  # noqa: PLC0415 -- see `seal_for_group`
+
     settings = [node.settings(way.peer) for way in audience]
     header = Header(
         min(one.priority for one in settings),
@@ -246,6 +249,9 @@ def seal_for_group(
         BundleError: it cannot be made.
         PannierError: this node does not hold the key itself.
     """
+    from bundler.content import pack_group  # noqa: PLC0415 -- often nothing is new
+    from bundler.seal import Sealer  # noqa: PLC0415
+
     stamp = Stamp(incarnation=node.incarnation(), counter=node.next_counter(), time_us=node.clock())
     sealed = pack_group(
         sections,
@@ -259,12 +265,16 @@ def seal_for_group(
     name = BundleName(
         header.priority,
         header.expiry_days,
-        node.hint_to_group(group, number).hex(),
+        node.groups.hint_to(group, number).hex(),
         number.hex(),
         symbol_bytes,
     )
-    bundle = OutBundle(
-        bundle_id=number.hex(),
+    return _queued(name, group, stamp, len(sealed)), name, sealed
+
+
+def _queued(name: BundleName, group: str, stamp: Stamp, size_bytes: int) -> OutBundle:
+    return OutBundle(
+        bundle_id=name.bundle_id,
         peer=group,
         name=name.to_text(),
         state="queued",
@@ -272,7 +282,6 @@ def seal_for_group(
         counter=stamp.counter,
         written=0,
         created_us=stamp.time_us,
-        expiry_days=header.expiry_days,
-        size_bytes=len(sealed),
+        expiry_days=name.expiry_days,
+        size_bytes=size_bytes,
     )
-    return bundle, name, sealed

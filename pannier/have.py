@@ -6,7 +6,7 @@ believed (`pannier.hearing`), and the rest is asked for.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from itertools import islice
 
@@ -21,6 +21,7 @@ from bundler.notices import (
     Seen,
 )
 from ledger.genesis import LedgerId
+from ledger.lazy_dataclass import dataclass
 from ledger.log import LogName
 from ledger.store import Store
 from pannier import have_rows
@@ -126,7 +127,7 @@ def telling(
     is_clear = node.settings(peer).clear
     head = HaveSection(
         seen=None if state.incarnation is None else Seen(state.incarnation, state.counter),
-        key_ids=() if is_clear else tuple(sorted(node.pairwise_keys(peer))),
+        key_ids=() if is_clear else tuple(sorted(node.shared.pairwise_keys(peer))),
         ledgers=(),
         back=None if heard is None or heard.whole is None else state.counter - heard.whole,
         ask=_ask(node, peer, heard),

@@ -4,12 +4,12 @@ One row a log, so that a difference costs what it says and not what there is.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from bundler.have_digest import Holding, bucket_of
 from bundler.notices import KEY_ID_BYTES, Ask, HeldLog, Seen
 from ledger.genesis import LedgerId
+from ledger.lazy_dataclass import dataclass
 from ledger.log import LogName
 from pannier.nodedb_file import NodeDbFile, Value, as_blob, as_int, as_optional
 

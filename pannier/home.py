@@ -4,7 +4,6 @@ import os
 import platform
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.algorithm import label_of
@@ -17,6 +16,7 @@ from ledger.keys import (
     keys_to_file,
     needs_passphrase,
 )
+from ledger.lazy_dataclass import dataclass
 from pannier.config import turn_on
 from pannier.errors import PannierError, UsageError
 

@@ -36,7 +36,7 @@ def keep_house(node: Node) -> None:
         judge.remember()
         for number in (*expired.arrived, *(name.bundle_id for name in expired.held)):
             node.db.run("DELETE FROM waiting WHERE bundle = ?", number)
-        _forget(node, before=node.past_day() - _GRACE_DAYS)
+        _forget(node, before=node.time.past_day() - _GRACE_DAYS)
 
 
 def end_expired(node: Node, bundle_id: str) -> None:
@@ -91,7 +91,7 @@ class _Judge:
 
     def _past_day(self, peer: str) -> int:
         if peer not in self._past_days:
-            self._past_days[peer] = self._node.past_day(peer)
+            self._past_days[peer] = self._node.time.past_day(peer)
         return self._past_days[peer]
 
     def _lifetime_days(self, peer: str) -> int:
@@ -104,7 +104,7 @@ def _forget(node: Node, *, before: int) -> None:
     node.db.run("DELETE FROM seen WHERE expiry < ?", before)
     # What went to a peer that cannot answer is all that is known of what it holds.
     over = "expiry < ? AND state NOT IN ('queued', 'sent')"
-    for table in ("span", "content", "on_medium", "audience", "compact"):
+    for table in ("span", "content", "on_medium", "audience", "compact", "symbols", "redeemed"):
         node.db.run(
             f"DELETE FROM {table} WHERE bundle IN (SELECT id FROM bundle WHERE {over})",  # noqa: S608 -- our words
             before,

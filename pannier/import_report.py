@@ -57,3 +57,11 @@ class Report:
     def ids(self, *outcomes: Outcome) -> list[str]:
         """Return the bundles that ended so."""
         return [number for number, one in self.outcomes.items() if one in outcomes]
+
+
+def no_room(report: Report) -> list[str]:
+    """Return what is said of what found no room on this node's disk; nothing if all did."""
+    if not report.no_room_bytes:
+        return []
+    what = f"no room here for {report.no_room_bytes:,} bytes of files"
+    return [f"{what}: free some, then exchange again"]

@@ -1,12 +1,12 @@
 """Which entries a peer lacks, in pieces that make a section each."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from bundler import plan
 from bundler.notices import ROOT_START_BYTES, HeldLog
 from bundler.plan import Span
 from ledger.close import has_gone_astray
+from ledger.lazy_dataclass import dataclass
 from ledger.log import (
     MAX_BATCH_BYTES,
     MAX_BATCH_ENTRIES,

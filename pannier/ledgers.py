@@ -1,12 +1,18 @@
 """What a person does with ledgers: make one, write to it."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import count
 from typing import IO
 
-from ledger.append import Draft, append
+from ledger.append import (
+    MAX_TOGETHER,
+    MAX_TOGETHER_BYTES,
+    Draft,
+    Drafts,
+    append_columns,
+    in_columns,
+)
 from ledger.cbor import as_int64
-from ledger.data import parse_json
+from ledger.data import PayloadEncoder, parse_json
 from ledger.entry import check_kind, check_thing
 from ledger.errors import LedgerError
 from ledger.genesis import Genesis, Term
@@ -55,30 +61,58 @@ def put(node: Node, store: Store, drafts: Iterable[Draft]) -> int:
     Raises:
         LedgerError: one is out of bounds, or it could not be written.
     """
-    numbers = count()
-    with few_collections():
-        for _ in append(store, node.author, (draft for draft, _ in zip(drafts, numbers))):  # noqa: B905 -- one has no end
-            pass
-    return next(numbers)
+    return _put(node, store, in_columns(drafts))
 
 
-def drafts_from_values(
-    values: Iterable[tuple[str, object, int]], payloads: Payloads, *, kind: str = ""
-) -> Iterator[Draft]:
-    """Yield a draft for each (thing, data, time): what a program that has values gives to `put`.
+def put_values(
+    node: Node, store: Store, values: Iterable[tuple[str, object, int]], *, kind: str = ""
+) -> int:
+    """Append an entry for each (thing, data, time), as a program has them; return how many.
 
     Args:
+        node: Who says it.
+        store: Where.
         values: The data as JSON has it: a map, a list, a text, a number...; times in microseconds
             since 1970 UTC.
-        payloads: Makes what the entries say.
         kind: What sort of entries they are.
 
     Raises:
-        LedgerError: some data is out of bounds.
+        LedgerError: one is out of bounds, or it could not be written.
     """
-    make = payloads.make
+    return _put(node, store, _encoded(values, kind))
+
+
+def _put(node: Node, store: Store, drafts: Iterable[Drafts]) -> int:
+    count = 0
+
+    def counted() -> Iterator[Drafts]:
+        nonlocal count
+        for some in drafts:
+            count += some.size
+            yield some
+
+    with few_collections():
+        for _ in append_columns(store, node.author, counted()):
+            pass
+    return count
+
+
+def _encoded(values: Iterable[tuple[str, object, int]], kind: str) -> Iterator[Drafts]:
+    encode = PayloadEncoder().encode
+    things, payloads, times_us = list[str](), list[bytes](), list[int]()
+    size_bytes = 0
     for thing, value, time_us in values:
-        yield Draft(thing, make(thing, value), time_us, kind)
+        payload = encode(value)
+        things.append(thing)
+        payloads.append(payload)
+        times_us.append(time_us)
+        size_bytes += len(payload)
+        if len(things) == MAX_TOGETHER or size_bytes >= MAX_TOGETHER_BYTES:
+            yield Drafts.puts(things, payloads, times_us, kind)
+            things, payloads, times_us = [], [], []
+            size_bytes = 0
+    if things:
+        yield Drafts.puts(things, payloads, times_us, kind)
 
 
 def drafts_from_ndjson(
@@ -112,7 +146,7 @@ def numbered_lines(lines: IO[bytes], *, first_line: int = 1) -> Iterator[tuple[i
     number = 0
     while line := lines.readline(_MAX_LINE_BYTES + 1):
         number += 1
-        if number >= first_line and line.strip():
+        if number >= first_line and not line.isspace():
             yield number, line
 
 

@@ -2,11 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from bundler.blob_section import BlobSection
-from bundler.content import Opened
-from bundler.entry_encodings import decode_entries, is_known
 from bundler.errors import BundleError
 from bundler.errors import LimitError as BundleLimitError
 from bundler.errors import MalformedError as BundleMalformedError
@@ -44,6 +42,9 @@ from pannier.origin import Group, Origin
 from pannier.tail_reading import logs_of, read_tail
 from pannier.witnessing import hear_all
 
+if TYPE_CHECKING:
+    from bundler.content import Opened
+
 _UNSETTLED = ", and neither goes on until its author settles it"
 # The rest of them is tried again with these.
 _MAX_BLOB_WAITS = 64
@@ -55,7 +56,7 @@ _ELSEWHERE: dict[str, Callable[[Node, "Wait"], bool]] = {
     "review": lambda node, wait: decisions.verdict(node.db, wait.author) is not None,
     "log": lambda node, wait: bool(logs_of(node.ledgers(), wait.author)),
     "blob": lambda node, wait: is_named(node, wait.author),
-    "newer": lambda _, wait: is_known(wait.number),
+    "newer": lambda _, wait: _is_readable(wait.number),
 }
 """What waits for something of no certain ledger, and whether it is there."""
 
@@ -141,7 +142,7 @@ class Merging:
     _witness: WitnessSection | None = None
     _has_left_out: bool = False
 
-    def run(self, opened: Opened) -> None:
+    def run(self, opened: "Opened") -> None:
         """Merge all sections; what must wait is tried again while anything moves.
 
         Raises:
@@ -212,7 +213,7 @@ class Merging:
     # -- sections -----------------------------------------------------------------------------
 
     def _merge_log(self, section: LogSection) -> None:
-        if not is_known(section.encoding):
+        if not _is_readable(section.encoding):
             self.waits.append(Wait("newer", b"", number=section.encoding))
             note = f"a bundle from {self.peer.name} needs a newer pannier; it waits"
             if note not in self.notes:
@@ -234,6 +235,8 @@ class Merging:
             return Ended(close=held.close)  # without what comes before: that may never come
         if section.first > held.size:
             return Gap(size=held.size)
+        from bundler.entry_encodings import decode_entries  # noqa: PLC0415 -- see `_is_readable`
+
         cover = held.cover if covers(held.cover, section.first, section.count) else section.cover
         salt: list[bytes | None] = (
             list(salts(cover, section.first, section.count))
@@ -360,7 +363,7 @@ class Merging:
                 "signed two histories of one log"
             )
 
-    def _keep_contents(self, opened: Opened) -> None:
+    def _keep_contents(self, opened: "Opened") -> None:
         """Keep the contents of files that an entry names, be it one in the same bundle."""
         with keeping(self.node) as keeper:
             unnamed = [
@@ -387,3 +390,10 @@ class Merging:
                 f"{found.newer.size} entries), as {self.peer.name} let us see: the proof is kept"
                 f"{_UNSETTLED if store.log(log).status is LogStatus.FORKED else ''}"
             )
+
+
+def _is_readable(encoding: int) -> bool:
+    """Return whether entries in that encoding can be read; most bundles hold tails alone."""
+    from bundler.entry_encodings import is_known  # noqa: PLC0415 -- much code
+
+    return is_known(encoding)

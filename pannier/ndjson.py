@@ -8,11 +8,11 @@ left to the strict reader (`pannier.ledgers.draft_from_line`), which alone says 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ledger.append import Draft
-from ledger.data import MapShape, parse_json, scalar_payload
+from ledger.data import MapShape, all_of, parse_json, scalar_payload
 from ledger.entry import MAX_PAYLOAD_BYTES, check_kind, check_thing
 from ledger.errors import LedgerError
 
@@ -90,10 +90,13 @@ class _Template:
         self._thing = places["thing",]
         self._time = places.get(("time",))
         self._kind = places.get(("kind",))
-        data = [place for place, field in enumerate(fields) if field.path[0] == "data"]
-        self._data = slice(data[0], data[-1] + 1)
-        is_map = len(fields[data[0]].path) == 2
-        self._shape = MapShape([fields[place].path[1] for place in data]) if is_map else None
+        self._shape: MapShape | None = None
+        data: list[tuple[str, ...]] = [("data",)]
+        if ("data",) not in places:
+            keys = [path[1] for path in places if path[0] == "data"]
+            self._shape = MapShape(keys)
+            data = [("data", key) for key in self._shape.keys]
+        self._data = all_of([places[path] for path in data])
 
     def draft(self, line: bytes) -> Draft | None:
         match = self._match(line)
@@ -101,10 +104,11 @@ class _Template:
             return None
         found = match.groups()
         tokens = self._tokens
-        thing = tokens.name(found[self._thing])
-        kind = "" if self._kind is None else tokens.name(found[self._kind], is_kind=True)
-        cells = tokens.cells(found[self._data])
-        if thing is None or kind is None or cells is None:
+        try:
+            thing = tokens.things[found[self._thing]]
+            kind = "" if self._kind is None else tokens.kinds[found[self._kind]]
+            cells = tuple(map(tokens.cells.__getitem__, self._data(found)))
+        except (UnicodeDecodeError, LedgerError):  # a token is no JSON scalar, or names nothing
             return None
         payload = cells[0] if self._shape is None else self._shape.payload(cells)
         if len(payload) > MAX_PAYLOAD_BYTES:
@@ -117,47 +121,36 @@ class _Tokens:
     """What tokens mean, those that repeat kept."""
 
     def __init__(self) -> None:
-        self._names: dict[tuple[bytes, bool], str] = {}
-        self._cells: dict[bytes, bytes] = {}
+        self.things = _Names(check_thing)
+        self.kinds = _Names(check_kind)
+        self.cells = _Cells()
 
-    def name(self, token: bytes, *, is_kind: bool = False) -> str | None:
-        """Return the name that *token* is, if it may name a thing or a kind."""
-        name = self._names.get((token, is_kind))
-        if name is None:
-            try:
-                name = token[1:-1].decode()
-                (check_kind if is_kind else check_thing)(name)
-            except (UnicodeDecodeError, LedgerError):
-                return None
-            if len(self._names) >= _MAX_KEPT:
-                self._names.clear()
-            self._names[token, is_kind] = name
+
+class _Names(dict[bytes, str]):
+    """The names that tokens are, each checked when it is first asked for."""
+
+    def __init__(self, check: Callable[[str], None]) -> None:
+        super().__init__()
+        self._check = check
+
+    def __missing__(self, token: bytes) -> str:
+        name = token[1:-1].decode()
+        self._check(name)
+        if len(self) >= _MAX_KEPT:
+            self.clear()
+        self[token] = name
         return name
 
-    def cells(self, tokens: Sequence[bytes]) -> list[bytes] | None:
-        """Return the payload of each of *tokens*; None if one of them is no JSON scalar."""
-        known = list(map(self._cells.get, tokens))
-        if None not in known:
-            return known  # type: ignore[return-value]
-        cells = []
-        for token in tokens:
-            cell = self._cell(token)
-            if cell is None:
-                return None
-            cells.append(cell)
-        return cells
 
-    def _cell(self, token: bytes) -> bytes | None:
-        cell = self._cells.get(token)
-        if cell is None:
-            try:
-                cell = scalar_payload(_value(token))
-            except (UnicodeDecodeError, LedgerError):
-                return None
-            if len(token) <= _MAX_KEPT_BYTES:
-                if len(self._cells) >= _MAX_KEPT:
-                    self._cells.clear()
-                self._cells[token] = cell
+class _Cells(dict[bytes, bytes]):
+    """The payloads of tokens, made when they are first asked for."""
+
+    def __missing__(self, token: bytes) -> bytes:
+        cell = scalar_payload(_value(token))
+        if len(token) <= _MAX_KEPT_BYTES:
+            if len(self) >= _MAX_KEPT:
+                self.clear()
+            self[token] = cell
         return cell
 
 

@@ -145,6 +145,8 @@ class NodeDb(PeerRows):
             self.run("DELETE FROM span WHERE bundle = ?", bundle_id)
             self.run("DELETE FROM audience WHERE bundle = ?", bundle_id)
             self.run("DELETE FROM compact WHERE bundle = ?", bundle_id)
+            self.run("DELETE FROM symbols WHERE bundle = ?", bundle_id)
+            self.run("DELETE FROM redeemed WHERE bundle = ?", bundle_id)
 
     def _untell(self, bundle_id: str) -> None:
         """Say again what was told in a bundle that did not arrive."""
@@ -197,6 +199,35 @@ class NodeDb(PeerRows):
             self.run(
                 "INSERT OR REPLACE INTO on_medium VALUES (?, ?, ?)", medium, bundle_id, time_us
             )
+
+    def note_begun(self, bundle_id: str) -> bool:
+        """Note that a link hands a bundle out, so that it stays as it is; False if it is gone."""
+        return bool(
+            self.run(
+                "UPDATE bundle SET written = max(written, 1) WHERE id = ? AND state = 'queued'",
+                bundle_id,
+            )
+        )
+
+    def note_handed_over(self, bundle_id: str, link: str, time_us: int) -> None:
+        """Note that the node at the other end of a link has all of a bundle, durably."""
+        with self.transaction():
+            # The first one counts from when it was begun.
+            self.run(
+                "UPDATE bundle SET written = written + 1 WHERE id = ?1 AND (written = 0 "
+                "OR EXISTS (SELECT 1 FROM on_medium WHERE bundle = ?1))",
+                bundle_id,
+            )
+            self.run("INSERT OR REPLACE INTO on_medium VALUES (?, ?, ?)", link, bundle_id, time_us)
+
+    def handed_over(self, link: str) -> dict[str, int]:
+        """Return when the node at the other end of a link got the bundles that wait, by id."""
+        found = self.rows(
+            "SELECT bundle, time FROM on_medium JOIN bundle ON bundle.id = on_medium.bundle "
+            "WHERE medium = ? AND state = 'queued'",
+            link,
+        )
+        return {str(bundle): as_int(time_us) for bundle, time_us in found}
 
     # -- bundles of others --------------------------------------------------------------------
 

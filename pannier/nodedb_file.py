@@ -62,6 +62,18 @@ CREATE TABLE span (
 ) WITHOUT ROWID;
 CREATE TABLE content (bundle TEXT, name BLOB, PRIMARY KEY (bundle, name)) WITHOUT ROWID;
 CREATE INDEX content_name ON content (name);
+CREATE TABLE symbols (
+    bundle TEXT, block INTEGER, next INTEGER NOT NULL, sent INTEGER NOT NULL,
+    PRIMARY KEY (bundle, block)
+) WITHOUT ROWID;
+CREATE TABLE redeemed (
+    bundle TEXT, block INTEGER, first INTEGER, end INTEGER NOT NULL,
+    PRIMARY KEY (bundle, block, first)
+) WITHOUT ROWID;
+CREATE TABLE airtime (
+    link TEXT PRIMARY KEY, boot TEXT NOT NULL, uptime INTEGER NOT NULL, clock INTEGER NOT NULL,
+    spent BLOB NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE audience (peer TEXT, bundle TEXT, PRIMARY KEY (peer, bundle)) WITHOUT ROWID;
 CREATE INDEX audience_bundle ON audience (bundle);
 CREATE TABLE due (

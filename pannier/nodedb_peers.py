@@ -1,8 +1,8 @@
 """What ``node.db`` knows of peers: what they said, what they were told, what they are owed."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
+from ledger.lazy_dataclass import dataclass
 from pannier.have_rows import HaveState, have_state
 from pannier.nodedb_file import NodeDbFile, as_int, as_optional
 

@@ -1,8 +1,8 @@
 """What a node says of itself in the first bundle to a peer (docs/format.md section 5)."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from bundler.have_digest import Holding
 from bundler.notices import (
@@ -13,13 +13,16 @@ from bundler.notices import (
     ReceiptSection,
     SentSection,
 )
-from bundler.sections import BodySection
+from ledger.lazy_dataclass import dataclass
 from ledger.log import LogName, LogState, LogStatus
 from ledger.store import Store
 from pannier import tail_rows
 from pannier.have import OwnHave, own_have
 from pannier.way import Way
 from pannier.witnessing import witness_section
+
+if TYPE_CHECKING:
+    from bundler.sections import BodySection
 
 _UNTOLD = "ask its people why: what is in clear does not say"
 _RETELL_US = 30 * 86_400_000_000
@@ -46,7 +49,7 @@ class Notice:
         has_witness: Whether it says what was witnessed, which is no news.
     """
 
-    sections: tuple[BodySection, ...]
+    sections: "tuple[BodySection, ...]"
     receipts: tuple[str, ...]
     digest: bytes
     have: OwnHave
@@ -64,7 +67,7 @@ def notice_for(way: Way) -> Notice:
     node, peer = way.node, way.peer
     sections: list[BodySection] = []
     if not (way.is_clear or way.shared_key_ids()):
-        sections.append(KeySection(key=node.own_pairwise_key(peer)))
+        sections.append(KeySection(key=node.shared.own_pairwise_key(peer)))
     have = own_have(node, peer, way.stores, is_plain=_plain(way))
     sections += have.sections
     sent = tuple(

@@ -4,22 +4,25 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 from bundler.fragment import Fragment, is_plausible, mac_check
+from bundler.geometry import Geometry
 from bundler.sequence import parse_sequence
 from bundler.split import Cut, split
 from bundler.whole import START as WHOLE_START
 from bundler.whole import Whole, frame_bytes
+from ledger.lazy_dataclass import dataclass
 from pannier.answers import sift, whose
 from pannier.errors import PannierError, UsageError
-from pannier.files_sending import Room, make_files
+from pannier.files_sending import make_files
 from pannier.home import Peer
 from pannier.import_report import Report
 from pannier.importing import import_arrived
+from pannier.links.payload_ids import Supply
+from pannier.loads import Room
 from pannier.node import Node
 from pannier.out_bundle import OutBundle
 from pannier.queued import Sealed, sealed_bundle
@@ -29,7 +32,7 @@ from spool.delivery import Delivery
 from spool.errors import MalformedNameError, StorageError
 from spool.name import BundleName, FragmentName
 from spool.os_file_system import OsFileSystem
-from transports.questions import LONG_BYTES, Mine, Offer, Ours, Seen, Took
+from transports.questions import LONG_BYTES, Fate, Mine, Offer, Took
 
 MAX_FILES = 1_000_000
 _MAX_FILE_BYTES = 17 << 20
@@ -71,24 +74,21 @@ def pack(node: Node, peer: Peer, into: Path, *, mtu: int | None, repair_percent:
     """
     settings = node.settings(peer)
     mtu = mtu or settings.mtu
-    bundles = prepare(node, peer, mtu=mtu)
-    made = [one.bundle for one in make_files(node, peer, Room(), mtu=mtu)]
-    # What has come by another way was withdrawn meanwhile.
-    queued = {one.bundle_id for one in node.db.queued_bundles()}
-    bundles = [*(one for one in bundles if one.bundle_id in queued), *made]
     written: list[OutBundle] = []
     files = size = 0
     spoiled: StorageError | None = None
     try:
         into.mkdir(parents=True, exist_ok=True)
         folder = OsFileSystem(into)
-        for bundle in bundles:
+        for bundle in _waiting(node, peer, mtu):
             try:
                 parts = _parts(node, bundle, mtu, repair_percent)
             except StorageError as error:
                 spoiled = error
                 continue
-            _write(folder, parts)
+            write_files(folder, parts)
+            if repair_percent:
+                _note_repair(node, bundle, parts)
             written.append(bundle)
             files += len(parts)
             size += sum(map(len, parts.values()))
@@ -101,6 +101,15 @@ def pack(node: Node, peer: Peer, into: Path, *, mtu: int | None, repair_percent:
     return Packed(bundles=len(written), files=files, size_bytes=size)
 
 
+def _waiting(node: Node, peer: Peer, mtu: int) -> list[OutBundle]:
+    """Return what waits for *peer*, made now if need be, contents of files last."""
+    bundles = prepare(node, peer, mtu=mtu)
+    made = [one.bundle for one in make_files(node, peer, Room(), mtu=mtu)]
+    # What has come by another way was withdrawn meanwhile.
+    queued = {one.bundle_id for one in node.db.queued_bundles()}
+    return [*(one for one in bundles if one.bundle_id in queued), *made]
+
+
 def _parts(node: Node, bundle: OutBundle, mtu: int, repair_percent: int) -> dict[str, bytes]:
     """Return the files for one bundle by name."""
     name = BundleName.from_text(bundle.name)
@@ -108,7 +117,7 @@ def _parts(node: Node, bundle: OutBundle, mtu: int, repair_percent: int) -> dict
     cut = Cut(
         mtu_bytes=mtu,
         symbol_bytes=name.symbol_bytes,
-        check=mac_check(node.fragment_key_to(bundle.peer)),
+        check=mac_check(node.shared.fragment_key_to(bundle.peer)),
     )
     return {text: data for data, text in _cut(sealed, name, cut, repair_percent)}
 
@@ -127,8 +136,27 @@ def _cut(
         yield data, FragmentName(*parts, number).to_text()
 
 
-def _write(folder: OsFileSystem, parts: Mapping[str, bytes]) -> None:
-    """Write files, all durable before the first gets its name; after an error no draft stays."""
+def _note_repair(node: Node, bundle: OutBundle, parts: Mapping[str, bytes]) -> None:
+    """Note which repair symbols are in use, so that what is sent later adds to them."""
+    symbol_bytes = BundleName.from_text(bundle.name).symbol_bytes
+    supply = Supply(node.db, bundle.bundle_id, Geometry.of(bundle.size_bytes, symbol_bytes))
+    for data in parts.values():
+        fragment = Fragment.from_bytes(data, is_plausible)
+        run = supply.geometry.run(fragment.payload_id, len(fragment.symbols))
+        if not run.is_source:
+            supply.pass_over(run.block, run.first + run.count)
+
+
+def write_files(folder: OsFileSystem, parts: Mapping[str, bytes]) -> None:
+    """Write files, all durable before the first gets its name; after an error no draft stays.
+
+    Args:
+        folder: Where.
+        parts: Contents by name.
+
+    Raises:
+        OSError: the disk said no.
+    """
     drafts = {text: f".{text}.part" for text in parts}
     try:
         for text, data in parts.items():
@@ -198,7 +226,7 @@ class _Intake:
                 self._long.append((name, peer, path))
             case Mine(peer):
                 self._keep(name, peer, _read(path))
-            case Seen() | Ours():
+            case Fate.SEEN | Fate.OURS:
                 self.left["seen"] += 1
             case _:
                 self.left["others"] += 1

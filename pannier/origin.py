@@ -1,12 +1,15 @@
 """Who sent a bundle: a peer, which is proven, or somebody of a group, and nobody can say who."""
 
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from bundler.content import Opened
 from ledger.genesis import LedgerId
+from ledger.lazy_dataclass import dataclass
 from ledger.members import members
 from pannier.home import Peer
 from pannier.node import Node
+
+if TYPE_CHECKING:
+    from bundler.content import Opened
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +30,7 @@ class Group:
 Origin = Peer | Group
 
 
-def origin_of(node: Node, opened: Opened) -> Origin | None:
+def origin_of(node: Node, opened: "Opened") -> Origin | None:
     """Return who sent a bundle; None if that is nobody known here.
 
     Raises:
@@ -44,7 +47,7 @@ def group_of(node: Node, group: bytes) -> Group | None:
     Raises:
         LedgerError: a ledger cannot be read.
     """
-    store = node.group_ledger(group)
+    store = node.groups.ledger(group)
     if store is None:
         return None
     name = f"a member of {store.genesis.name}"

@@ -1,9 +1,14 @@
 """A bundle of ours, as ``node.db`` remembers it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from ledger.lazy_dataclass import dataclass
 from pannier.nodedb_file import Value, as_int, as_optional
+from spool.name import BundleName
+
+if TYPE_CHECKING:
+    from pannier.node import Node
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,3 +66,9 @@ def out_bundle_from_row(row: Sequence[Value]) -> OutBundle:
         note=str(note),
         key_id=as_optional(key),
     )
+
+
+def withdraw(node: "Node", bundle: OutBundle, state: str, note: str = "") -> None:
+    """End a bundle of ours: it leaves the queue."""
+    node.db.end_bundle(bundle.bundle_id, state, note)
+    node.spool.outbox.withdraw(bundle.peer, BundleName.from_text(bundle.name))

@@ -1,8 +1,9 @@
 """The state of a node in one value: what `pannier status` shows."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from bundler.plan import lacking
+from ledger.lazy_dataclass import dataclass
 from ledger.log import LogStatus
 from ledger.members import passed_on
 from ledger.views import conflicts, count_files
@@ -11,6 +12,7 @@ from pannier.exchange import served
 from pannier.files_sending import unpacked_bytes
 from pannier.have import known_have
 from pannier.home import Peer
+from pannier.link_counters import read_counters
 from pannier.node import Node
 from pannier.review import waiting
 
@@ -89,6 +91,7 @@ class Overview:
         carried: Files of fragments carried for others.
         quarantined: Bundles that were refused.
         forged: Fragments for us that were damaged or forged, since this home began.
+        links: What each link that ever ran has counted (`pannier.link_counters`).
     """
 
     name: str
@@ -102,6 +105,7 @@ class Overview:
     carried: int
     quarantined: int
     forged: int
+    links: tuple[dict[str, object], ...]
 
     def to_json(self) -> dict[str, object]:
         """Return it as plain values."""
@@ -129,6 +133,7 @@ def overview(node: Node) -> Overview:
         carried=len(node.spool.carried.known()),
         quarantined=len(node.spool.quarantine.list()),
         forged=node.db.forged(),
+        links=tuple(read_counters(node.home.path)),
     )
 
 

@@ -7,12 +7,11 @@ read it makes that member a peer.
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from bundler.errors import BundleError
-from bundler.fragment_key import agree
 from bundler.geometry import symbol_bytes_for
 from bundler.limits import DEFAULT_LIMITS
-from bundler.notices import GenesisSection
 from bundler.plan import Span
 from bundler.sealed import MAX_EXPIRY_DAYS, Header
 from ledger.append import Author, Draft, append
@@ -21,24 +20,22 @@ from ledger.entry import MEMBERS_THING, Action
 from ledger.errors import LedgerError
 from ledger.facts import Fact, Grant
 from ledger.genesis import Term
-from ledger.keys import KeyStretch
 from ledger.log import LogState
 from ledger.members import Role, members
-from ledger.passphrase import PassphraseLedger
 from ledger.signing import Signer
 from ledger.store import Store
 from pannier.epochs import keep_network_key, network_key
 from pannier.errors import UsageError
-from pannier.group_sending import seal_for_group
 from pannier.home import add_peer, is_file_name
 from pannier.lacks import Piece, parts
-from pannier.load import Load
 from pannier.lock import exclusive
 from pannier.node import Node
-from pannier.out_bundle import OutBundle
-from pannier.sealing import CONTROL_PRIORITY
+from pannier.out_bundle import OutBundle, withdraw
 from pannier.sending import MAX_MTU, reconcile
-from pannier.statements import withdraw
+
+if TYPE_CHECKING:
+    from ledger.keys import KeyStretch
+    from pannier.load import Load
 
 _HELLO_DAYS = 366
 # Who knows the passphrase can make up members: so many are met through one ledger.
@@ -50,7 +47,7 @@ def join(
     name: str,
     passphrase: str,
     *,
-    stretch: KeyStretch | None = None,
+    stretch: "KeyStretch | None" = None,
     hide_names: bool = False,
 ) -> Store:
     """Make the ledger that *name* and *passphrase* give, or find it, and be a member of it.
@@ -66,6 +63,8 @@ def join(
         UsageError: this node has another ledger called so.
         LedgerError: *name* is not a name, or the disk said no.
     """
+    from ledger.passphrase import PassphraseLedger  # noqa: PLC0415 -- only to join one
+
     found = PassphraseLedger.derive(name, passphrase, stretch)
     genesis = found.genesis
     for store in node.ledgers():
@@ -138,6 +137,9 @@ def _passphrase_ledgers(node: Node) -> Iterator[Store]:
 
 def _hello(node: Node, store: Store) -> OutBundle | None:
     """Return the hello for one ledger, made if there is none; None if it cannot be made here."""
+    from pannier.group_sending import seal_for_group  # noqa: PLC0415 -- few have such a ledger
+    from pannier.sealing import CONTROL_PRIORITY  # noqa: PLC0415
+
     epoch, granted = node.epochs.of(store).sealing, _own_grant(node, store)
     if epoch is None or granted is None:
         return None  # restored from a backup of another node: `ledger new` once more
@@ -150,8 +152,8 @@ def _hello(node: Node, store: Store) -> OutBundle | None:
         if bundle.control:
             withdraw(node, bundle, "replaced")
     load = _load(store, state)
-    today = node.today()
-    days = today + _HELLO_DAYS if node.is_clock_confirmed() else MAX_EXPIRY_DAYS
+    today = node.time.today()
+    days = today + _HELLO_DAYS if node.time.is_confirmed() else MAX_EXPIRY_DAYS
     header = Header(CONTROL_PRIORITY, min(days, MAX_EXPIRY_DAYS))
     symbol_bytes = symbol_bytes_for(MAX_MTU)
     made, name, sealed = seal_for_group(
@@ -163,7 +165,10 @@ def _hello(node: Node, store: Store) -> OutBundle | None:
     return made
 
 
-def _load(store: Store, state: LogState) -> Load:
+def _load(store: Store, state: LogState) -> "Load":
+    from bundler.notices import GenesisSection  # noqa: PLC0415 -- few have such a ledger
+    from pannier.load import Load  # noqa: PLC0415
+
     genesis = GenesisSection(genesis=store.genesis.to_bytes())
     load = Load([genesis], symbol_bytes=symbol_bytes_for(MAX_MTU))
     for span in parts(store, state, Span(0, state.size)):
@@ -183,6 +188,8 @@ def _own_grant(node: Node, store: Store) -> Fact | None:
 
 def _is_usable(node: Node, card: Card) -> bool:
     """Return whether there can be a secret with the owner of *card*, which anybody made up."""
+    from bundler.fragment_key import agree  # noqa: PLC0415 -- few have such a ledger
+
     try:
         agree(node.keys.x25519, card.x25519)
     except (BundleError, LedgerError):

@@ -1,17 +1,19 @@
 """Bundles of ours that wait in the outbox: read from it, or made again from their recipes."""
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from bundler.sealed import bundle_id
 from ledger.errors import DamagedError
 from ledger.store_blobs import Blobs, Place
 from pannier.errors import PannierError
 from pannier.node import Node
-from pannier.recipe import Recipe, placement_of
 from spool.errors import StorageError
 from spool.name import BundleName
+
+if TYPE_CHECKING:
+    from pannier.recipe import Recipe
 
 Sealed = bytes | memoryview
 """The bytes of a bundle."""
@@ -41,6 +43,8 @@ def begin_sealed_bundle(node: Node, peer: str, name: BundleName) -> Callable[[],
         sealed = node.spool.outbox.read(peer, name)
         is_sound = _is_called(sealed, name)
         return lambda: _sound(node, peer, name, sealed if is_sound else None)
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 -- only contents of files
+
     make = _making(node, waiting.data, name)
     with ThreadPoolExecutor(1) as beside:
         made = beside.submit(make)
@@ -50,6 +54,8 @@ def begin_sealed_bundle(node: Node, peer: str, name: BundleName) -> Callable[[],
 
 def _making(node: Node, data: bytes, name: BundleName) -> _Make:
     """Return what makes the bundle of a recipe, in any thread; it gives None if that cannot be."""
+    from pannier.recipe import Recipe  # noqa: PLC0415 -- as above
+
     recipe = None
     with suppress(PannierError):
         recipe = Recipe.open(data, node.rest_key.key)
@@ -62,12 +68,14 @@ def _making(node: Node, data: bytes, name: BundleName) -> _Make:
 
 
 def _made(
-    recipe: Recipe, blobs: Blobs, places: Mapping[bytes, Place], name: BundleName
+    recipe: "Recipe", blobs: Blobs, places: Mapping[bytes, Place], name: BundleName
 ) -> Sealed | None:
     """Make the bundle again; None where a content is no longer here, or not as it was.
 
     Nothing else may be sealed under its key.
     """
+    from pannier.recipe import placement_of  # noqa: PLC0415 -- as above
+
     if len(places) < len(recipe.digests):
         return None
     try:

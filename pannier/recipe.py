@@ -6,7 +6,6 @@ bytes under the node's rest key, from which the same bundle is made whenever a c
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Self
 
@@ -24,6 +23,7 @@ from ledger.errors import LedgerError
 from ledger.genesis import LedgerId
 from ledger.kdf import KEY_BYTES, derive
 from ledger.keys import Entropy
+from ledger.lazy_dataclass import dataclass
 from ledger.store_blobs import Blobs, Place
 from pannier.errors import PannierError
 

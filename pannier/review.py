@@ -1,11 +1,11 @@
 """What waits for a person's word: found, looked into, accepted or refused."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from bundler.content import open_bundle
 from bundler.errors import BundleError
 from ledger.errors import LedgerError
+from ledger.lazy_dataclass import dataclass
 from pannier import decisions
 from pannier.decisions import Decision
 from pannier.errors import UsageError

@@ -14,7 +14,6 @@ from ledger.genesis import Term
 from ledger.members import Role, members
 from ledger.store import Store
 from pannier.epochs import KnownEpochs
-from pannier.ledgers import put
 from pannier.node import Node
 
 _LEAST_MEMBERS = 3
@@ -58,6 +57,8 @@ def tend_epochs(node: Node, store: Store) -> None:
     # A hostile admin can have written more revocations than an entry holds: then each member gets
     # all alone.
     if payloads and max(map(len, payloads)) <= MAX_PAYLOAD_BYTES:
+        from pannier.ledgers import put  # noqa: PLC0415 -- few epochs are made
+
         put(node, store, _drafts(node, payloads))
 
 

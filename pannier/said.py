@@ -1,13 +1,12 @@
 """What an entry says to whoever holds this node's keys: sealed or not, of a device or not."""
 
-from dataclasses import dataclass
-
 from ledger.data import value_from_payload
 from ledger.entry import Entry
 from ledger.errors import LedgerError
 from ledger.file_payload import FilePayload, file_from_value
 from ledger.genesis import Genesis, Term
 from ledger.hpke import Unwrapper
+from ledger.lazy_dataclass import dataclass
 from ledger.on_behalf import statement_from_value
 from ledger.sealed_entry import Place, SealedPayload
 

@@ -3,11 +3,11 @@
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ledger.entry import check_thing
 from ledger.errors import LedgerError
+from ledger.lazy_dataclass import dataclass
 from pannier.files import TEMPORARY, Skipped, unsafe_name
 
 _KINDS = {

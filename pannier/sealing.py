@@ -71,9 +71,9 @@ def expiry_day(way: Way, days: int) -> int:
     where it arrives, were this node's clock behind.
     """
     node, peer = way.node, way.peer.node_id
-    if not (way.is_oneway or node.is_clock_confirmed(peer)):
+    if not (way.is_oneway or node.time.is_confirmed(peer)):
         return MAX_EXPIRY_DAYS
-    return min(node.today(peer) + days, MAX_EXPIRY_DAYS)
+    return min(node.time.today(peer) + days, MAX_EXPIRY_DAYS)
 
 
 def _publish(
@@ -107,7 +107,7 @@ def _noted(
     way: Way, header: Header, stamp: Stamp, packed: _Packed, *, is_control: bool
 ) -> OutBundle:
     number = bundle_id(packed.sealed)
-    hint = way.node.hint_to(way.peer, number).hex()
+    hint = way.node.shared.hint_to(way.peer, number).hex()
     name = BundleName(header.priority, header.expiry_days, hint, number.hex(), way.symbol_bytes)
     return OutBundle(
         bundle_id=number.hex(),
@@ -151,7 +151,7 @@ def _pack(way: Way, sections: Sequence[bytes], header: Header, stamp: Stamp) -> 
     shared = way.shared_key_ids()
     if shared:
         key = directed_key(
-            node.pairwise_keys(peer)[shared[-1]],
+            node.shared.pairwise_keys(peer)[shared[-1]],
             sender=node.card.author,
             recipient=peer.card.author,
         )
@@ -172,7 +172,7 @@ def _pack(way: Way, sections: Sequence[bytes], header: Header, stamp: Stamp) -> 
 def _compact(way: Way, sections: Sequence[BodySection], header: Header, stamp: Stamp) -> _Packed:
     node, peer, key_id = way.node, way.peer, way.shared_key_ids()[-1]
     key = compact_key(
-        node.pairwise_keys(peer)[key_id],
+        node.shared.pairwise_keys(peer)[key_id],
         sender=node.card.author,
         recipient=peer.card.author,
         incarnation=stamp.incarnation,

@@ -5,8 +5,9 @@ leaves as a few large bundles. One that was handed out stays, as the same bytes,
 every further medium until the peer has confirmed it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 
 from bundler import plan
 from bundler.geometry import symbol_bytes_for
@@ -17,13 +18,10 @@ from pannier.clear import settle
 from pannier.home import Peer
 from pannier.housekeeping import end_expired
 from pannier.lacks import Piece, pieces
-from pannier.load import Load
 from pannier.lock import exclusive
 from pannier.node import Node
 from pannier.notice import Notice, known_facts, notice_for
-from pannier.out_bundle import OutBundle
-from pannier.sealing import seal, seal_compact
-from pannier.statements import withdraw
+from pannier.out_bundle import OutBundle, withdraw
 from pannier.tail_sending import TailLoad, is_sent_back
 from pannier.way import Way
 from spool.name import BundleName
@@ -85,7 +83,7 @@ def reconcile(node: Node, queue: str) -> None:
     for text, bundle in rows.items():
         if text not in files:
             node.db.forget_bundle(bundle.bundle_id)
-        elif bundle.expiry_days < node.past_day(queue):
+        elif bundle.expiry_days < node.time.past_day(queue):
             end_expired(node, bundle.bundle_id)
             node.spool.outbox.withdraw(queue, files[text])
     for text, name in files.items():
@@ -139,26 +137,28 @@ def _make(way: Way) -> None:
     if way.is_compact:
         _make_compact(way, tails, notice)
     elif notice is not None and notice.is_news:
-        seal(way, Load(notice.sections, symbol_bytes=way.symbol_bytes).encoded, (), notice)
+        _seal_alone(way, notice)
 
 
-def _make_large(way: Way, rest: Iterable[Piece], notice: Notice | None) -> bool:
+def _make_large(way: Way, rest: Iterator[Piece], notice: Notice | None) -> bool:
     """Pack pieces as log sections; return whether there was any, so that *notice* is said."""
+    first = next(rest, None)
+    if first is None:
+        return False
+    from pannier.load import Load  # noqa: PLC0415 -- most exchanges bring a peer nothing large
+    from pannier.sealing import seal  # noqa: PLC0415
+
     target = plan.bundle_bytes_for(way.symbol_bytes, DEFAULT_LIMITS)
-    draft = None
-    for piece in rest:
-        if draft is None:
-            first = notice.sections if notice else known_facts(way)
-            draft = Load(first, symbol_bytes=way.symbol_bytes)
+    draft = Load(notice.sections if notice else known_facts(way), symbol_bytes=way.symbol_bytes)
+    for piece in chain([first], rest):
         # Who could make nothing of a tail may lack the seeds of the payloads, too.
         whole = replace(piece, with_cover=True) if is_sent_back(way, piece) else piece
         if not draft.add(whole, target):
             seal(way, draft.encoded, draft.spans, notice)
             draft, notice = Load([], symbol_bytes=way.symbol_bytes), None
             draft.add(whole, target)
-    if draft is not None:
-        seal(way, draft.encoded, draft.spans, notice)
-    return draft is not None
+    seal(way, draft.encoded, draft.spans, notice)
+    return True
 
 
 def _make_compact(way: Way, tails: TailLoad, notice: Notice | None) -> None:
@@ -167,10 +167,20 @@ def _make_compact(way: Way, tails: TailLoad, notice: Notice | None) -> None:
         notice = None
     sections = notice.sections if notice else ()
     if notice is not None and sum(len(one.to_body()) for one in sections) > _SMALL_NOTICE_BYTES:
-        seal(way, Load(sections, symbol_bytes=way.symbol_bytes).encoded, (), notice)
+        _seal_alone(way, notice)
         sections, notice = (), None
     if sections or tails.sections:
+        from pannier.sealing import seal_compact  # noqa: PLC0415 -- often there is nothing to say
+
         seal_compact(way, (*sections, *tails.sections), tails.spans, notice)
+
+
+def _seal_alone(way: Way, notice: Notice) -> None:
+    """Seal what is to be said, with nothing else."""
+    from pannier.load import Load  # noqa: PLC0415 -- often there is nothing to say
+    from pannier.sealing import seal  # noqa: PLC0415
+
+    seal(way, Load(notice.sections, symbol_bytes=way.symbol_bytes).encoded, (), notice)
 
 
 def _may_ride(way: Way, notice: Notice) -> bool:

@@ -1,9 +1,9 @@
 """What a peer says of itself, believed in order: have, sent, receipts, keys (docs/format.md 5)."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from bundler.blob_section import BlobSection
-from bundler.content import Opened
 from bundler.log_section import LogSection
 from bundler.notices import (
     ROOT_START_BYTES,
@@ -26,17 +26,20 @@ from pannier.have_rows import note_held
 from pannier.hearing import Hearing
 from pannier.home import Peer
 from pannier.node import Node
-from pannier.out_bundle import OutBundle
-from spool.name import BundleName
+from pannier.out_bundle import OutBundle, withdraw
+
+if TYPE_CHECKING:
+    from bundler.content import Opened
 
 UNFOUNDED = "what it builds on is not here"
 """The reason of a receipt for a bundle with tails that could not be read or verified here."""
 
+_DATA = (LogSection, TailSection, GenesisSection, ForkSection, BlobSection)
 _REASONS = {"merged": "", "unfounded": UNFOUNDED}
 _LAST_INCARNATION = b"\xff" * 8
 
 
-def believe(node: Node, peer: Peer, opened: Opened, notes: list[str]) -> bool:
+def believe(node: Node, peer: Peer, opened: "Opened", notes: list[str]) -> bool:
     """Note what *peer* says in a bundle; return whether the bundle carries anything else.
 
     Receipts and keys are always believed; sent only if nothing newer was said before, and have only
@@ -70,13 +73,9 @@ def believe(node: Node, peer: Peer, opened: Opened, notes: list[str]) -> bool:
                 case ReceiptSection():
                     _take_receipts(node, peer, section, notes)
                 case KeySection():
-                    node.add_pairwise_key(peer, section.key, mine=False)
-                case LogSection() | TailSection() | GenesisSection() | ForkSection():
-                    has_data = True
-                case BlobSection():
-                    has_data = True
+                    node.shared.add_pairwise_key(peer, section.key, mine=False)
                 case _:
-                    pass
+                    has_data = has_data or isinstance(section, _DATA)
         if hearing.first is not None:
             _believe_have(node, peer, hearing.first.seen, hearing.conclude(), notes)
         if hearing.first is not None and is_newest and not says_sent:
@@ -85,7 +84,7 @@ def believe(node: Node, peer: Peer, opened: Opened, notes: list[str]) -> bool:
 
 
 def note_sender_holds(
-    node: Node, peer: Peer, opened: Opened, taken: Iterable[tuple[LedgerId, LogName, int]]
+    node: Node, peer: Peer, opened: "Opened", taken: Iterable[tuple[LedgerId, LogName, int]]
 ) -> None:
     """Note that *peer* holds what it sent, unless it said something newer already.
 
@@ -108,12 +107,6 @@ def note_sender_holds(
         holding = HeldLog(*log, size, root, held.lacking if held else None)
         with node.db.transaction():
             note_held(node.db, peer.node_id, [(ledger_id, holding)])
-
-
-def withdraw(node: Node, bundle: OutBundle, state: str, note: str = "") -> None:
-    """End a bundle of ours: it leaves the queue."""
-    node.db.end_bundle(bundle.bundle_id, state, note)
-    node.spool.outbox.withdraw(bundle.peer, BundleName.from_text(bundle.name))
 
 
 def _believe_have(

@@ -14,6 +14,7 @@ from bundler.errors import MalformedError
 from bundler.log_section import LogSection
 from bundler.notices import ForkSection, GenesisSection
 from bundler.tail_section import TailSection
+from ledger.entries import Entries
 from ledger.entry import Action, Entry
 from ledger.errors import LedgerError
 from ledger.facts import grant_from_payload, revocation_from_payload
@@ -174,16 +175,16 @@ class _Summing:
         ledger: LedgerSummary,
         store: Store | None,
         author_key: bytes,
-        entries: Sequence[Entry],
+        entries: Entries,
         known: int,
     ) -> None:
-        new = entries[max(known, 0) :]
+        new = entries.between(max(known, 0), entries.count)
         author = self._author(ledger, store, author_key)
-        author.entries += len(new)
-        author.known += len(entries) - len(new)
-        _count(author.actions, (_action_name(entry.action) for entry in new))
-        _count(author.kinds, (entry.kind for entry in new))
-        for entry in new:
+        author.entries += new.count
+        author.known += entries.count - new.count
+        _count(author.actions, map(_action_name, new.actions))
+        _count(author.kinds, new.kinds)
+        for entry in new.one_by_one():
             self._add_fact(ledger, entry)
 
     def name_newcomers(self) -> None:

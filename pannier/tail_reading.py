@@ -7,8 +7,8 @@ Nothing in a tail can be read, let alone verified, without the entries that it b
 from collections.abc import Iterable, Mapping
 
 from bundler.errors import BundleError
-from bundler.tail_model import decode_tail
 from bundler.tail_section import MAX_CONTEXT_BYTES, TailSection, log_reference
+from ledger.entries import Entries
 from ledger.entry import Entry
 from ledger.errors import MalformedError, UnverifiedError
 from ledger.log import LogName, LogState, Range
@@ -58,6 +58,8 @@ def entries_in(store: Store, state: LogState, section: TailSection) -> list[Entr
     context = store.entries(state, begin, end)
     if any(entry.payload is None for entry in context):
         return None
+    from bundler.tail_model import decode_tail  # noqa: PLC0415 -- large, and few bundles hold tails
+
     try:
         return decode_tail(section.data, section.count, _salts(state, section), context)
     except BundleError:
@@ -78,12 +80,13 @@ def read_tail(store: Store, state: LogState, section: TailSection) -> Range | No
     entries = entries_in(store, state, section)
     if entries is None:
         return None
+    columns = Entries.of(entries)
     try:
-        checkpoint = signed_after(store, state.name, section.first, entries, section.signature)
+        checkpoint = signed_after(store, state.name, section.first, columns, section.signature)
     except (MalformedError, UnverifiedError):
         return None
     return Range(
-        log=state.name, first=section.first, entries=entries, cover=(), checkpoint=checkpoint
+        log=state.name, first=section.first, entries=columns, cover=(), checkpoint=checkpoint
     )
 
 

@@ -8,9 +8,11 @@ from itertools import accumulate, takewhile
 
 from bundler.errors import BundleError
 from bundler.plan import Span
-from bundler.tail_model import MAX_CONTEXT, MAX_ENTRIES, MAX_PAYLOADS_BYTES, encode_tail
 from bundler.tail_section import (
+    MAX_CONTEXT,
     MAX_CONTEXT_BYTES,
+    MAX_ENTRIES,
+    MAX_PAYLOADS_BYTES,
     MAX_TAILS_ENTRIES,
     Context,
     TailSection,
@@ -81,6 +83,8 @@ class TailLoad:
         return True
 
     def _tail(self, piece: Piece, entries: list[Entry]) -> TailSection | None:
+        from bundler.tail_model import encode_tail  # noqa: PLC0415 -- large, and often no tail goes
+
         store, state, (first, end) = piece.store, piece.state, piece.span
         checkpoint = store.checkpoints(state, end - 1, end)[0]
         if checkpoint.mldsa44 is not None:

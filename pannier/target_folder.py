@@ -4,11 +4,11 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import IO
 
+from ledger.lazy_dataclass import dataclass
 from pannier.files import TEMPORARY
 from spool.os_file_system import OsFileSystem
 

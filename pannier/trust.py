@@ -5,9 +5,10 @@ refused. Nothing here is a verdict.
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from ledger.algorithm import label_of
+from ledger.lazy_dataclass import dataclass
 from ledger.log import LogState, root_at
 from ledger.members import Members, members
 from ledger.note import Checkpoint

@@ -6,15 +6,20 @@ came here, which no clock can shorten.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING, NamedTuple
 
-from pannier.nodedb import NodeDb
+if TYPE_CHECKING:
+    from pannier.node import Node
+    from pannier.nodedb import NodeDb
 
 MAX_LIFETIME_DAYS = 366
 """So long, in counted running time, a bundle may lie here if nothing is configured."""
 
 _VOICES = 2
 _DAY_US = 86_400_000_000
+_EPOCH_2020_DAYS = 18_262
+_MAX_DAYS = 65_535
 # A shorter piece is not worth a write to the disk; it is counted with the next.
 _LEAST_PIECE_US = 600_000_000
 _COUNTED, _UNTIL, _BOOT = "running", "running until", "running boot"
@@ -77,7 +82,7 @@ def witnessed_us(heard: Mapping[str, int], about: str | None, *, speakers: int) 
     return max([*agreed, *own], default=None)
 
 
-def count_running(db: NodeDb, uptime: Uptime) -> int:
+def count_running(db: "NodeDb", uptime: Uptime) -> int:
     """Count the time that passed since the last call; return the total, in microseconds.
 
     It is never more than what really passed, however many processes count at once. What is known
@@ -106,3 +111,70 @@ def count_running(db: NodeDb, uptime: Uptime) -> int:
 def has_lain(running_us: int, since_us: int, lifetime_days: int) -> bool:
     """Return whether what came at *since_us* of counted running time has had its whole life."""
     return running_us - since_us > lifetime_days * _DAY_US
+
+
+def day_of(time_us: int) -> int:
+    """Return the day number (since 2020-01-01 UTC) of a time, within what a header can say."""
+    return min(max(time_us // _DAY_US - _EPOCH_2020_DAYS, 0), _MAX_DAYS)
+
+
+class TrustedTime:
+    """What one node knows of time."""
+
+    def __init__(self, node: "Node") -> None:
+        """Know what the clock, the bookkeeping and the peers of *node* say."""
+        self._node = node
+
+    def today(self, peer: str | None = None) -> int:
+        """Return the day number for *peer* (a node id), by this node's clock or by its peers'.
+
+        What is made must not have expired where it arrives.
+        """
+        now_us = self._node.clock()
+        return day_of(max(now_us, self._witnessed_us(peer) or now_us))
+
+    def is_confirmed(self, peer: str | None = None) -> bool:
+        """Return whether enough was heard that `today` for *peer* cannot be behind for years."""
+        return self._witnessed_us(peer) is not None
+
+    def past_day(self, peer: str | None = None) -> int:
+        """Return a day that has come for certain: this node's clock says so, and peers do.
+
+        What has expired by one wrong clock would be lost for nothing. A node that no peer can ever
+        tell the time has only its clock.
+
+        Args:
+            peer: Node id of who sent what the question is about, or is to get it; None if unknown.
+        """
+        now_us = self._node.clock()
+        if self._speakers() == 0:
+            return day_of(now_us)
+        witnessed = self._witnessed_us(peer)
+        return 0 if witnessed is None else day_of(min(now_us, witnessed))
+
+    def moment(self) -> Moment:
+        """Return now, by all that tells the time."""
+        clock_us, witnessed = self._node.clock(), self._witnessed_us(None)
+        running_us = count_running(self._node.db, self._node.uptime())
+        return Moment(clock_us, clock_us if witnessed is None else witnessed, running_us)
+
+    def _witnessed_us(self, peer: str | None) -> int | None:
+        met = self._node.db.met()
+        voices = self._speakers(met)
+        # Who has a passphrase can make up any number of members that agree: such tell the time only
+        # where there is nobody whom a person knows.
+        heard = {
+            one: time_us
+            for one, time_us in self._heard().items()
+            if not voices or one not in met or one == peer
+        }
+        return witnessed_us(heard, peer, speakers=voices or self._speakers())
+
+    def _heard(self) -> dict[str, int]:
+        return {
+            peer: heard for peer, heard in self._node.db.heard().items() if peer in self._node.peers
+        }
+
+    def _speakers(self, without: AbstractSet[str] = frozenset()) -> int:
+        known = (peer for peer in self._node.peers.values() if peer.node_id not in without)
+        return sum(not self._node.settings(peer).oneway for peer in known)

@@ -1,9 +1,9 @@
 """One peer, and what is known of it at the moment when bundles for it are made."""
 
-from dataclasses import dataclass
 from typing import Self
 
 from bundler.notices import ROOT_START_BYTES
+from ledger.lazy_dataclass import dataclass
 from ledger.log import LogState, root_at
 from ledger.members import members
 from ledger.store import Store
@@ -96,5 +96,5 @@ class Way:
 
     def shared_key_ids(self) -> list[bytes]:
         """Return the pairwise keys for the peer that both sides are known to hold, ascending."""
-        usable = self.node.pairwise_keys(self.peer, recipient=self.peer.card)
+        usable = self.node.shared.pairwise_keys(self.peer, recipient=self.peer.card)
         return sorted(self.known.key_ids & set(usable))

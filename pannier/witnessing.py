@@ -4,7 +4,6 @@ A witness section rides along with other news and is none itself: a quiet networ
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from hashlib import sha256
 
 from bundler.limits import DEFAULT_LIMITS
@@ -12,6 +11,7 @@ from bundler.witness_section import LedgerWitness, WitnessedLog, WitnessSection
 from ledger import cbor
 from ledger.contradiction import Contradiction
 from ledger.genesis import LedgerId
+from ledger.lazy_dataclass import dataclass
 from ledger.log import LogName, LogState, LogStatus, log_origin
 from ledger.members import members
 from ledger.store import Store
@@ -96,7 +96,7 @@ def _is_due(way: Way) -> bool:
 
 def _items(way: Way) -> Iterator[tuple[LedgerId, WitnessedLog]]:
     """Yield all that could be said; where not all fits, each day chooses others."""
-    day = way.node.today().to_bytes(4, "big")
+    day = way.node.time.today().to_bytes(4, "big")
     logs = [
         (sha256(day + b"".join(state.name)).digest(), state, store) for store, state in _logs(way)
     ]

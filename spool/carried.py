@@ -12,7 +12,13 @@ from spool.carry import FOLDER, Carry, carry_path
 from spool.errors import FullError, GoneError, MalformedNameError
 from spool.expiry import IsLate, Waiting
 from spool.files import Files, Order, Write
-from spool.name import FRAGMENT_NAME_LENGTH, FragmentName, check_source, is_bundle_id
+from spool.name import (
+    FRAGMENT_NAME_LENGTH,
+    FragmentName,
+    check_bundle_id,
+    check_source,
+    is_bundle_id,
+)
 from spool.quotas import Quotas
 from spool.shares import Shares
 
@@ -36,12 +42,18 @@ class Carried:
         """
         found: dict[FragmentName, Carry] = {}
         for bundle_id in filter(is_bundle_id, self._files.names(FOLDER)):
-            for text in self._files.names(f"{FOLDER}/{bundle_id}"):
-                carry = self._look(bundle_id, text)
-                # A crash between two names of one fragment leaves both; the larger is the newer.
-                if carry is not None and not _is_better(found.get(carry.name), carry):
-                    found[carry.name] = carry
+            found |= self._of(bundle_id)
         return found
+
+    def of(self, bundle_id: str) -> list[Carry]:
+        """Return what is carried of one bundle.
+
+        Raises:
+            MalformedNameError: *bundle_id* is none.
+            StorageError: the disk refused.
+        """
+        check_bundle_id(bundle_id)
+        return list(self._of(bundle_id).values())
 
     def offered(self, excluding_source: str) -> list[Carry]:
         """Return what *excluding_source* has not, the most urgent first, then the smallest.
@@ -145,6 +157,15 @@ class Carried:
         for text in self._files.names(folder):
             if text.startswith(name.to_text()) and f"{folder}/{text}" != path:
                 self._files.remove(f"{folder}/{text}")
+
+    def _of(self, bundle_id: str) -> dict[FragmentName, Carry]:
+        found: dict[FragmentName, Carry] = {}
+        for text in self._files.names(f"{FOLDER}/{bundle_id}"):
+            carry = self._look(bundle_id, text)
+            # A crash between two names of one fragment leaves both; the larger is the newer.
+            if carry is not None and not _is_better(found.get(carry.name), carry):
+                found[carry.name] = carry
+        return found
 
     def _look(self, bundle_id: str, text: str) -> Carry | None:
         with suppress(MalformedNameError):

@@ -83,6 +83,13 @@ class FileSystem(Protocol):
         """
         ...
 
+    def append(self, path: str, data: bytes) -> None:
+        """Add *data* at the end of the file *path*, made if it is missing.
+
+        After a failure or a crash a beginning of *data* may be there.
+        """
+        ...
+
     def sync(self, paths: Collection[str]) -> None:
         """Make contents of the files and names in the folders among *paths* survive a power cut.
 

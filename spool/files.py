@@ -104,8 +104,25 @@ class Files:
             if done:
                 self._fs.sync({folder for path in done for folder in _folders_above(path)})
 
+    def append(self, path: str, data: bytes) -> None:
+        """Add *data* at the end of the file *path*, made if missing; not durable before `settle`.
+
+        After an error or a crash a beginning of *data* may be there.
+
+        Raises:
+            FullError: no room.
+            StorageError: the disk refused.
+        """
+        with converted("write"):
+            for _ in range(_TRIES):
+                for folder in reversed(_folders_above(path)[:-1]):
+                    self._fs.make_folder(folder)
+                with suppress(FileNotFoundError):
+                    return self._fs.append(path, data)
+            raise OSError(errno.EBUSY, "the folder is removed again and again", path)
+
     def settle(self, folders: Iterable[str]) -> None:
-        """Make the names in *folders* durable, whoever gave them; missing is no error.
+        """Make files, or the names in folders, durable, whoever wrote them; missing is no error.
 
         Raises:
             StorageError: the disk refused.

@@ -15,14 +15,13 @@ from functools import cache
 from pathlib import Path
 
 from spool.file_system import Facts, Kind, Space
+from spool.long_file import LongWriter, read_long
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 # Without O_NONBLOCK, opening a FIFO waits for a writer that never comes.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
 # Up to here a fsync each is cheaper than a syncfs, which waits for everybody's writes.
 _FEW_PATHS = 4
-# After so much the disk begins to write, so that `sync` has less to wait for.
-_LONG_BYTES = 4 << 20
 _CANNOT_LINK = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
 _CANNOT_SYNC = (errno.EINVAL, errno.EOPNOTSUPP)
 
@@ -37,6 +36,7 @@ class OsFileSystem:
             OSError: there is no such folder.
         """
         self._root = root
+        self._rooms: list[memoryview] = []
         with _opened(root, os.O_RDONLY | os.O_DIRECTORY) as folder:
             self._device = os.fstat(folder).st_dev
 
@@ -73,13 +73,9 @@ class OsFileSystem:
         with self._parent(path) as (fd, name), _opened(name, _FILE, dir_fd=fd) as file:
             if not stat.S_ISREG(os.fstat(file).st_mode):
                 raise OSError(errno.EINVAL, "not a regular file", path)
-            size = 0
-            with os.fdopen(file, "rb", buffering=0, closefd=False) as reader:
-                while count := reader.readinto(room[size:]):
-                    size += count
-                if reader.read(1):
-                    raise OSError(errno.EOVERFLOW, f"longer than {len(room)} bytes", path)
-            _let_go(file, 0, size)
+            size = read_long(file, room, min(os.fstat(file).st_size, len(room)))
+            if os.read(file, 1):
+                raise OSError(errno.EOVERFLOW, f"longer than {size} bytes", path)
         return size
 
     def make_folder(self, path: str) -> None:
@@ -90,19 +86,22 @@ class OsFileSystem:
     def create(self, path: str, chunks: Iterable[bytes | memoryview]) -> int:
         """See `FileSystem.create`."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-        size = 0
         with (
             self._parent(path) as (fd, name),
             _opened(name, flags, dir_fd=fd) as file,
-            os.fdopen(file, "wb", closefd=False) as writer,
+            LongWriter(file, self._rooms) as writer,
         ):
-            begun = 0
-            for chunk in chunks:
-                size += writer.write(chunk)
-                if size - begun >= _LONG_BYTES:
-                    _let_go(file, begun, size - begun)
-                    begun = size
+            size = sum(map(writer.add, chunks))
+            writer.finish()
         return size
+
+    def append(self, path: str, data: bytes) -> None:
+        """See `FileSystem.append`."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+        with self._parent(path) as (fd, name), _opened(name, flags, dir_fd=fd) as file:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(file, rest) :]
 
     def sync(self, paths: Collection[str]) -> None:
         """See `FileSystem.sync`."""
@@ -210,15 +209,6 @@ def _opened(path: Path | str, flags: int, dir_fd: int | None = None) -> Iterator
         yield fd
     finally:
         os.close(fd)
-
-
-def _let_go(file: int, offset: int, length: int) -> None:
-    """Tell the system that these bytes are not needed in memory any more.
-
-    What is not on the disk it begins to write; what is, makes room for what we write next.
-    """
-    if hasattr(os, "posix_fadvise"):
-        os.posix_fadvise(file, offset, length, os.POSIX_FADV_DONTNEED)
 
 
 def _kind(mode: int) -> Kind:

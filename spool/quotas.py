@@ -13,6 +13,7 @@ class Quotas:
         inbox_unknown_bytes: The same for all unknown peers together.
         held_bytes: Whole bundles that wait for something else.
         carried_bytes: Fragments for others; a courier's kindness, bounded.
+        partial_bytes: What links have brought in part.
         quarantine_bytes: What failed, kept for a person to look at.
         quarantine_bundles: How many of those at most.
     """
@@ -22,5 +23,6 @@ class Quotas:
     inbox_unknown_bytes: int = 64 << 20
     held_bytes: int = 1 << 30
     carried_bytes: int = 64 << 20
+    partial_bytes: int = 64 << 20
     quarantine_bytes: int = 64 << 20
     quarantine_bundles: int = 1000

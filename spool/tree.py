@@ -22,6 +22,7 @@ from spool.inbox import Inbox
 from spool.name import BundleName, check_source
 from spool.os_file_system import OsFileSystem
 from spool.outbox import Outbox
+from spool.partial import Partials
 from spool.quarantine import Quarantine
 from spool.quotas import Quotas
 
@@ -38,12 +39,14 @@ class Expired(NamedTuple):
         arrived: Ids of bundles that never became whole.
         held: Bundles that waited in vain.
         carried_count: Files of fragments for others.
+        partial_count: Things that links brought in part.
     """
 
     queued: tuple[tuple[str, BundleName], ...]
     arrived: tuple[str, ...]
     held: tuple[BundleName, ...]
     carried_count: int
+    partial_count: int
 
 
 class Spool:
@@ -55,6 +58,7 @@ class Spool:
         inbox: What arrives for us.
         held: What waits for something else.
         carried: What we carry for others.
+        partials: What links have brought in part.
         quarantine: What failed.
     """
 
@@ -89,6 +93,7 @@ class Spool:
         self.inbox = Inbox(self._files, quotas)
         self.held = Held(self._files, quotas)
         self.carried = Carried(self._files, quotas)
+        self.partials = Partials(self._files, quotas)
         self.quarantine = Quarantine(self._files, quotas)
 
     def sweep(self, *, is_alive: Callable[[int], bool], now_ns: int) -> None:
@@ -113,6 +118,7 @@ class Spool:
             arrived=tuple(self.inbox.expire(is_late)),
             held=tuple(self.held.expire(is_late)),
             carried_count=self.carried.drop_expired(is_late),
+            partial_count=self.partials.drop_expired(is_late),
         )
 
     def reject(self, bundle_id: str, reason: str) -> None:
@@ -149,8 +155,9 @@ class Spool:
 
     def _read_mark(self, entropy: Callable[[int], bytes]) -> str:
         drawn = entropy(4).hex()
-        with suppress(ConflictError):
-            self._files.create_new(_MARK, drawn.encode())
+        if self._files.inspect(_MARK) is None:  # to try is to flush a file for nothing, each time
+            with suppress(ConflictError):
+                self._files.create_new(_MARK, drawn.encode())
         mark = self._files.read(_MARK, limit_bytes=4096).decode("ascii", errors="replace")
         if _MARK_TEXT.fullmatch(mark):
             return mark

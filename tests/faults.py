@@ -120,6 +120,19 @@ class MemoryFileSystem:
             file.data += chunk
         return len(file.data)
 
+    def append(self, path: str, data: bytes) -> None:
+        self._step("append", path)
+        self._check_parent(path)
+        if path not in self.live:
+            self.live[path] = MemoryFile(modified_ns=self._tick())
+        file = self._file(path)
+        free, used = self.space().free_bytes, _clusters(len(file.data)) * self.CLUSTER_BYTES
+        if free is not None and len(file.data) + len(data) > free + used:
+            raise _error(errno.ENOSPC, path)
+        file.data += data[: len(data) // 2]
+        self._step("append", path)
+        file.data += data[len(data) // 2 :]
+
     def sync(self, paths: Collection[str]) -> None:
         self._step("sync", " ".join(paths))
         for path in paths:

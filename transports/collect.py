@@ -14,7 +14,7 @@ from spool.name import FragmentName
 from spool.tree import Spool
 from transports.errors import MediumFaultError, MediumGoneError, MediumReadOnlyError
 from transports.medium import Found, Medium
-from transports.questions import LONG_BYTES, Mine, Offer, Other, Ours, Questions, Seen, Verdict
+from transports.questions import LONG_BYTES, Fate, Mine, Offer, Questions, Verdict
 from transports.report import Collected
 from transports.terms import Terms
 
@@ -92,12 +92,12 @@ class _Pass:
                 self._long.append((found, peer))
             case Mine(peer):
                 self._receive(found, peer)
-            case Seen():
+            case Fate.SEEN:
                 self._tally.seen += 1
                 self._remove(found)
-            case Ours():
+            case Fate.OURS:
                 self._tally.ours += 1
-            case Other():
+            case Fate.OTHER:
                 self._tally.others += 1
                 self._carry(found)
 

@@ -100,6 +100,7 @@ class _Pass:
         self._questions = questions
         self._staged: dict[str, _Candidate] = {}
         self._staged_bytes = 0
+        self._note: Callable[[], None] = _nothing
         self._written: list[_Candidate] = []
         self._there: list[_Candidate] = []
         self._left: list[tuple[_Candidate, str]] = []
@@ -110,6 +111,7 @@ class _Pass:
                 self._stage_in_groups(candidate, content)
             for one in fresh:
                 queued = _Queued(one.peer, one.bundle, one.size_bytes)
+                self._note = one.note
                 self._stage_in_groups(queued, _Content(partial(iter, one.chunks)))
             self._publish()
         except MediumGoneError as error:
@@ -185,9 +187,10 @@ class _Pass:
             self._spool.carried.add_source(candidate, self._medium.id)
 
     def _publish(self) -> None:
-        staged, self._staged, self._staged_bytes = self._staged, {}, 0
-        if not staged:
+        if not self._staged:
             return
+        self._note()
+        staged, self._staged, self._staged_bytes = self._staged, {}, 0
         try:
             failed = self._medium.files.publish(staged, mark=self._spool.mark)
         except (MediumFaultError, MediumFullError) as error:
@@ -213,6 +216,10 @@ class _Pass:
             carried_written=sum(isinstance(each, Carry) for each in self._written),
             carried_left=sum(isinstance(each, Carry) for each, _ in self._left),
         )
+
+
+def _nothing() -> None:
+    """Do what there is to do before anything was made."""
 
 
 def _bundles(candidates: Iterable[_Candidate]) -> tuple[tuple[str, BundleName], ...]:

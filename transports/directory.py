@@ -1,7 +1,7 @@
 """Transport by folders: a stick, a drop folder, a person's pocket (docs/format.md section 8)."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from spool.tree import Spool
 from transports.collect import collect
@@ -12,8 +12,7 @@ from transports.report import Collected, Delivered
 from transports.terms import Terms
 
 
-@dataclass(frozen=True, slots=True)
-class Directory:
+class Directory(NamedTuple):
     """One medium, one spool, and the node to ask.
 
     Everything may be repeated at any time, after a crash at any instant too. Two exchanges of one

@@ -2,8 +2,7 @@
 
 import json
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from transports.errors import NotAMediumError
 
@@ -13,8 +12,7 @@ _VERSION = 1
 _ID = re.compile("[0-9a-f]{16}")
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """Name of a medium.
 
     Attributes:

@@ -5,14 +5,13 @@ They are all that a transport ever learns of keys and ledgers.
 
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from enum import Enum
 from typing import Final, NamedTuple, TypeAlias
 
 from spool.name import BundleName, FragmentName
 
 
-@dataclass(frozen=True, slots=True)
-class Mine:
+class Mine(NamedTuple):
     """It is for this node and not merged yet.
 
     Attributes:
@@ -22,22 +21,21 @@ class Mine:
     peer: str
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """It was for this node and is merged, or refused for good."""
+class Fate(Enum):
+    """Why a file is not for this node, or not any more.
+
+    Attributes:
+        SEEN: It was for this node and is merged, or refused for good.
+        OURS: This node sent it.
+        OTHER: It is for somebody else.
+    """
+
+    SEEN = "seen"
+    OURS = "ours"
+    OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class Ours:
-    """This node sent it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Other:
-    """It is for somebody else."""
-
-
-Verdict: TypeAlias = Mine | Seen | Ours | Other
+Verdict: TypeAlias = Mine | Fate
 
 
 class Sifted(NamedTuple):
@@ -81,15 +79,18 @@ class Fresh(NamedTuple):
 
     Attributes:
         peer: Node id of its recipient, or a group.
-        bundle: Its name; it is queued.
+        bundle: Its name.
         size_bytes: Its length.
         chunks: Its fragments, as `Questions.fragments` gives them; to be asked for once.
+        note: Queues it, durably, and those that were made before it; called before it is visible on
+            the medium, perhaps more than once. What it raises passes through.
     """
 
     peer: str
     bundle: BundleName
     size_bytes: int
     chunks: Iterable[bytes | memoryview]
+    note: Callable[[], None]
 
 
 class Took(NamedTuple):

@@ -1,13 +1,11 @@
 """What an exchange did, as values."""
 
-from dataclasses import dataclass, fields
-from typing import Self
+from typing import NamedTuple
 
 from spool.name import BundleName
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Collected:
+class Collected(NamedTuple):
     """What one pass over a medium took over; all of it is durable.
 
     Attributes:
@@ -46,8 +44,7 @@ class Collected:
     is_cut: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivered:
+class Delivered(NamedTuple):
     """What a delivery put on a medium; what is written is durable.
 
     Attributes:
@@ -64,8 +61,12 @@ class Delivered:
     carried_written: int = 0
     carried_left: int = 0
 
-    def __add__(self, other: Self) -> Self:
+    def and_then(self, other: "Delivered") -> "Delivered":
         """Return what this and a further delivery to the same medium did."""
-        return type(self)(
-            **{one.name: getattr(self, one.name) + getattr(other, one.name) for one in fields(self)}
+        return Delivered(
+            written=self.written + other.written,
+            already_there=self.already_there + other.already_there,
+            left=self.left + other.left,
+            carried_written=self.carried_written + other.carried_written,
+            carried_left=self.carried_left + other.carried_left,
         )

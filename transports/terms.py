@@ -1,10 +1,9 @@
 """Conditions of an exchange, which the node sets: time, and what may be done."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class Terms(NamedTuple):
     """Conditions of a pass.
 
     Attributes:

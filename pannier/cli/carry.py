@@ -6,7 +6,6 @@ from pathlib import Path
 import click
 
 from bundler.geometry import MIN_MTU_BYTES
-from pannier.clear import refusal, refusing
 from pannier.cli.reports import (
     all_lines,
     exchange_json,
@@ -20,9 +19,8 @@ from pannier.cli.reports import (
 )
 from pannier.cli.session import home_option, json_option, open_node, opener, plural, print_json
 from pannier.errors import PartlyDoneError, UsageError
-from pannier.exchange import exchange_medium, no_room
-from pannier.oneway import pack as pack_files
-from pannier.oneway import unpack as unpack_files
+from pannier.exchange import exchange_medium
+from pannier.import_report import no_room
 from pannier.sending import MAX_MTU
 
 
@@ -83,6 +81,9 @@ def pack(peer: str, into: Path, mtu: int | None, repair: str, home: str | None) 
     \b
     Example:  pannier pack home --into /srv/radio --mtu 222 --repair 10%
     """
+    from pannier.clear import refusal, refusing  # noqa: PLC0415 -- an exchange needs it not
+    from pannier.oneway import pack as pack_files  # noqa: PLC0415
+
     percent = _percent(repair)
     with open_node(home) as node:
         one = node.peer_named(peer)
@@ -111,6 +112,8 @@ def unpack(paths: Sequence[Path], as_json: bool, home: str | None) -> None:
     \b
     Example:  pannier unpack /srv/radio
     """
+    from pannier.oneway import unpack as unpack_files  # noqa: PLC0415 -- an exchange needs it not
+
     with open_node(home) as node:
         report, left = unpack_files(node, paths)
         lines = report_lines(report)
@@ -159,7 +162,7 @@ def run(once: bool, home: str | None) -> None:
             daemon.serve()
         click.echo("Stopped.")
         return
-    if not daemon.look_everywhere():
+    if not daemon.look_everywhere() + daemon.link_once():
         click.echo("No medium is there; nothing to do.")
     if any(daemon.problems.values()):
         raise PartlyDoneError("not everything could be done: see the lines above")

@@ -1,12 +1,12 @@
 """``pannier get``, ``log`` and ``things``: what a ledger says."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import islice
 
 import click
 
 from ledger import views
+from ledger.lazy_dataclass import dataclass
 from ledger.store import Store
 from pannier.cli.session import (
     choose_ledger,
@@ -108,12 +108,7 @@ def log(
     high = 2**63 - 1 if until is None else until
     with open_node(home) as node:
         store = choose_ledger(node, ledger)
-        if thing is None:
-            found = views.between(store, low, high, limit=limit + 1)
-        else:
-            history = views.history(store, thing)
-            inside = (one for one in history if low <= one.entry.time_us <= high)
-            found = list(islice(inside, limit + 1))
+        found = _within(store, thing, (low, high), limit + 1)
         shown = _shown(node, store, found[:limit])
     if as_json:
         print_json([one.to_json() for one in shown])
@@ -130,6 +125,17 @@ def log(
             f"There are more: go on with --since {found[limit].entry.time_us}, or raise --limit.",
             err=True,
         )
+
+
+def _within(
+    store: Store, thing: str | None, times: tuple[int, int], count: int
+) -> list[views.Placed]:
+    """Return the first *count* entries of those *times*, about a thing or about all."""
+    low, high = times
+    if thing is None:
+        return views.between(store, low, high, limit=count)
+    history = views.history(store, thing)
+    return list(islice((one for one in history if low <= one.entry.time_us <= high), count))
 
 
 @click.command()

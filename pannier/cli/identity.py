@@ -5,7 +5,6 @@ import platform
 import sys
 from pathlib import Path
 from shlex import quote
-from shutil import get_terminal_size
 
 import click
 
@@ -101,7 +100,9 @@ def card(qr: bool, as_json: bool, home: str | None) -> None:
 
 
 def _draw(card: Card) -> None:
-    import segno  # noqa: PLC0415 -- only where a code is drawn
+    from shutil import get_terminal_size  # noqa: PLC0415 -- only where a code is drawn
+
+    import segno  # noqa: PLC0415
 
     try:
         code = segno.make(card.to_text(), error="l")

@@ -104,12 +104,20 @@ def put(
         value = _value(data, as_bytes)
         check_thing(thing)
         check_kind(kind or "")
-        choose = cache(lambda: choose_ledger(node, ledger))
-        payload = Payloads(node, choose).make(thing, value, device=device, to=names)
-        draft = Draft(thing=thing, payload=payload, time_us=now, kind=kind or "")
-        store = _ledger_to_write(node, ledger, choose)
-        ledgers.put(node, store, [draft])
-        click.echo(f"{thing} is in {store.genesis.name}.")
+
+        def draft(payloads: Payloads) -> Draft:
+            payload = payloads.make(thing, value, device=device, to=names)
+            return Draft(thing=thing, payload=payload, time_us=now, kind=kind or "")
+
+        _put_one(node, ledger, draft)
+
+
+def _put_one(node: Node, ledger: str | None, make: Callable[[Payloads], Draft]) -> None:
+    choose = cache(lambda: choose_ledger(node, ledger))
+    draft = make(Payloads(node, choose))  # what is out of bounds makes no ledger
+    store = _ledger_to_write(node, ledger, choose)
+    ledgers.put(node, store, [draft])
+    click.echo(f"{draft.thing} is in {store.genesis.name}.")
 
 
 @click.command()

@@ -140,5 +140,5 @@ def _name(node: Node, peer_id: str) -> str:
     peer = node.peers.get(peer_id)
     if peer is not None:
         return peer.name
-    store = node.group_ledger(bytes.fromhex(peer_id))
+    store = node.groups.ledger(bytes.fromhex(peer_id))
     return f"whoever has the passphrase of {store.genesis.name}" if store else peer_id

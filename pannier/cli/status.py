@@ -4,7 +4,15 @@ import time
 
 import click
 
-from pannier.cli.session import home_option, json_option, open_node, plural, print_json
+from pannier.cli.session import (
+    home_option,
+    json_option,
+    open_node,
+    plural,
+    print_json,
+    visible,
+)
+from pannier.link_counters import link_text
 from pannier.node import Node
 from pannier.overview import Overview, PeerOverview, overview
 from pannier.times import time_text
@@ -67,6 +75,8 @@ def _show(node: Node, seen: Overview) -> None:
         click.echo(f"  thrown away: {plural(seen.forged, 'fragment')} damaged or forged on the way")
     if seen.carried:
         click.echo(f"  carried for others: {plural(seen.carried, 'file')}")
+    for counters in seen.links:
+        click.echo(f"  link {visible(link_text(counters, node.clock()))}")
 
 
 def _show_peer(peer: PeerOverview) -> None:

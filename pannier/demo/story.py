@@ -7,11 +7,11 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 
 from ledger.data import value_from_payload
+from ledger.lazy_dataclass import dataclass
 from ledger.store import Store
 from ledger.views import heads
 from pannier.errors import PannierError, UsageError

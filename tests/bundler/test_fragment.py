@@ -1,9 +1,23 @@
+import hmac
+
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import GCM
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bundler.errors import BundleError, ForgedError, LimitError, MalformedError
-from bundler.fragment import HAS_CRC, Fragment, crc_check, fits, mac_check
+from bundler.fragment import (
+    HAS_CRC,
+    Fragment,
+    crc_check,
+    fits,
+    fragment_head,
+    fragment_start,
+    mac_check,
+)
+from bundler.items import byte_string
 from tests.vectors import load
 
 VECTORS = load("fragment")
@@ -62,3 +76,42 @@ def test_symbols_are_not_copied() -> None:
 def test_arbitrary_bytes_only_raise_bundle_errors(data: bytes) -> None:
     with pytest.raises(BundleError):
         Fragment.from_bytes(data)
+
+
+LONG_KEY = bytes(range(32))
+LONG_SYMBOLS = bytes(range(256)) * 512
+
+
+def long_fragment(check_bytes: int = 16) -> bytes:
+    start = fragment_start(fragment_head(bytes(8), 2**20, 1024), 0, len(LONG_SYMBOLS))
+    check = mac_check(LONG_KEY)(start, LONG_SYMBOLS)[:check_bytes]
+    return start + LONG_SYMBOLS + byte_string(check)
+
+
+def test_a_long_fragment_bears_a_gmac() -> None:
+    """Made again from the format, by the other interface of the library."""
+    data = long_fragment()
+    body, check = data[:-17], data[-16:]
+    once = hmac.digest(LONG_KEY, b"pannier fragment gmac 1\0" + body[:64], "sha256")
+    other = Cipher(AES(once), GCM(bytes(12))).encryptor()
+    other.authenticate_additional_data(body[64:])
+    other.finalize()
+    assert check == other.tag == bytes.fromhex("fc5aedba6ce2ae81080d39e702658f6c")
+    assert Fragment.from_bytes(data, fits(mac_check(LONG_KEY))).to_bytes() == data
+    assert mac_check(LONG_KEY)(body) == check
+
+
+@pytest.mark.parametrize("at", [3, 10, 14, 17, 20, 63, 64, 100, 70_000, -18, -17, -16, -1])
+def test_a_long_fragment_that_was_altered_is_refused(at: int) -> None:
+    data = bytearray(long_fragment())
+    data[at] ^= 1
+    with pytest.raises(BundleError):
+        Fragment.from_bytes(bytes(data), fits(mac_check(LONG_KEY)))
+
+
+def test_the_length_of_a_mac_is_that_of_its_fragment() -> None:
+    with pytest.raises(MalformedError):
+        Fragment.from_bytes(long_fragment(8), fits(lambda *_: bytes(8)))
+    short = fragment_start(fragment_head(bytes(8), 2**20, 1024), 0, 1024) + bytes(1024)
+    with pytest.raises(MalformedError):
+        Fragment.from_bytes(short + byte_string(bytes(16)), fits(lambda *_: bytes(16)))

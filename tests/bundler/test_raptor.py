@@ -25,6 +25,16 @@ def test_repair_symbols_go_on_where_they_ended() -> None:
     assert {len(symbol) for symbol in every} == {16}
 
 
+@pytest.mark.parametrize("working_bytes", [1, 1000, 2000])
+def test_repair_symbols_in_columns_are_the_same(
+    monkeypatch: pytest.MonkeyPatch, working_bytes: int
+) -> None:
+    block = bytes(range(240)) * 2
+    whole = raptor.repair_symbols(block, symbol_bytes=40, first=7, count=30)
+    monkeypatch.setattr(raptor, "_WORKING_BYTES", working_bytes)
+    assert raptor.repair_symbols(block, symbol_bytes=40, first=7, count=30) == whole
+
+
 def test_too_few_give_nothing() -> None:
     symbols = [(n, BLOCK[16 * n : 16 * n + 16]) for n in range(14)]
     assert raptor.recover(symbols, symbol_bytes=16, block_symbols=15) is None

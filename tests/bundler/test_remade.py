@@ -6,10 +6,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bundler import cose
 from bundler.blob_section import BlobSection, blob_head
 from bundler.content import open_bundle
 from bundler.errors import ForgedError, LimitError, MalformedError, UnencryptedError
-from bundler.head import Stamp
+from bundler.head import OPEN, Stamp, payload_over
 from bundler.keyring import Keyring
 from bundler.notices import SentSection
 from bundler.remade import (
@@ -32,6 +33,7 @@ HEADER = Header(5, 2500)
 STAMP = Stamp(incarnation=bytes(8), counter=7, time_us=1)
 ADA = NodeKeys.generate("ada", CountedEntropy("ada"))
 BEA = NodeKeys.generate("bea", CountedEntropy("bea"))
+CIA = NodeKeys.generate("cia", CountedEntropy("cia"))
 KEY = bytes(range(32))
 SIGNING = Signing(key=ADA.signing, stamp=STAMP, recipient=BEA.card.author)
 
@@ -103,6 +105,21 @@ def test_only_contents_of_files_go_without_a_signature() -> None:
     assert isinstance(next(found), BlobSection)
     with pytest.raises(MalformedError, match="did not sign"):
         next(found)
+
+
+def test_of_two_readers_none_puts_contents_under_the_signature_for_the_other() -> None:
+    ours, theirs = sections(b"what Ada sent"), sections(b"what Cia, who has the key, put there")
+    ids = [bytes.fromhex(node_id(one.card.author)) for one in (ADA, BEA, CIA)]
+
+    def for_two(digest: bytes) -> Frame:
+        payload = payload_over(full().outside, STAMP, ids[1:], digest)
+        return replace(full(), head=cose.sign(ADA.signing, kid=ids[0], payload=payload).to_bytes())
+
+    signed = for_two(sha256(b"".join(ours)).digest())
+    assert not open_bundle(remake(signed, KEY, ours), keyring()).is_open
+    for frame in (signed, for_two(OPEN)):
+        with pytest.raises(ForgedError, match="not those that were signed"):
+            open_bundle(remake(frame, KEY, theirs), keyring())
 
 
 def test_a_clear_one_is_signed_with_all_that_is_in_it() -> None:

@@ -4,10 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bundler.errors import LimitError, MalformedError
-from bundler.fragment import Fragment, fits, mac_check
+from bundler.fragment import LONG_BODY_BYTES, Fragment, fits, mac_check
 from bundler.geometry import Geometry, symbol_bytes_for
 from bundler.sealed import bundle_id
-from bundler.split import Cut, repair, repair_count, split
+from bundler.split import Cut, Numbers, repair_count, split, symbols_of
 
 MTUS = st.integers(48, 400) | st.integers(48, 65536) | st.sampled_from([48, 222, 255, 256, 65536])
 KEY = bytes(32)
@@ -55,6 +55,18 @@ def test_large_bundles_and_every_length_of_head() -> None:
             assert len(frames) == blocks or len(frames[0]) + symbol_bytes + 6 > mtu_bytes
 
 
+def test_long_fragments_have_room_for_their_longer_mac() -> None:
+    sealed, verify = bytes(400_000), fits(mac_check(KEY))
+    lengths: set[int] = set()
+    for mtu_bytes in range(LONG_BODY_BYTES, LONG_BODY_BYTES + 60):
+        frames = list(
+            split(sealed, Cut(mtu_bytes=mtu_bytes, symbol_bytes=64, check=mac_check(KEY)))
+        )
+        assert max(map(len, frames)) <= mtu_bytes
+        lengths |= {len(Fragment.from_bytes(frame, verify).check) for frame in frames}
+    assert lengths == {8, 16}
+
+
 def test_the_share_of_repair_symbols() -> None:
     assert [repair_count(100, percent) for percent in (-1, 0, 1, 10, 100)] == [0, 0, 3, 12, 102]
     assert repair_count(1, 10) == 3
@@ -70,8 +82,8 @@ def test_repair_on_demand_goes_on_where_split_ended() -> None:
     source = len(list(split(sealed, cut)))
     first = repair_count(source, 20)
     assert len(made) == source + first
-    assert list(repair(sealed, cut, first=0, count=first)) == made[source:]
-    more = list(repair(sealed, cut, first=first, count=5))
+    assert list(symbols_of(sealed, cut, [Numbers(0, source, source + first)])) == made[source:]
+    more = list(symbols_of(sealed, cut, [Numbers(0, source + first, source + first + 5)]))
     assert [Fragment.from_bytes(frame).payload_id for frame in more] == [
         source + first + n for n in range(5)
     ]
@@ -89,4 +101,6 @@ def test_what_cannot_be_cut_is_refused_at_once() -> None:
     with pytest.raises(LimitError):
         split(bytes((16 << 20) + 1), Cut(mtu_bytes=1400))
     with pytest.raises(LimitError):
-        repair(b"a", Cut(mtu_bytes=76), first=65_530, count=7)
+        symbols_of(b"a", Cut(mtu_bytes=76), [Numbers(0, 65_530, 65_538)])
+    with pytest.raises(LimitError):
+        symbols_of(b"a", Cut(mtu_bytes=76), [Numbers(1, 0, 1)])

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from bundler.errors import BundleError, LimitError, MalformedError
 from bundler.limits import DEFAULT_LIMITS
-from bundler.tail_model import MAX_CONTEXT, MAX_ENTRIES, decode_tail, encode_tail
+from bundler.tail_model import decode_tail, encode_tail
+from bundler.tail_section import MAX_CONTEXT, MAX_ENTRIES
 from ledger import cbor
 from ledger.entry import Entry, follows_from
 from tests.bundler.samples import ENTRIES, SCALARS, salt_of

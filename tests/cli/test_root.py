@@ -29,12 +29,12 @@ READERS = {
     ("card",), ("peer", "list"), ("peer", "show"), ("ledger", "list"), ("ledger", "members"),
     ("get",), ("log",), ("things",), ("verify",), ("exchange",), ("unpack",), ("status",),
     ("review", "list"), ("review", "show"), ("review", "accept"), ("review", "refuse"),
-    ("check-proof",),
+    ("check-proof",), ("ticket",), ("plan",),
 }  # fmt: skip
 
 
 HOMELESS = {("demo",), ("check-proof",)}
-UNOPENED = {*HOMELESS, ("init",), ("peer",), ("ledger",), ("review",)}
+UNOPENED = {*HOMELESS, ("init",), ("peer",), ("ledger",), ("review",), ("link",)}
 """Commands that need no node, or do nothing of their own."""
 
 
@@ -143,6 +143,7 @@ def test_without_a_node_every_command_says_how_to_make_one(
         "get": ["x"], "delete": ["x"], "prove": ["x"], "show": ["x"], "rm": ["x"], "new": ["x"],
         "share": ["x"], "revoke": ["x"],
         "accept": ["x"], "refuse": ["x"],
+        "serial": ["/dev/x", "x"], "tcp": ["x:1", "x"], "udp": ["x:1", "x"],
     }  # fmt: skip
     done = type_command("--home", str(tmp_path / "none"), *words, *more.get(words[-1], []))
     assert (done.status, done.out) == (2, "")

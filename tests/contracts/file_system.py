@@ -26,6 +26,16 @@ class FileSystemContract:
             fs.create("a", [b"new"])
         assert fs.read("a", limit_bytes=9) == b"old"
 
+    def test_append_makes_a_file_and_adds_to_it(self, fs: FileSystem) -> None:
+        fs.append("a", b"one")
+        fs.append("a", b"")
+        fs.append("a", b"two")
+        assert fs.read("a", limit_bytes=6) == b"onetwo"
+        fs.make_folder("in")
+        for path in ("in", "no/a"):
+            with pytest.raises(OSError, match=r"(?i)directory"):
+                fs.append(path, b"x")
+
     def test_a_failing_source_passes_through(self, fs: FileSystem) -> None:
         with pytest.raises(ZeroDivisionError):
             fs.create("a", (b"x" * (1 // number) for number in (1, 0)))

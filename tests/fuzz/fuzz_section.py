@@ -27,7 +27,6 @@ from bundler.rows import decode_rows, encode_rows
 from bundler.sections import BodySection, encode_section
 from bundler.witness_section import LedgerWitness, WitnessedLog, WitnessSection
 from ledger import cbor
-from ledger.entries import Entries
 from ledger.genesis import LedgerId
 from ledger.note import Checkpoint
 from ledger.seeds import Seed, covers, salts
@@ -65,9 +64,11 @@ def _take_entries(section: LogSection) -> None:
         list(salts(section.cover, section.first, count)) if known else [None] * count
     )
     section = replace(section, checkpoint=replace(section.checkpoint, size=section.first + count))
-    entries = decode_entries(section, salt)
+    columns = decode_entries(section, salt)
+    entries = columns.one_by_one()
     assert decode_rows(encode_rows(entries), count, salt) == entries
-    assert decode_columnar(b"".join(encode_columnar(Entries.of(entries))), count, salt) == entries
+    again = decode_columnar(b"".join(encode_columnar(columns)), count, salt)
+    assert again.one_by_one() == entries
 
 
 def seeds() -> Iterator[bytes]:

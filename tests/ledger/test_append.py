@@ -9,7 +9,18 @@ from pathlib import Path
 import pytest
 
 import ledger.store_file
-from ledger.append import Author, Draft, append, close_log, deletion, open_incarnation, own_log
+from ledger.append import (
+    Author,
+    Draft,
+    Drafts,
+    append,
+    append_columns,
+    close_log,
+    deletion,
+    in_columns,
+    open_incarnation,
+    own_log,
+)
 from ledger.entry import Action, Follow, leaf_bytes, payload_digest
 from ledger.errors import BusyError, DamagedError, FullError, MalformedError, RefusedError
 from ledger.log import MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, LogStatus, log_origin
@@ -102,6 +113,42 @@ def test_a_bulk_is_cut_before_8_mib(ada: Site) -> None:
     assert sizes == [8, 16, 20]
     spent = [size_bytes(entry) for entry in ada.store.entries(state, 0, 8)]
     assert sum(spent) <= MAX_BATCH_BYTES < sum(spent) + max(spent)
+
+
+@pytest.mark.parametrize("cut", [1, 5, 7, 10, 23])
+def test_columns_are_appended_as_drafts_are_however_they_are_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: int
+) -> None:
+    monkeypatch.setattr("ledger.append.MAX_BATCH_ENTRIES", 10)
+    monkeypatch.setattr("ledger.append.MAX_BATCH_BYTES", 4000)
+    drafts = [draft(f"t{n % 3}", "x" * (900 if n > 10 else n), time_us=n) for n in range(23)]
+    drafts[4] = deletion("t1", 4)
+    (columns,) = in_columns(drafts)
+    cuts = [columns.between(at, at + cut) for at in range(0, 23, cut)]
+    for is_columns in (False, True):
+        with World.of(tmp_path / str(is_columns), "ada") as world:
+            store, author = world.sites[0].store, world.sites[0].author
+            made = (
+                append_columns(store, author, cuts) if is_columns else append(store, author, drafts)
+            )
+            states = list(made)
+            assert [state.size for state in states] == [10, 15, 19, 23]
+            found = store.entries(states[-1], 0, 99)
+            assert [(one.thing, one.payload, one.time_us, one.action) for one in found] == [
+                (one.thing, one.payload, one.time_us, one.action) for one in drafts
+            ]
+            assert faults(store) == []
+
+
+def test_drafts_become_columns_some_at_a_time() -> None:
+    small = [draft("t", number) for number in range(2500)]
+    assert [some.size for some in in_columns(small)] == [1024, 1024, 452]
+    large = [draft("t", bytes(1_000_000)) for _ in range(3)]
+    assert [some.size for some in in_columns(large)] == [2, 1]
+    assert list(in_columns([])) == []
+    (two,) = in_columns([draft("a", 1, time_us=5, kind="k"), draft("b", 2, time_us=6, kind="k")])
+    puts = Drafts.puts(["a", "b"], [payload(1), payload(2)], [5, 6], "k")
+    assert [list(column) for column in two] == list(puts)
 
 
 def test_what_entries_follow_counts_towards_the_8_mib(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import json
+from itertools import product
 from typing import Any
 
 import cbor2
@@ -136,6 +137,20 @@ def test_an_encoder_that_remembers_tells_equal_values_apart() -> None:
     encoder = PayloadEncoder()
     for value in (0, 0.0, -0.0, False, 1, 1.0, True, "1", None, 0.0, -0.0, 0, False, True, 1.0, 1):
         assert encoder.encode({"a": value}) == payload_from_value({"a": value})
+
+
+def test_an_encoder_that_remembers_tells_shapes_apart() -> None:
+    encoder = PayloadEncoder()
+    shapes: list[Any] = [
+        {}, {"a": 1}, {"b": 1}, {"a": 1, "b": 2}, {"b": 2, "a": 1}, {"a": 1, "c": 2}, {"a": [1]},
+        {"a": 1, "b": {}}, {1: 2}, {"a": 1, "b": 2, "%b": 3}, {"long": 0, "b": 1}, b"a", [{}],
+    ]  # fmt: skip
+    for one, other in product(shapes, shapes):
+        assert encoder.encode(one) == payload_from_value(one)
+        assert encoder.encode(other) == payload_from_value(other)
+    for bad in ({"\ud800": 1}, {"a": 1, "\ud800": 2}, {-1: 0}, {1: 0, "a": 1}):
+        with pytest.raises(MalformedError):
+            encoder.encode(bad)
 
 
 @pytest.mark.parametrize("item", [float("nan"), 1e400, 2**64, "\ud800", {"b": [2**64]}])

@@ -58,6 +58,21 @@ def test_any_number_of_rows_is_written(store: Store, count: int) -> None:
     assert store.rows("SELECT count(*) FROM entry") == [(count,)]
 
 
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40
+)
+@given(entries, entries, st.sets(st.sampled_from(Entry._fields)), st.integers(0, 130))
+def test_what_rows_have_alike_is_in_each_of_them(
+    store: Store, one: Entry, other: Entry, differing: set[str], place: int
+) -> None:
+    """Also where only the last row of a statement, or one after it, is another."""
+    last = one._replace(**{name: getattr(other, name) for name in differing})
+    many = [one._replace(digest=bytes([n] * 32)) for n in range(130)]
+    many.insert(place, last._replace(digest=bytes([200] * 32)))
+    written(store, many)
+    assert table(store).between(FIRST, FIRST + 131).one_by_one() == many
+
+
 @pytest.mark.parametrize(
     ("sql", "error"),
     [

@@ -14,6 +14,7 @@ from ledger.hpke import (
     HybridPrivateKey,
     Unwrapper,
     Wrapper,
+    seal_message,
 )
 from tests.bundler.doubles import CountedWrapper
 from tests.vectors import load
@@ -114,3 +115,15 @@ def test_an_ephemeral_key_of_low_order_opens_nothing() -> None:
     stanza = HpkeWrapper().wrap(KEY, HYBRID_PUBLIC, b"info")
     low = stanza[:1088] + bytes(32) + stanza[1120:]
     assert HpkeUnwrapper(HYBRID).unwrap(low, b"info") is None
+
+
+@pytest.mark.parametrize(("private", "public"), [(PRIVATE, PUBLIC), (HYBRID, HYBRID_PUBLIC)])
+def test_a_message_is_read_by_whom_it_is_for_and_for_what_it_is(
+    private: X25519PrivateKey | HybridPrivateKey, public: HpkeKey
+) -> None:
+    sealed, unwrapper = seal_message(b"some words", public, b"info"), HpkeUnwrapper(private)
+    assert len(sealed) == 10 + STANZA_BYTES[public.algorithm] - len(KEY)
+    assert unwrapper.open_message(sealed, b"info") == b"some words"
+    assert unwrapper.open_message(sealed, b"other") is None
+    for wrong in (b"", sealed[:-1], sealed[:40], bytes(len(sealed))):
+        assert unwrapper.open_message(wrong, b"info") is None

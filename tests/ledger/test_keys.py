@@ -53,6 +53,16 @@ def test_the_private_keys_cannot_be_seen_in_a_sealed_file() -> None:
         assert secret not in SEALED
 
 
+@pytest.mark.parametrize("keys", [KEYS, MORE], ids=lambda one: one.name)
+def test_no_secret_shows_where_keys_are_printed(keys: NodeKeys) -> None:
+    more = keys.post_quantum.seeds() if keys.post_quantum else []
+    shown = f"{keys!r} {keys} {keys.post_quantum!r} {keys.signer!r}"
+    assert keys.name in shown
+    for secret in (keys.signing.private_bytes_raw(), keys.x25519_secret, *more):
+        assert repr(secret)[2:-1] not in shown
+        assert secret.hex() not in shown
+
+
 def test_two_files_of_the_same_keys_have_nothing_in_common() -> None:
     entropy = Drbg("file")
     one, other = (cbor2.loads(keys_to_file(KEYS, "p", entropy, CHEAP)) for _ in range(2))

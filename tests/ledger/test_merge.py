@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import ledger.merge
 from ledger.append import Draft
+from ledger.entries import Entries
 from ledger.entry import Action, Entry
 from ledger.errors import MalformedError, UnverifiedError
 from ledger.facts import Grant
@@ -172,8 +173,8 @@ def entries(change: Callable[[list[Entry]], list[Entry]]) -> Alter:
     """Return the change of a range by that of its entries, as one would see it who decodes it."""
 
     def alter(received: Range) -> Range:
-        changed = change(list(received.entries))
-        return replace(received, entries=redigested(received.first, changed, received.cover))
+        changed = redigested(received.first, change(received.entries.one_by_one()), received.cover)
+        return replace(received, entries=Entries.of(changed))
 
     return alter
 
@@ -243,7 +244,7 @@ ALTERED: dict[str, Alter] = {
     "entries swapped": entries(lambda found: [*found[:-2], found[-1], found[-2]]),
     "an entry twice": entries(lambda found: [*found[:-1], found[-2]]),
     "other seeds": lambda one: decoded(
-        one.log, one.first, one.entries, root_cover(bytes(16)), one.checkpoint
+        one.log, one.first, one.entries.one_by_one(), root_cover(bytes(16)), one.checkpoint
     ),
     "another root, signed": with_root,
 }
@@ -251,11 +252,11 @@ ODD: dict[str, Alter] = {
     "cut at the end": entries(lambda found: found[:-1]),
     "cut at the beginning": entries(lambda found: found[1:]),
     "an entry more": entries(lambda found: [*found, found[-1]]),
-    "no entries": lambda one: replace(one, entries=(), first=one.checkpoint.size),
+    "no entries": lambda one: replace(one, entries=Entries.of([]), first=one.checkpoint.size),
     "a checkpoint of another size": checkpoint(lambda one: replace(one, size=one.size + 1)),
     "a size beyond 2^32": lambda one: replace(
         one,
-        first=2**32 + 1 - len(one.entries),
+        first=2**32 + 1 - one.entries.count,
         checkpoint=replace(one.checkpoint, size=2**32 + 1),
     ),
     "a thing too long": last(thing="t" * 256),
@@ -322,19 +323,19 @@ def test_nor_is_it_taken_where_it_would_go_on_with_what_is_here(
 
 def test_more_than_65536_entries_are_not_looked_at(ada: Site, bob: Site, untouched: None) -> None:
     received = carried(ada.store, ada.log)
-    many = [received.entries[0]] * (MAX_BATCH_ENTRIES + 1)
+    many = received.entries.one_by_one()[:1] * (MAX_BATCH_ENTRIES + 1)
     point = replace(received.checkpoint, size=len(many))
     with pytest.raises(MalformedError, match="65537 entries"):
-        merge(bob.store, replace(received, entries=many, checkpoint=point))
+        merge(bob.store, replace(received, entries=Entries.of(many), checkpoint=point))
 
 
 def test_more_than_8_mib_under_one_checkpoint_are_refused(
     ada: Site, bob: Site, untouched: None
 ) -> None:
     received = carried(ada.store, ada.log)
-    many = [received.entries[0]._replace(payload=bytes(1 << 20))] * 8
+    many = [received.entries.one_by_one()[0]._replace(payload=bytes(1 << 20))] * 8
     point = replace(received.checkpoint, size=len(many))
-    signed = resigned("ada")(replace(received, entries=many, checkpoint=point))
+    signed = resigned("ada")(replace(received, entries=Entries.of(many), checkpoint=point))
     with pytest.raises(MalformedError, match="over 8388608 bytes"):
         merge(bob.store, signed)
 
@@ -429,9 +430,9 @@ def partial(site: Site, first: int, end: int, kept: range, cover: tuple[Seed, ..
     received = carried(site.store, site.log, first, end)
     left = [
         entry if number in kept else entry._replace(payload=None)
-        for number, entry in enumerate(received.entries, first)
+        for number, entry in enumerate(received.entries.one_by_one(), first)
     ]
-    return replace(received, entries=left, cover=cover)
+    return replace(received, entries=Entries.of(left), cover=cover)
 
 
 def test_seeds_of_later_sections_are_kept(ada: Site, bob: Site) -> None:
@@ -553,7 +554,7 @@ def test_the_root_that_was_signed_follows_from_what_is_held(
 def test_nothing_else_is_taken_for_what_was_signed(ada: Site, bob: Site) -> None:
     merge(bob.store, carried(ada.store, ada.log, 0, 4))
     received = carried(ada.store, ada.log, 4, 8)
-    entries, signature = received.entries, received.checkpoint.signature
+    entries, signature = received.entries.one_by_one(), received.checkpoint.signature
     for first, some, signed in (
         (4, entries[:3], signature),
         (4, [*entries[:3], entries[3]._replace(kind="other")], signature),
@@ -562,4 +563,4 @@ def test_nothing_else_is_taken_for_what_was_signed(ada: Site, bob: Site) -> None
         (4, entries, bytes(64)),
     ):
         with pytest.raises(UnverifiedError):
-            signed_after(bob.store, received.log, first, some, signed)
+            signed_after(bob.store, received.log, first, Entries.of(some), signed)

@@ -11,6 +11,7 @@ from ledger.append import (
     own_log,
 )
 from ledger.close import close_from_payload, close_payload
+from ledger.entries import Entries
 from ledger.entry import INCARNATIONS_THING, Action
 from ledger.errors import MalformedError, UnverifiedError
 from ledger.fork import Fork
@@ -287,7 +288,8 @@ def test_a_forged_branch_is_not_taken(world: World, tmp_path: Path) -> None:
     old = lose(ada, bob, tmp_path)
     ada.put("mine", 1)
     received = carried(bob.store, old)
-    forged = [*received.entries[:-1], received.entries[-1]._replace(thing="forged")]
+    *others, last = received.entries.one_by_one()
+    forged = Entries.of([*others, last._replace(thing="forged")])
     before = dump(ada.store)
     with pytest.raises(UnverifiedError):
         ada.take(replace(received, entries=forged))

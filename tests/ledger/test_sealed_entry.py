@@ -155,7 +155,7 @@ def test_an_author_cannot_show_two_readers_different_things() -> None:
 def test_a_member_with_a_hybrid_key_gets_no_other_stanza() -> None:
     sealed = seal(payload_from_value(1), QUINN, ALICE)
     assert sorted(map(len, sealed.stanzas)) == [80, 1168]
-    weak = NodeKeys(name="q", signing=QUINN.signing, x25519=QUINN.x25519)
+    weak = NodeKeys(name="q", signing=QUINN.signing, x25519_secret=QUINN.x25519_secret)
     downgraded = seal(payload_from_value(1), weak)
     assert downgraded.open(PLACE, weak.unwrapper()) is not None
     assert downgraded.open(PLACE, QUINN.unwrapper()) is None

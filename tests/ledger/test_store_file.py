@@ -20,6 +20,13 @@ from tests.ledger.world import (
     picture,
 )
 
+_LOOK = """
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+db.execute("SELECT * FROM meta").fetchall()
+db.close()
+"""
+
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
@@ -132,3 +139,18 @@ def test_a_writer_killed_in_the_middle_leaves_what_it_said_was_written(ada: Site
         (log,) = store.logs()
         assert log.size in (said[-1], said[-1] + 200)
         assert faults(store) == []
+
+
+def test_opening_it_again_here_takes_no_lock_from_whoever_has_it_open(tmp_path: Path) -> None:
+    """Else another process that closes it takes the WAL away, and all that is written since."""
+    genesis = genesis_of("ada")
+    with Store.create(tmp_path, genesis, REST_KEY) as store:
+        Store.open(store.path, REST_KEY).close()
+        wal = store.path.with_name(f"{store.path.name}-wal")
+        assert wal.exists()
+        subprocess.run([sys.executable, "-c", _LOOK, str(store.path)], check=True)
+        assert wal.exists()
+        with store.transaction():
+            store.set_meta("after", b"kept")
+        with Store.open(store.path, REST_KEY) as again:
+            assert again.rows("SELECT value FROM meta WHERE key = 'after'") == [(b"kept",)]

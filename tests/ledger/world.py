@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ledger.append import Author, Draft, append, deletion, own_log
 from ledger.data import payload_from_value, value_from_payload
+from ledger.entries import Entries
 from ledger.entry import MEMBERS_THING, Action, Entry, leaf_bytes
 from ledger.facts import Grant, Revocation
 from ledger.fork import Fork
@@ -206,7 +207,7 @@ def decoded(
     return Range(
         log=log,
         first=first,
-        entries=redigested(first, entries, cover),
+        entries=Entries.of(redigested(first, entries, cover)),
         cover=cover,
         checkpoint=checkpoint,
     )

@@ -13,7 +13,7 @@ from spool.errors import StorageError
 from spool.name import BundleName, FragmentName
 from tests.sim import attacks
 from tests.sim.world import World
-from transports.questions import Mine, Other, Ours, Seen, Sifted
+from transports.questions import Fate, Mine, Sifted
 
 LONG = "".join(sha256(b"%d" % number).hexdigest() for number in range(50))
 """Too much for one frame."""
@@ -37,24 +37,24 @@ def queued(world: World) -> tuple[str, BundleName]:
 def test_whose_a_name_is(world: World) -> None:
     _, name = queued(world)
     fragment = name.fragment(0)
-    assert whose(world["ada"], fragment) == Ours()
+    assert whose(world["ada"], fragment) == Fate.OURS
     assert whose(world["bea"], fragment) == Mine(world["ada"].card.node_id)
-    assert whose(world["cyd"], fragment) == Other()
+    assert whose(world["cyd"], fragment) == Fate.OTHER
     world.exchange("bea")
-    assert whose(world["bea"], fragment) == Seen()
+    assert whose(world["bea"], fragment) == Fate.SEEN
 
 
 def test_a_name_with_another_hint_is_somebody_elses(world: World) -> None:
     _, name = queued(world)
     other = FragmentName(name.priority, name.expiry_days, "00000000", name.bundle_id, 0)
-    assert whose(world["bea"], other) == Other()
+    assert whose(world["bea"], other) == Fate.OTHER
 
 
 def test_every_fragment_bears_the_check_of_the_two(world: World) -> None:
     bea, name = queued(world)
     data = b"".join(fragments(world["ada"], bea, name))
-    key = world["bea"].fragment_key_from(world["ada"].card.node_id)
-    assert key == world["ada"].fragment_key_to(bea)
+    key = world["bea"].shared.fragment_key_from(world["ada"].card.node_id)
+    assert key == world["ada"].shared.fragment_key_to(bea)
     for part in parse_sequence(data, fits(mac_check(key))):
         assert isinstance(part, Fragment)
         assert part.bundle_id.hex() == name.bundle_id

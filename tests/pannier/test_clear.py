@@ -116,7 +116,7 @@ def test_a_confidential_ledger_stays_at_home_and_says_so(world: World) -> None:
 def test_no_key_and_no_name_of_one_travels_in_clear(world: World) -> None:
     """Also where keys were exchanged before it was agreed that nothing be encrypted."""
     world.rounds(BOTH, 3)
-    assert world["ada"].pairwise_keys(world["ada"].peer_named("bea")) != {}
+    assert world["ada"].shared.pairwise_keys(world["ada"].peer_named("bea")) != {}
     agree(world, *BOTH)
     stick = world.stick("new")
     for _ in range(3):

@@ -15,6 +15,7 @@ from pannier.config import (
     turn_on_for_peer,
 )
 from pannier.errors import PannierError, UsageError
+from pannier.link_config import SerialLink, TcpLink
 from tests.cli.computers import ROOT
 
 
@@ -45,12 +46,19 @@ def test_the_example_in_the_documentation_shows_every_setting_and_the_defaults(
             "dropbox": TransportConfig(kind="directory", path="/srv/drop"),
             "sticks": TransportConfig(kind="mounts", path="/media/me"),
         },
+        links={
+            "wire": SerialLink(peer="home", path="/dev/ttyUSB0", framing="cobs"),
+            "radio": TcpLink(peer="home", address="192.0.2.7:4000", rate=4000, duty=2.8),
+        },
         spool=SpoolConfig(),
     )
     shown = tomllib.loads(text)
     settings = {name.rstrip("_") for name in PeerConfig.__dataclass_fields__}
     assert set(shown["peer"]["home"]) == settings
     assert set(shown["spool"]) == set(SpoolConfig.__dataclass_fields__)
+    assert set(shown["transport"]["wire"]) | {"usb"} == {"kind", *SerialLink.__dataclass_fields__}
+    radio = set(shown["transport"]["radio"]) | {"listen", "half_duplex"}
+    assert radio == {"kind", *TcpLink.__dataclass_fields__}
 
 
 def test_the_example_for_operators_is_the_same() -> None:

@@ -3,6 +3,7 @@ import queue
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -291,6 +292,46 @@ class TestDropFolder:
         with serving(farm, rescan_seconds=0.01) as said:
             arrive(drop, parts[0])
             said.wait_for("Took in 1 entry by home into farm.")
+
+
+class TestLinks:
+    def test_news_goes_both_ways_at_once_and_a_bad_link_stops_nothing(self, sharers: Pair) -> None:
+        farm, home = sharers
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+        farm.configure(
+            '[transport.bad]\nkind = "udp"\npeer = "nobody"\nlisten = "9"\n'
+            f'[transport.net]\nkind = "tcp"\nlisten = "127.0.0.1:{port}"\n'
+        )
+        home.configure(
+            f'[transport.net]\nkind = "tcp"\npeer = "farm"\naddress = "127.0.0.1:{port}"\n'
+        )
+        with serving(farm) as at_farm, serving(home) as at_home:
+            at_farm.wait_for("bad: no peer is called nobody")
+            at_home.wait_for("Joined the ledger farm, shared by farm")
+            home.types("put", "well", "1")
+            at_farm.wait_for("Took in 1 entry by home into farm.")
+            asked = home.asks("status")
+            assert isinstance(asked, dict)
+            (link,) = asked["links"]
+            assert (link["name"], link["peer"], link["is_established"]) == ("net", "farm", True)
+        said = at_farm.lines + at_farm.rest()
+        assert len([line for line in said if line.startswith("bad: ")]) == 1
+        assert farm.types("get", "well").out == "1\n"
+
+    def test_cron_links_with_whoever_can_be_called(self, sharers: Pair) -> None:
+        farm, home = sharers
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+        farm.configure(f'[transport.net]\nkind = "tcp"\nlisten = "127.0.0.1:{port}"\n')
+        home.configure(
+            f'[transport.net]\nkind = "tcp"\npeer = "farm"\naddress = "127.0.0.1:{port}"\n'
+        )
+        with serving(farm):
+            said = Said()
+            assert Daemon(opener(home), said.telling).link_once() == 1
+        assert "field/3" in home.types("things").out
+        assert Daemon(opener(farm), said.telling).link_once() == 0
 
 
 class TestWhileItServes:

@@ -292,5 +292,5 @@ def test_names_of_what_waits_for_a_group_are_those_of_its_epoch(world: World) ->
     (name,) = world["ada"].spool.outbox.queued(epoch.epoch_id.hex())
     number = bytes.fromhex(name.bundle_id)
     for one in NAMES[1:]:
-        assert world[one].group_hinted(bytes.fromhex(name.hint), number) == epoch.epoch_id.hex()
+        assert world[one].groups.hinted(bytes.fromhex(name.hint), number) == epoch.epoch_id.hex()
     assert isinstance(name, BundleName)

@@ -334,7 +334,7 @@ def test_a_group_bundle_about_another_ledger_is_refused(world: World, tmp_path: 
     )
     number = bundle_id(sealed)
     group = key.group.hex()
-    hint = dan.hint_to_group(group, number).hex()
+    hint = dan.groups.hint_to(group, number).hex()
     lay(world, group, hint, number.hex(), sealed)
     report = world.exchange("bea", "fresh").report
     assert report.outcomes[number.hex()] is Outcome.REFUSED

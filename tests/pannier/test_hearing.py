@@ -278,7 +278,7 @@ def test_a_difference_that_is_in_doubt_confirms_nothing(tmp_path: Path) -> None:
         by_ledger = tuple(LedgerHave(ledger, (held,)) for ledger, held in truth)
         seen = ada.db.peer(bea.card.node_id)
         assert seen.incarnation is not None
-        keys = tuple(sorted(ada.pairwise_keys(ada.peer_named("bea"))))
+        keys = tuple(sorted(ada.shared.pairwise_keys(ada.peer_named("bea"))))
         said = HaveSection(seen=Seen(ada.incarnation(), 0), key_ids=keys, ledgers=())
         for digest, is_queued in ((bytes(8), True), (digest_of(truth), False)):
             section = replace(said, ledgers=by_ledger, scope=Scope(digest))

@@ -5,8 +5,8 @@ import pytest
 
 from pannier.housekeeping import keep_house
 from pannier.merging import Wait
-from pannier.node import day_of
 from pannier.sending import prepare
+from pannier.trusted_time import day_of
 from spool.delivery import Delivery
 from spool.name import BundleName, FragmentName
 from tests.pannier.folders import put_file, store_of
@@ -56,7 +56,7 @@ def test_an_expired_bundle_goes_and_its_entries_are_sent_in_another(world: World
 
 def test_what_was_known_of_an_expired_bundle_is_forgotten_a_month_later(world: World) -> None:
     number = made(world)
-    world["ada"].db.note_seen(NUMBER, "peer", world["ada"].today() + 50, "merged")
+    world["ada"].db.note_seen(NUMBER, "peer", world["ada"].time.today() + 50, "merged")
     later(world, 51 + 29)
     assert world["ada"].db.bundle(number) is not None
     assert world["ada"].db.seen(NUMBER) == "merged"
@@ -69,7 +69,7 @@ def test_what_was_known_of_an_expired_bundle_is_forgotten_a_month_later(world: W
 
 def test_what_arrived_in_part_or_waited_in_vain_goes(world: World) -> None:
     ada = world["ada"]
-    day = ada.today() + 10
+    day = ada.time.today() + 10
     ada.spool.inbox.receive(
         [Delivery(FragmentName(4, day, "0" * 8, NUMBER, 0), "unknown", "s", b"x")]
     )
@@ -91,7 +91,7 @@ def test_what_arrived_in_part_or_waited_in_vain_goes(world: World) -> None:
 
 def test_a_clock_that_jumps_ahead_drops_nothing_that_came(world: World) -> None:
     ada = world["ada"]
-    held = BundleName(4, ada.today() + 10, "0" * 8, NUMBER, 0)
+    held = BundleName(4, ada.time.today() + 10, "0" * 8, NUMBER, 0)
     ada.spool.held.hold(held, b"sealed")
     later(world, 5000, heard=False)
     assert ada.spool.held.names() == [held]
@@ -100,8 +100,8 @@ def test_a_clock_that_jumps_ahead_drops_nothing_that_came(world: World) -> None:
 def test_nobody_heard_is_no_reason_to_keep_a_mules_load_for_ever(tmp_path: Path) -> None:
     with World(tmp_path, ("mule",)) as world:
         mule = world["mule"]
-        name = FragmentName(4, mule.today() + 10, "0" * 8, NUMBER, 0)
-        mule.spool.carried.take({name: b"x"}, "stick", today_days=mule.today())
+        name = FragmentName(4, mule.time.today() + 10, "0" * 8, NUMBER, 0)
+        mule.spool.carried.take({name: b"x"}, "stick", today_days=mule.time.today())
         world.clock.pass_days(11)
         keep_house(mule)
         assert mule.spool.carried.known() == {}
@@ -119,12 +119,12 @@ def test_a_day_is_within_what_a_header_can_say() -> None:
 
 def test_what_is_made_is_as_late_as_the_latest_clock(world: World) -> None:
     ada = world["ada"]
-    today = ada.today()
+    today = ada.time.today()
     signed(world, "bea", world.clock() + 100 * DAY_US)
     signed(world, "bea", world.clock() + 50 * DAY_US)
-    assert (ada.today(), ada.past_day()) == (today + 100, today)
+    assert (ada.time.today(), ada.time.past_day()) == (today + 100, today)
     world.clock.pass_days(200)
-    assert (ada.today(), ada.past_day()) == (today + 200, today + 100)
+    assert (ada.time.today(), ada.time.past_day()) == (today + 200, today + 100)
 
 
 def test_what_is_made_before_anybody_was_heard_never_expires(tmp_path: Path) -> None:
@@ -136,12 +136,12 @@ def test_what_is_made_before_anybody_was_heard_never_expires(tmp_path: Path) -> 
         signed(world, "ada", world.clock(), by="bea")
         assert world.exchange("bea").report.entries == {("log", "ada"): 2}
         world.rounds(["ada", "bea"], 1)
-        assert world["ada"].today() == world["bea"].today()
+        assert world["ada"].time.today() == world["bea"].time.today()
         world.put("ada", "well", 2)
         assert made(world)
         (bundle,) = (world["ada"].db.bundle(number) for number in data_queue(world["ada"]))
         assert bundle is not None
-        assert bundle.expiry_days == world["bea"].today() + 366
+        assert bundle.expiry_days == world["bea"].time.today() + 366
 
 
 def test_packs_that_are_gone_are_noticed_and_asked_for_again(world: World, tmp_path: Path) -> None:

@@ -188,7 +188,7 @@ def test_what_a_newer_version_wrote_waits_for_it(
         world.put("ada", "well", number)
     world.exchange("ada")
     with monkeypatch.context() as older:
-        older.setattr("pannier.merging.is_known", lambda encoding: encoding == ROWS)
+        older.setattr("bundler.entry_encodings.is_known", lambda encoding: encoding == ROWS)
         done = world.exchange("bea")
         (bundle,) = done.report.outcomes
         assert done.report.outcomes == {bundle: Outcome.HELD}

@@ -121,8 +121,10 @@ def test_the_command_is_named_and_leads_here() -> None:
 def test_what_is_imported_is_depended_on() -> None:
     """Every distribution that a room imports is depended on, and the other way round."""
     needed = PROJECT["project"]
-    texts = [*needed["dependencies"], *needed["optional-dependencies"]["keyring"]]
+    extras = needed["optional-dependencies"]
+    texts = [*needed["dependencies"], *extras["keyring"], *extras["serial"]]
     names = {text.partition(">")[0].partition("<")[0] for text in texts}
+    names = {"serial" if name == "pyserial" else name for name in names}
     trees = [ast.parse(path.read_bytes()) for room in ROOMS for path in (ROOT / room).rglob("*.py")]
     imported = set()
     for node in (node for tree in trees for node in ast.walk(tree)):

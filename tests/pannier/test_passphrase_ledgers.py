@@ -185,7 +185,7 @@ def test_a_node_that_lacks_the_key_says_no_hello(world: World) -> None:
     with store.transaction():
         store.run("DELETE FROM meta WHERE key = 'network key'")
     assert hellos(world["ada"]) == []
-    assert world["ada"].group_keys() == []
+    assert world["ada"].groups.keys() == []
     enter(world, "ada")
     assert len(hellos(world["ada"])) == 1
 
@@ -196,7 +196,7 @@ def test_a_backup_that_another_node_takes_has_the_key_but_no_membership(
     kept = tmp_path / "harbour.backup"
     backup(world["ada"], world.store("ada", NAME), kept, "of the backup")
     restore(world["eve"], kept, "of the backup")
-    assert world["eve"].group_keys() == world["ada"].group_keys()
+    assert world["eve"].groups.keys() == world["ada"].groups.keys()
     assert hellos(world["eve"]) == []
     enter(world, "eve")
     world.put("eve", "well", 1, ledger=NAME)
@@ -286,17 +286,17 @@ def test_made_up_members_tell_no_time_where_somebody_is_known(world: World) -> N
     admit(world, "cyd", *made_up("pat", "quin", "rob"))
     meet_members(cyd, [])
     world.rounds(("bea", "cyd"), 1)
-    day = cyd.past_day()
+    day = cyd.time.past_day()
     liars = [one.node_id for one in cyd.peers.values() if one.name != "bea"]
     assert len(liars) >= 3
     for peer in liars:
         cyd.db.hear(peer, world.clock() + 9999 * DAY_US)
     world.skew_us["cyd"] = 9999 * DAY_US
-    assert cyd.past_day() == day
-    assert cyd.past_day(liars[0]) > day, "of what it sent itself it may say so"
+    assert cyd.time.past_day() == day
+    assert cyd.time.past_day(liars[0]) > day, "of what it sent itself it may say so"
     for peer in liars:
         cyd.db.vouch_for(peer)
-    assert cyd.past_day() > day
+    assert cyd.time.past_day() > day
 
 
 def test_a_made_up_card_without_a_usable_key_stops_nobody(world: World) -> None:

@@ -22,9 +22,10 @@ from bundler.sections import Section, encode_section
 from ledger.append import own_log
 from pannier import have_rows, tail_rows
 from pannier.have import known_have, own_have
-from pannier.node import Node, pairwise_key_id
+from pannier.node import Node
 from pannier.nodedb_peers import UNTOLD
 from pannier.sending import prepare
+from pannier.shared_keys import pairwise_key_id
 from pannier.statements import UNFOUNDED, believe, note_sender_holds
 from tests.sim.world import World
 
@@ -186,7 +187,7 @@ def test_a_key_is_used_once_both_are_known_to_hold_it(world: World) -> None:
     ada, key = world["ada"], bytes(range(32))
     say(world, KeySection(key=key))
     peer = ada.peer_named("bea")
-    assert key in ada.pairwise_keys(peer).values()
+    assert key in ada.shared.pairwise_keys(peer).values()
     first = ada.db.bundle(made(world))
     say(world, replace(NOTHING, key_ids=(pairwise_key_id(key),)), counter=2)
     world.put("ada", "well", 2)

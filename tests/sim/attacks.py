@@ -129,13 +129,13 @@ def own_entries(node: Node, store: Store, first: int = 0, end: int | None = None
 def name_for(sender: Node, recipient: Node, sealed: bytes, payload_id: int = 0) -> FragmentName:
     """The name that only the two of them can make."""
     number = bundle_id(sealed)
-    hint = sender.hint_to(sender.peers[recipient.card.node_id], number)
+    hint = sender.shared.hint_to(sender.peers[recipient.card.node_id], number)
     return FragmentName(4, EXPIRY_DAYS, hint.hex(), number.hex(), payload_id)
 
 
 def check_of(sender: Node, recipient: Node) -> Check:
     """The check that only the two of them can make."""
-    return mac_check(sender.fragment_key_to(recipient.card.node_id))
+    return mac_check(sender.shared.fragment_key_to(recipient.card.node_id))
 
 
 def drop(stick: Path, name: FragmentName, parts: Iterable[bytes]) -> Path:

@@ -2,6 +2,7 @@
 
 import errno
 import random
+import shutil
 from collections import namedtuple
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -11,6 +12,9 @@ from pathlib import Path
 import pytest
 from zstandard import ZstdCompressor
 
+from bundler.fragment import Check, Fragment, fragment_head, fragment_start, is_plausible
+from bundler.items import byte_string
+from bundler.sequence import parse_sequence
 from ledger.adopt import forget
 from ledger.blob import CHUNK_BYTES, BlobCodec, Chunk
 from ledger.blob_pack import Span
@@ -21,9 +25,9 @@ from ledger.members import Role
 from ledger.pack_file import PackWriter
 from pannier import contents
 from pannier.adding import Adding
-from pannier.files_sending import bytes_around
 from pannier.import_report import Outcome
 from pannier.ledgers import new_ledger
+from pannier.loads import bytes_around
 from pannier.membership import revoke, share
 from pannier.oneway import pack, unpack
 from pannier.overview import overview
@@ -32,6 +36,7 @@ from spool.delivery import Delivery, Receipt
 from spool.errors import StorageError
 from spool.inbox import Inbox
 from spool.os_file_system import OsFileSystem
+from tests.sim import attacks
 from tests.sim.test_crashes import Countdown, again, queues_agree
 from tests.sim.world import World, assert_equal, data_queue, fragments, tree
 from transports.medium import Medium
@@ -292,7 +297,7 @@ def limit_disk(
     if is_told:
         usage = namedtuple("usage", "free")
         monkeypatch.setattr(
-            contents, "disk_usage", lambda _: usage(room[0] - used() + contents._SPARE_BYTES)
+            shutil, "disk_usage", lambda _: usage(room[0] - used() + contents._SPARE_BYTES)
         )
         monkeypatch.setattr("pannier.taking._BATCH_BYTES", 1)
     else:
@@ -607,6 +612,44 @@ def test_a_file_under_the_name_of_another_is_not_taken_for_that(world: World) ->
     assert files(world, "bea") == {"photo": None}
     world.rounds(["ada", "bea"], 1)
     assert files(world, "bea") == {"photo": content}
+
+
+def test_a_peer_cannot_pass_off_what_another_made(tmp_path: Path) -> None:
+    """Under the id of a bundle that never arrived: its sender would take it for arrived."""
+    with World(tmp_path, ("ada", "bea", "cyd")) as world:
+        world.found("ada", "bea")
+        world.rounds(["ada", "bea"], 2)
+        world.configure("ada", SMALL_BUNDLES)
+        content = content_of(1, 2 * CHUNK_BYTES)
+        add(world, "ada", "photo", content)
+        world.exchange("ada")
+        one, other = long_files(world.stick())
+        number = bytes.fromhex(other.name.split("-")[2])
+        cyd = world["cyd"]
+        bea = cyd.peers[world["bea"].card.node_id]
+        check = attacks.check_of(cyd, world["bea"])
+        data = b"".join(
+            renamed(part, number, check)
+            for part in parse_sequence(one.read_bytes(), is_plausible)
+            if isinstance(part, Fragment)
+        )
+        its_name = other.name.split("-")
+        its_name[1] = cyd.shared.hint_to(bea, number).hex()
+        other.with_name("-".join(its_name)).write_bytes(data)
+        one.unlink()
+        other.unlink()
+        came = world.exchange("bea")
+        assert came.collected.taken == ()
+        assert world["bea"].db.seen(number.hex()) is None
+        world.rounds(["ada", "bea"], 2)
+        assert files(world, "bea") == {"photo": content}
+
+
+def renamed(part: Fragment, number: bytes, check: Check) -> bytes:
+    """Return *part* as one of another bundle."""
+    head = fragment_head(number, part.transfer_bytes, part.symbol_bytes)
+    start = fragment_start(head, part.payload_id, len(part.symbols))
+    return start + bytes(part.symbols) + byte_string(check(start, part.symbols))
 
 
 def test_a_removed_member_gets_no_contents(tmp_path: Path) -> None:

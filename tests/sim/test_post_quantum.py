@@ -15,7 +15,8 @@ from ledger.algorithm import Algorithm, HpkeKey
 from ledger.card import Card
 from ledger.hpke import HpkeWrapper
 from pannier.import_report import Outcome
-from pannier.node import Node, pairwise_key_id
+from pannier.node import Node
+from pannier.shared_keys import pairwise_key_id
 from tests.bundler.doubles import CountedEntropy
 from tests.sim import attacks
 from tests.sim.world import World, assert_equal, data_queue, faults
@@ -75,8 +76,8 @@ def test_no_key_that_was_sent_in_a_weaker_way_seals_what_is_for_a_stronger_node(
     world.put("pq-ada", "pump", 1)
     world.rounds(["pq-ada", "cyd"], 1)
     ada, cyd = world["pq-ada"], world["cyd"]
-    weak = pairwise_key_id(ada.own_pairwise_key(ada.peers[cyd.card.node_id]))
-    assert weak in cyd.pairwise_keys(cyd.peers[ada.card.node_id])
+    weak = pairwise_key_id(ada.shared.own_pairwise_key(ada.peers[cyd.card.node_id]))
+    assert weak in cyd.shared.pairwise_keys(cyd.peers[ada.card.node_id])
     for number in range(2, 5):
         world.put("cyd", "pump", number)
         world.exchange("cyd")
@@ -90,12 +91,12 @@ def test_no_key_that_was_sent_in_a_weaker_way_seals_what_is_for_a_stronger_node(
 
 def test_a_bundle_under_a_key_that_was_sent_in_a_weaker_way_is_refused(world: World) -> None:
     ada, cyd = world["pq-ada"], world["cyd"]
-    key = ada.own_pairwise_key(ada.peers[cyd.card.node_id])
+    key = ada.shared.own_pairwise_key(ada.peers[cyd.card.node_id])
     for sender, recipient, outcome in (
         (cyd, ada, Outcome.REFUSED),
         (ada, cyd, Outcome.MERGED),
     ):
-        cyd.add_pairwise_key(cyd.peers[ada.card.node_id], key, mine=False)
+        cyd.shared.add_pairwise_key(cyd.peers[ada.card.node_id], key, mine=False)
         sealed = pack_pairwise(
             [],
             header=Header(4, attacks.EXPIRY_DAYS),

@@ -283,7 +283,7 @@ def test_a_receipt_that_got_lost_says_the_same_again(world: World) -> None:
     world.put("ada", "well", 8)
     (tail,) = made(world)
     erase_payloads(world, "bea")
-    keys = world["ada"].pairwise_keys(world["ada"].peer_named("bea"))
+    keys = world["ada"].shared.pairwise_keys(world["ada"].peer_named("bea"))
     hand_over(world, tail)
     world["bea"].db.run("DELETE FROM due")
     world.configure("ada", "")  # large frames: says in the next what is on its way
@@ -292,7 +292,7 @@ def test_a_receipt_that_got_lost_says_the_same_again(world: World) -> None:
     bundle = world["ada"].db.bundle(tail.bundle_id)
     assert bundle is not None
     assert (bundle.state, bundle.note) == ("refused", UNFOUNDED)
-    assert world["ada"].pairwise_keys(world["ada"].peer_named("bea")) == keys
+    assert world["ada"].shared.pairwise_keys(world["ada"].peer_named("bea")) == keys
 
 
 # -- backups --------------------------------------------------------------------------------------
@@ -369,7 +369,7 @@ def test_a_receiver_that_lost_its_bookkeeping_is_sent_all_anew(world: World) -> 
 def forged(world: World, *sections: BodySection) -> Report:
     """What bea makes of sections that ada made up."""
     ada, bea = world["ada"], world["bea"]
-    key = ada.own_pairwise_key(ada.peer_named("bea"))
+    key = ada.shared.own_pairwise_key(ada.peer_named("bea"))
     stamp = stamp_of(ada)
     compact = compact_key(
         key, sender=ada.card.author, recipient=bea.card.author, incarnation=stamp.incarnation
@@ -378,7 +378,7 @@ def forged(world: World, *sections: BodySection) -> Report:
         sections, header=Header(4, EXPIRY_DAYS), stamp=stamp, key=compact, is_padded=False
     )
     number = bundle_id(data)
-    hint = ada.hint_to(ada.peer_named("bea"), number)
+    hint = ada.shared.hint_to(ada.peer_named("bea"), number)
     name = BundleName(4, EXPIRY_DAYS, hint.hex(), number.hex(), 184).fragment(0)
     frame = Whole(hint=hint, sealed=data).to_bytes()
     bea.spool.inbox.receive([Delivery(name, ada.card.node_id, "radio", frame)])

@@ -12,9 +12,11 @@ import pytest
 
 from spool.delivery import Delivery
 from spool.errors import BusyError, MalformedNameError, SpoolError
+from spool.partial import Piece
 from spool.tree import Spool, open_spool
 from tests.faults import Faults, MemoryFileSystem
 from tests.spool.samples import ANNE, STICK, bundle, every_crash, fragment, late_from, spool_in
+from tests.spool.test_partial import part
 
 
 def test_the_mark_is_drawn_once_and_again_when_damaged() -> None:
@@ -43,6 +45,8 @@ def test_an_error_at_any_step_of_anything_is_of_this_room(number: int) -> None:
         spool.inbox.receive([Delivery(fragment(1, expiry_days=1), ANNE, STICK, b"x")])
         spool.held.hold(bundle(1, expiry_days=1), b"x")
         spool.carried.take({fragment(1, expiry_days=1): b"x"}, STICK, today_days=0)
+        spool.partials.append(part(1, expiry_days=1), [Piece(0, b"x")])
+        spool.partials.settle(part(1, expiry_days=1))
         spool.quarantine.put(f"{2:016x}", "bad", {"x": b"x"})
         spool.reject(f"{1:016x}", "bad")
         spool.expire(late_from(2))

@@ -68,7 +68,7 @@ def test_what_is_merged_is_taken_off_unless_it_must_stay() -> None:
     bea = ToyNode(2, MemoryFileSystem())
     bea.at(medium_in(stick)).collect(TERMS)
     bea.merge()
-    assert bea.at(medium_in(stick)).collect(replace(TERMS, is_removable=False)).removed == 0
+    assert bea.at(medium_in(stick)).collect(TERMS._replace(is_removable=False)).removed == 0
     assert bea.at(medium_in(stick)).collect(TERMS).removed == 1
     assert [path for path in stick.files() if path.endswith(".pnr")] == []
 
@@ -213,7 +213,7 @@ def test_one_file_that_cannot_be_read_does_not_stop_the_rest(number: int) -> Non
 def test_a_file_that_is_too_long_is_not_read() -> None:
     stick, (name,) = stick_with(bytes(5000))
     bea = ToyNode(2, MemoryFileSystem())
-    collected = bea.at(medium_in(stick)).collect(replace(TERMS, file_bytes=5000))
+    collected = bea.at(medium_in(stick)).collect(TERMS._replace(file_bytes=5000))
     assert collected.unreadable == (fragment_path(name.fragment(0)),)
 
 
@@ -231,7 +231,7 @@ def test_pulling_the_medium_keeps_what_was_read() -> None:
 
     questions = directory.questions._replace(sift=pull_after_two)
     with pytest.raises(MediumGoneError) as caught:
-        replace(directory, questions=questions).collect(TERMS)
+        directory._replace(questions=questions).collect(TERMS)
     assert isinstance(caught.value.done, Collected)
     assert len(caught.value.done.received) == 2
     assert len(bea.spool.inbox.bundles()) == 2
@@ -251,7 +251,7 @@ def test_pulling_the_medium_before_damage_is_taken_off_keeps_what_was_read() -> 
 
     questions = directory.questions._replace(sift=pull_after_two)
     with pytest.raises(MediumGoneError) as caught:
-        replace(directory, questions=questions).collect(TERMS)
+        directory._replace(questions=questions).collect(TERMS)
     assert isinstance(caught.value.done, Collected)
     assert len(caught.value.done.received) == 2
 
@@ -386,7 +386,7 @@ def test_what_there_is_no_room_for_is_not_read() -> None:
         read.clear()
         directory = mule.at(medium_in(stick))
         questions = directory.questions._replace(sift=note)
-        collected = replace(directory, questions=questions).collect(TERMS)
+        collected = directory._replace(questions=questions).collect(TERMS)
         assert (collected.others, collected.carried, len(read)) == (len(names), 2, visit)
 
 
@@ -405,7 +405,7 @@ def offering(
         return Took(frozenset(one.name for one in offers if takes(one)), left)
 
     directory = bea.at(medium_in(stick))
-    return replace(directory, questions=directory.questions._replace(take=take)).collect(TERMS)
+    return directory._replace(questions=directory.questions._replace(take=take)).collect(TERMS)
 
 
 def test_long_files_are_offered_where_they_lie() -> None:

@@ -1,6 +1,5 @@
 import errno
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -233,7 +232,7 @@ def test_what_is_carried_and_does_not_fit_is_counted() -> None:
 def test_only_the_bundles_chosen_go() -> None:
     anne, stick = anne_with(*BUNDLES), MemoryFileSystem()
     chosen = anne.spool.outbox.queued(PEERS[0])[1]
-    terms = replace(TERMS, bundles=frozenset({chosen.bundle_id}))
+    terms = TERMS._replace(bundles=frozenset({chosen.bundle_id}))
     delivered = anne.at(medium_in(stick)).deliver(PEERS, terms)
     assert (delivered.written, delivered.left) == (((PEERS[0], chosen),), ())
 
@@ -276,7 +275,8 @@ def fresh_from(anne: ToyNode, *bundles: bytes) -> Iterator[Fresh]:
     """Bundles that are made as they are asked for."""
     for data in bundles:
         name = anne.queue(2, data)
-        yield Fresh(PEERS[0], name, len(data), anne.fragments(PEERS[0], name))
+        chunks = anne.fragments(PEERS[0], name)
+        yield Fresh(PEERS[0], name, len(data), chunks, lambda: None)
 
 
 def test_what_is_made_meanwhile_goes_last() -> None:
@@ -289,6 +289,27 @@ def test_what_is_made_meanwhile_goes_last() -> None:
     bea.at(medium_in(stick)).collect(TERMS)
     bea.merge()
     assert sorted(bea.merged.values()) == [b"one", b"three", b"two"]
+
+
+def test_what_is_made_meanwhile_is_noted_before_anybody_can_find_it() -> None:
+    anne, stick = ToyNode(1, MemoryFileSystem()), MemoryFileSystem()
+    found: list[int] = []
+    fresh = fresh_from(anne, b"two", b"three")
+    noting = (one._replace(note=lambda: found.append(len(fragments_on(stick)))) for one in fresh)
+    anne.at(medium_in(stick)).deliver(PEERS, TERMS, noting)
+    assert found == [0]
+    assert len(fragments_on(stick)) == 2
+
+
+def test_what_cannot_be_noted_leaves_nothing_behind() -> None:
+    def refuse() -> None:
+        raise KeyError("the node")
+
+    anne, stick = ToyNode(1, MemoryFileSystem()), MemoryFileSystem()
+    fresh = (one._replace(note=refuse) for one in fresh_from(anne, b"two"))
+    with pytest.raises(KeyError):
+        anne.at(medium_in(stick)).deliver(PEERS, TERMS, fresh)
+    assert (fragments_on(stick), temps_on(stick)) == (set(), set())
 
 
 def test_what_making_raises_passes_through_and_leaves_nothing_half_done() -> None:
@@ -314,7 +335,7 @@ def test_the_next_bundle_is_asked_for_before_the_one_before_is_written() -> None
         return real(peer, name)
 
     questions = directory.questions._replace(fragments=fragments)
-    replace(directory, questions=questions).deliver(PEERS, TERMS)
+    directory._replace(questions=questions).deliver(PEERS, TERMS)
     assert asked == [0, 0, 1]
 
 
@@ -322,5 +343,5 @@ def test_two_deliveries_add_up() -> None:
     anne, stick = anne_with(b"one"), MemoryFileSystem()
     one = anne.at(medium_in(stick)).deliver(PEERS, TERMS)
     anne.queue(2, b"two")
-    both = one + anne.at(medium_in(stick)).deliver(PEERS, TERMS)
+    both = one.and_then(anne.at(medium_in(stick)).deliver(PEERS, TERMS))
     assert (len(both.written), len(both.already_there), both.carried_written) == (2, 1, 0)

@@ -1,5 +1,4 @@
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ class Stick:
         self._medium = medium
 
     def collect(self, node: ToyNode, *, today_days: int = 50) -> Collected:
-        return node.at(self._medium).collect(replace(TERMS, today_days=today_days))
+        return node.at(self._medium).collect(TERMS._replace(today_days=today_days))
 
     def deliver(self, node: ToyNode, peers: Sequence[str]) -> Delivered:
         return node.at(self._medium).deliver(peers, TERMS)

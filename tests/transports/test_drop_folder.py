@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,7 +39,7 @@ class Receiver:
 
     def collect(self) -> Collected:
         medium = Medium.attach(self.fs, entropy=counting_entropy())
-        now = replace(TERMS, now_ns=time.time_ns(), is_removable=False)
+        now = TERMS._replace(now_ns=time.time_ns(), is_removable=False)
         collected = self.node.at(medium).collect(now)
         self.node.merge()
         return collected

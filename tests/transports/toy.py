@@ -14,7 +14,7 @@ from spool.tree import Spool
 from tests.faults import counting_entropy
 from transports.directory import Directory
 from transports.medium import Medium
-from transports.questions import Mine, Other, Ours, Questions, Seen, Sifted, Verdict
+from transports.questions import Fate, Mine, Questions, Sifted, Verdict
 from transports.terms import Terms
 
 NOW_NS = 10 * 86_400 * 10**9
@@ -72,10 +72,10 @@ class ToyNode:
         self.asked.append(name)
         sender, recipient = int(name.hint[:4], 16), int(name.hint[4:], 16)
         if sender == self.number:
-            return Ours()
+            return Fate.OURS
         if recipient != self.number:
-            return Other()
-        return Seen() if name.bundle_id in self.merged else Mine(node_id(sender))
+            return Fate.OTHER
+        return Fate.SEEN if name.bundle_id in self.merged else Mine(node_id(sender))
 
     def sift(self, name: FragmentName, peer: str | None, data: bytes) -> Sifted:
         """Keep what stands before the first damage, or all of it for others, who judge it."""

@@ -1,0 +1,164 @@
+"""Listening for any number of peers on TCP: each connection is a link, with a thread and a node.
+
+So a caller who says nothing keeps nobody else out. There are never more than a few: when all are
+taken, one that has no session gives way.
+"""
+
+import threading
+from dataclasses import dataclass, field
+from typing import Self
+
+from ledger.errors import LedgerError
+from pannier.errors import PannierError
+from pannier.links.attending import PATIENCE_US, RETURN_US, Ending
+from pannier.links.side import LinkRun, Side, side
+from spool.errors import SpoolError
+from transports.carriers.bell import Bell
+from transports.carriers.carrier import Carrier
+from transports.carriers.drive import Tap
+from transports.carriers.tcp import TcpListener
+from transports.errors import TransportError
+
+MOST_CONNECTIONS = 16
+_ERRORS = (PannierError, LedgerError, SpoolError, TransportError, OSError)
+_JOIN_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What came of a link.
+
+    Attributes:
+        had_session: Whether the other side was ever there.
+        is_idle: Whether nothing was left when it was there last.
+        reasons: Why bundles went to quarantine.
+    """
+
+    had_session: bool = False
+    is_idle: bool = False
+    reasons: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, side_: Side) -> Self:
+        """Return what came of one side."""
+        attending = side_.attending
+        return cls(attending.had_session, attending.was_idle, tuple(side_.reasons))
+
+
+@dataclass(slots=True, eq=False)
+class _Connection:
+    """One caller.
+
+    Attributes:
+        bell: Ends it.
+        has_session: Whether it has shown who it is.
+        is_over: Whether it has come to its end.
+        served: What came of it.
+    """
+
+    bell: Bell = field(default_factory=Bell)
+    has_session: bool = False
+    is_over: bool = False
+    served: Served = Served()
+
+
+class Connections:
+    """Serves whoever calls, until told to end."""
+
+    def __init__(self, run: LinkRun, listener: TcpListener, bell: Bell, tap: Tap | None) -> None:
+        """Serve at *listener*, until *bell* is stopped."""
+        self._run, self._listener, self._bell, self._tap = run, listener, bell, tap
+        # What is limited, or written down, is one stream.
+        is_single = run.config.rate or run.config.duty or tap is not None
+        self._most = 1 if is_single else MOST_CONNECTIONS
+        self._open: dict[_Connection, threading.Thread] = {}
+        self._served = Served()
+        self._said: set[str] = set()
+
+    def serve(self) -> Served:
+        """Serve; return what came of all connections.
+
+        Raises:
+            CarrierGoneError: it cannot listen there.
+        """
+        try:
+            self._listener.listen()
+            while not self._bell.is_stopped:
+                carrier = self._listener.open(self._bell)
+                if carrier is not None:
+                    self._begin(carrier)
+        finally:
+            self._listener.close()
+            for one in self._open:
+                one.bell.stop()
+            for thread in self._open.values():
+                thread.join(_JOIN_SECONDS)
+        self._clear()
+        return self._served
+
+    def _begin(self, carrier: Carrier) -> None:
+        self._clear()
+        if len(self._open) >= self._most and not self._make_room():
+            carrier.close()
+            return
+        connection = _Connection()
+        thread = threading.Thread(target=self._serve, args=(carrier, connection), daemon=True)
+        self._open[connection] = thread
+        thread.start()
+
+    def _make_room(self) -> bool:
+        """End the oldest connection that has no session; return whether there was one."""
+        for connection, thread in self._open.items():
+            if not connection.has_session:
+                connection.bell.stop()
+                thread.join(_JOIN_SECONDS)
+                self._clear()
+                return len(self._open) < self._most
+        return False
+
+    def _clear(self) -> None:
+        """Forget the connections that are over, but for what came of them."""
+        for connection in [one for one, thread in self._open.items() if not thread.is_alive()]:
+            del self._open[connection]
+            connection.bell.close()
+            done = connection.served
+            if done.had_session:
+                reasons = (*self._served.reasons, *done.reasons)[-100:]
+                self._served = Served(True, done.is_idle, reasons)
+
+    def _serve(self, carrier: Carrier, connection: _Connection) -> None:
+        """Serve one connection, in a thread of its own."""
+        bell = connection.bell
+        ending = Ending(when_quiet=self._run.once, when_over=True, when_alone=PATIENCE_US)
+        try:
+            with self._run.open_node() as node, side(self._run, node, bell) as here:
+                here.on_session = lambda: setattr(connection, "has_session", True)
+                try:
+                    here.carry(carrier, bell, ending, self._tap)
+                finally:
+                    connection.served = Served.of(here)
+                    connection.is_over = True
+        except _ERRORS as error:
+            self._say_once(str(error))
+        finally:
+            carrier.close()
+            if self._run.once and connection.served.had_session:
+                self._end_soon(connection.served.is_idle)
+
+    def _end_soon(self, is_through: bool) -> None:
+        """Let it be the last session, unless there is more and another one begins soon."""
+        if is_through:
+            self._bell.stop()
+            return
+        timer = threading.Timer(RETURN_US / 1_000_000, self._end_unless_served)
+        timer.daemon = True
+        timer.start()
+
+    def _end_unless_served(self) -> None:
+        if not any(one.has_session and not one.is_over for one in list(self._open)):
+            self._bell.stop()
+
+    def _say_once(self, text: str) -> None:
+        if text not in self._said and len(self._said) < 1000:
+            self._said.add(text)
+            self._run.telling.say(text)

@@ -1,0 +1,186 @@
+"""This side of one link: the link itself, the node behind it, and what people hear of both."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pannier.import_report import Report
+from pannier.link_config import LinkConfig, SerialLink
+from pannier.links.attending import Attending, Ending, Offered
+from pannier.links.identity import NodeIdentity
+from pannier.links.offering import is_served
+from pannier.links.progress import Progress
+from pannier.links.serve import Serving
+from pannier.links.wiring import limits_of, peer_of, settings_of
+from pannier.links.work import Workers
+from pannier.node import Node
+from transports.carriers.bell import Bell
+from transports.carriers.carrier import Carrier
+from transports.carriers.drive import Drive, Tap
+from transports.link.events import Established
+from transports.link.machine import Link
+from transports.link.stats import LinkStats
+
+_MOST_SAID = 1000
+_EXPECTED = {"this side leaves", "this side left", "the line was cut", "a new carrier came"}
+"""Of these nobody is told, or hears from the carrier."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkTelling:
+    """How people learn of what a link does; called in several threads.
+
+    Attributes:
+        say: Prints a line.
+        progress: Shows how it goes, about each second; None: nobody looks.
+        imported: What an import did, in lines.
+    """
+
+    say: Callable[[str], None]
+    progress: Callable[[str], None] | None
+    imported: Callable[[Report], list[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkRun:
+    """What a link is run with.
+
+    Attributes:
+        name: What the home calls it; one process at a time runs it.
+        config: Its settings.
+        open_node: Opens the node; called in several threads.
+        telling: How people learn of what it does.
+        count: Keeps counters under a name.
+        once: Whether it ends when both sides have nothing left.
+        capture: Where to write down what passes.
+    """
+
+    name: str
+    config: LinkConfig
+    open_node: Callable[[], Node]
+    telling: LinkTelling
+    count: Callable[[str, dict[str, object]], None]
+    once: bool = False
+    capture: Path | None = None
+
+
+def monotonic_us() -> int:
+    """Return microseconds by a clock that never steps."""
+    return time.monotonic_ns() // 1000
+
+
+class Side:
+    """One link and its node; used by one thread.
+
+    Attributes:
+        attending: What goes on.
+        reasons: Why bundles went to quarantine.
+        on_session: Called when a session begins.
+    """
+
+    def __init__(self, run: LinkRun, node: Node, link: Link, workers: Workers) -> None:
+        """Put *node* behind *link*; see `side`."""
+        self._run, self._node, self._link = run, node, link
+        offered = Offered(link)
+        self._serving = Serving(
+            node, offered, workers, kind=run.config.kind, say=run.telling.say, told=self._told
+        )
+        line = run.config.bytes_per_second if isinstance(run.config, SerialLink) else None
+        self.attending = Attending(link, offered, self._serving, Progress(line))
+        self.attending.on_session = self._began
+        self.attending.on_end = self._ended
+        self.attending.on_tick = self._count
+        self.reasons: list[str] = []
+        self.on_session: Callable[[], None] = lambda: None
+        self._said: set[str] = set()
+        self._peer = run.config.peer
+        self._since_us, self._seen_us = node.clock(), 0
+
+    def carry(self, carrier: Carrier, bell: Bell, ending: Ending, tap: Tap | None) -> None:
+        """Use *carrier* until it hangs up or the link is to end.
+
+        Raises:
+            CarrierGoneError: it hung up. Whatever the node raises.
+        """
+        if carrier.agree(bell):
+            self.attending.ending = ending
+            Drive(carrier, self._link, self.attending, bell, monotonic_us, tap).run()
+
+    def say_once(self, text: str) -> None:
+        """Say what may happen often."""
+        if text not in self._said and len(self._said) < _MOST_SAID:
+            self._said.add(text)
+            self._run.telling.say(text)
+
+    def close(self) -> None:
+        """Keep what came, and the counters."""
+        self._serving.close()
+        self._count("", self._link.stats)
+
+    def _began(self, session: Established) -> None:
+        peer = self._node.peers.get(session.peer.hex())
+        self._peer = peer.name if peer is not None else session.peer.hex()
+        self._since_us = self._node.clock()
+        self.say_once(f"{self._peer} is there.")
+        self.on_session()
+
+    def _ended(self, reason: str) -> None:
+        self._since_us = self._node.clock()
+        if reason not in _EXPECTED:
+            self.say_once(f"The session with {self._peer} ended: {reason}.")
+
+    def _told(self, report: Report) -> None:
+        for line in self._run.telling.imported(report):
+            self._run.telling.say(line)
+        self.reasons = [*self.reasons, *report.reasons.values()][-_MOST_SAID:]
+
+    def _count(self, line: str, stats: LinkStats) -> None:
+        if line and self._run.telling.progress is not None:
+            self._run.telling.progress(line)
+        if not self._peer:
+            return  # nobody has called
+        now_us = self._node.clock()
+        if stats.is_established:
+            self._seen_us = now_us
+        values = asdict(stats)
+        waiting = self.attending.waiting.values()
+        config = self._run.config
+        # Connections that anybody may open are told apart by who did.
+        name = self._run.name if config.peer else f"{self._run.name} ({self._peer})"
+        counters = {
+            "kind": config.kind,
+            "place": config.place,
+            "peer": self._peer,
+            "since_us": self._since_us,
+            "seen_us": self._seen_us,
+            "updated_us": now_us,
+            "waiting": len(waiting),
+            "waiting_bytes": sum(waiting),
+            **values.pop("counts"),
+            **values,
+        }
+        with suppress(OSError):  # nothing depends on them: the link goes on
+            self._run.count(name, counters)
+
+
+@contextmanager
+def side(run: LinkRun, node: Node, bell: Bell) -> Iterator[Side]:
+    """Have a side of a link while the block runs.
+
+    Raises:
+        UsageError: nobody is called as its peer is.
+        BusyError: another process spends its airtime.
+        PannierError: ``node.db`` cannot be read or written.
+    """
+    peer = peer_of(node, run.config)
+    with ExitStack() as stack:
+        limits = stack.enter_context(limits_of(node, run.config, monotonic_us))
+        identity = NodeIdentity(
+            node, peer, is_served=lambda one: is_served(node, one, run.config.kind)
+        )
+        link = Link(settings_of(node, run.config), identity, os.urandom, limits)
+        workers = stack.enter_context(closing(Workers(run.open_node, bell.ring)))
+        yield stack.enter_context(closing(Side(run, node, link, workers)))

@@ -1,0 +1,120 @@
+"""Who listens on TCP, in this process, and who calls it."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from pannier.cli.reports import import_news
+from pannier.cli.session import opener_with
+from pannier.home import Home
+from pannier.link_config import TcpLink
+from pannier.links import connections
+from pannier.links.connections import Served
+from pannier.links.run_link import run_link
+from pannier.links.side import LinkRun, LinkTelling
+from tests.cli.computers import Computer, exchange, new_sharers
+from transports.carriers.bell import Bell
+
+PATIENCE_SECONDS = 60
+
+
+@pytest.fixture
+def members(tmp_path: Path) -> tuple[Computer, Computer]:
+    sharers = new_sharers(tmp_path)
+    exchange(tmp_path / "stick", *sharers, *sharers)
+    return sharers
+
+
+def link_run(computer: Computer, config: TcpLink, said: list[str], *, once: bool) -> LinkRun:
+    return LinkRun(
+        name="link",
+        config=config,
+        open_node=opener_with(Home(computer.home), None),
+        telling=LinkTelling(say=said.append, progress=None, imported=import_news),
+        count=lambda *_: None,
+        once=once,
+    )
+
+
+@contextmanager
+def listening(computer: Computer, config: TcpLink) -> Iterator[list[str]]:
+    """Listen while the block runs."""
+    said: list[str] = []
+    with closing(Bell()) as bell:
+        run = link_run(computer, config, said, once=False)
+        thread = Thread(target=run_link, args=(run, bell))
+        thread.start()
+        try:
+            yield said
+        finally:
+            bell.stop()
+            thread.join(PATIENCE_SECONDS)
+            assert not thread.is_alive()
+
+
+def call(computer: Computer, port: int) -> Served:
+    with closing(Bell()) as bell:
+        config = TcpLink(peer="home", address=f"127.0.0.1:{port}")
+        return run_link(link_run(computer, config, [], once=True), bell)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def dial(port: int) -> socket.socket:
+    """Connect, as soon as somebody listens."""
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS)
+        except ConnectionRefusedError:
+            continue
+
+
+@pytest.mark.parametrize("most", [1, 3])
+def test_callers_who_say_nothing_or_garbage_keep_nobody_out(
+    members: tuple[Computer, Computer], monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    farm, home = members
+    monkeypatch.setattr(connections, "MOST_CONNECTIONS", most)
+    farm.types("put", "well", "1")
+    port = free_port()
+    with listening(home, TcpLink(listen=f"127.0.0.1:{port}")) as said, ExitStack() as stack:
+        callers = [stack.enter_context(dial(port)) for _ in range(most + 2)]
+        for caller in callers[-2:]:
+            caller.sendall(b"\0garbage\0" * 100)
+        served = call(farm, port)
+        assert (served.had_session, served.is_idle, served.reasons) == (True, True, ())
+        # Those who came first were hung up on, without a word.
+        assert callers[0].recv(100) == b""
+    assert home.types("get", "well").out == "1\n"
+    assert "farm is there." in said
+
+
+def test_a_peer_for_whom_the_link_is_not_gets_silence(
+    members: tuple[Computer, Computer], tmp_path: Path
+) -> None:
+    _, home = members
+    other = Computer(tmp_path / "other")
+    other.types("init", "--name", "other", "--no-passphrase")
+    other.types("peer", "add", "home", home.types("card").out.strip())
+    home.types("peer", "add", "other", other.types("card").out.strip())
+    port = free_port()
+    with listening(home, TcpLink(peer="farm", listen=f"127.0.0.1:{port}")) as said:
+        dial(port).close()
+        with closing(Bell()) as bell:
+            run = link_run(other, TcpLink(peer="home", address=f"127.0.0.1:{port}"), [], once=False)
+            came: list[Served] = []
+            thread = Thread(target=lambda: came.append(run_link(run, bell)))
+            thread.start()
+            while not any("not expected" in line for line in said):
+                assert thread.is_alive()
+            bell.stop()
+            thread.join(PATIENCE_SECONDS)
+    assert came == [Served()]

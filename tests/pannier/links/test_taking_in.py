@@ -1,0 +1,270 @@
+"""What a peer may offer and send that no honest one does."""
+
+from collections.abc import Iterator
+from hashlib import sha256, shake_256
+from pathlib import Path
+
+import pytest
+
+from bundler.fragment import mac_check
+from bundler.sealed import bundle_id
+from bundler.split import Cut, split
+from pannier.links import coming
+from pannier.links.cargo import digest_of
+from pannier.links.taking_in import TakingIn
+from spool.partial import PartName
+from tests.pannier.links.wire import DeskInPlace
+from tests.sim.world import World
+from transports.link.events import WholeArrived
+from transports.link.frame import Label
+from transports.link.wares import FRAGMENTS, SEALED, Ware
+
+Ranges = tuple[tuple[int, int], ...] | None
+DATA = shake_256(b"data").digest(5000)
+
+
+class Peer:
+    """ada's taking in, told by hand; and what it answers."""
+
+    def __init__(self, world: World) -> None:
+        self.world, self.answers = world, list[tuple[int, Ranges]]()
+        self.came = 0
+        self.start()
+
+    def start(self) -> None:
+        self.now_us = 0
+        self.desk = DeskInPlace(lambda: self.world["ada"])
+        node, bea = self.world["ada"], self.world["bea"].card.node_id
+        self.taking = TakingIn(node, self, self.desk, f"link{bea}", came=self._came)
+        self.step()
+
+    def ask(self, handle: int, ranges: Ranges) -> None:
+        self.answers.append((handle, ranges))
+
+    def _came(self) -> None:
+        self.came += 1
+
+    def step(self, times: int = 3) -> list[tuple[int, Ranges]]:
+        """Let some time pass; return what was answered since the last time."""
+        for _ in range(times):
+            self.now_us += 2_000_000
+            self.taking.step(self.now_us)
+            self.desk.finish()
+        answers, self.answers = self.answers, []
+        return answers
+
+    def offer(self, handle: int, ware: Ware) -> list[tuple[int, Ranges]]:
+        self.taking.offered(handle, ware)
+        return self.step()
+
+    @property
+    def node_id(self) -> str:
+        return self.world["bea"].card.node_id
+
+
+@pytest.fixture
+def peer(tmp_path: Path) -> Iterator[Peer]:
+    with World(tmp_path) as world:
+        yield Peer(world)
+
+
+def sealed_ware(peer: Peer, data: bytes = DATA, **changes: object) -> Ware:
+    """A bundle that bea sends to ada, as far as its name goes."""
+    ada, bea = peer.world["ada"], peer.world["bea"]
+    number = bundle_id(data)
+    hint = bea.shared.hint_to(bea.peer_named(ada.card.name), number)
+    return ware(
+        kind=SEALED, hint=hint, bundle_id=number, size=len(data), symbol_bytes=400, **changes
+    )
+
+
+def file_ware(peer: Peer, data: bytes, **changes: object) -> Ware:
+    """A file with fragments of it."""
+    like = sealed_ware(peer)
+    values = {"hint": like.hint, "bundle_id": like.bundle_id, "digest": digest_of(data)}
+    return ware(kind=FRAGMENTS, size=len(data), **{**values, **changes})
+
+
+def ware(**values: object) -> Ware:
+    usual = {"key": None, "priority": 4, "expiry_days": 60_000}
+    return Ware(**{**usual, **values})  # type: ignore[arg-type]
+
+
+def genuine_file(peer: Peer) -> bytes:
+    ada = peer.world["ada"].card.node_id
+    key = peer.world["bea"].shared.fragment_key_to(ada)
+    return b"".join(split(DATA, Cut(mtu_bytes=450, symbol_bytes=400, check=mac_check(key))))
+
+
+def kept(peer: Peer) -> bytes:
+    arrivals = peer.world["ada"].spool.inbox.read(bundle_id(DATA).hex())
+    return b"".join(arrival.data for arrival in arrivals)
+
+
+def parts(peer: Peer) -> list[PartName]:
+    return peer.world["ada"].spool.partials.names()
+
+
+def test_a_bundle_is_kept_as_its_sender_would_cut_it(peer: Peer) -> None:
+    assert peer.offer(1, sealed_ware(peer)) == [(1, ((0, 5000),))]
+    peer.taking.arrived(1, 0, DATA[:3000])
+    assert peer.step() == []
+    assert kept(peer) == b""
+    peer.taking.arrived(1, 3000, DATA[3000:])
+    assert peer.step() == [(1, ())]
+    assert peer.came
+    assert parts(peer) == []
+    key = peer.world["bea"].shared.fragment_key_to(peer.world["ada"].card.node_id)
+    (whole,) = split(DATA, Cut(mtu_bytes=6000, symbol_bytes=400, check=mac_check(key)))
+    assert kept(peer) == whole
+
+
+def test_have_is_said_when_it_is_on_the_disk_and_not_before(peer: Peer) -> None:
+    peer.offer(1, sealed_ware(peer))
+    peer.taking.arrived(1, 0, DATA)
+    assert peer.answers == []
+    assert kept(peer)
+    assert peer.step() == [(1, ())]
+
+
+@pytest.mark.parametrize("kind", ["bundle", "file"])
+def test_what_came_before_a_kill_is_not_asked_for_again(peer: Peer, kind: str) -> None:
+    data = genuine_file(peer) if kind == "file" else DATA
+    one = file_ware(peer, data) if kind == "file" else sealed_ware(peer)
+    peer.offer(1, one)
+    peer.taking.arrived(1, 100, data[100:1000])
+    peer.taking.arrived(1, 2000, data[2000:3333])
+    peer.taking.step(peer.now_us + 100_000)
+    peer.world.reopen("ada")
+    peer.start()
+    assert peer.offer(7, one) == [(7, ((0, 100), (1000, 2000), (3333, len(data))))]
+    for start, end in ((0, 100), (1000, 2000), (3333, len(data))):
+        peer.taking.arrived(7, start, data[start:end])
+    assert peer.step() == [(7, ())]
+    assert parts(peer) == []
+
+
+def test_a_session_that_ends_leaves_symbols_where_a_stick_would(peer: Peer) -> None:
+    peer.offer(1, sealed_ware(peer))
+    peer.taking.arrived(1, 0, DATA[:1000])
+    peer.taking.end()
+    assert len(kept(peer)) > 800
+    assert [len(one.data) for one in peer.world["ada"].spool.partials.read(*parts(peer))] == [200]
+    peer.start()
+    assert peer.offer(2, sealed_ware(peer)) == [(2, ((1000, 5000),))]
+
+
+def test_a_file_that_is_not_what_was_offered_is_asked_for_again_a_few_times(peer: Peer) -> None:
+    data = genuine_file(peer)
+    answers = peer.offer(1, file_ware(peer, data))
+    asked = 0
+    while answers == [(1, ((0, len(data)),))]:
+        asked += 1
+        peer.taking.arrived(1, 0, bytes(len(data)))
+        answers = peer.step()
+    assert answers == [(1, None)]
+    assert asked == 3
+    assert kept(peer) == b""
+    assert parts(peer) == []
+    assert len(peer.taking.notes()) == 1
+
+
+def test_of_a_file_only_what_its_sender_made_is_kept(peer: Peer) -> None:
+    forged = b"".join(split(DATA, Cut(mtu_bytes=450, symbol_bytes=400, check=mac_check(bytes(32)))))
+    genuine = genuine_file(peer)
+    mixed = forged + genuine[: len(genuine) // 2] + b"junk"
+    for handle, data, answer in ((1, forged, None), (2, mixed, ())):
+        peer.offer(handle, file_ware(peer, data))
+        peer.taking.arrived(handle, 0, data)
+        assert peer.step() == [(handle, answer)]
+    assert kept(peer)
+    assert kept(peer) in genuine
+    assert peer.world["ada"].db.forged() > 10
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"priority": 8},
+        {"symbol_bytes": 8, "size": 1 << 24},
+        {"hint": b"\0\0\0\0"},
+    ],
+)
+def test_what_cannot_be_or_is_for_nobody_is_refused(peer: Peer, changes: dict[str, object]) -> None:
+    like = sealed_ware(peer)
+    fields = {name: getattr(like, name) for name in Ware.__slots__}
+    assert peer.offer(1, Ware(**{**fields, **changes})) == [(1, None)]
+
+
+def test_who_carries_nothing_says_so_without_a_word_to_its_people(peer: Peer) -> None:
+    peer.world.configure("ada", "[spool]\ncarry_bytes = 0\n")
+    peer.start()
+    one = file_ware(peer, genuine_file(peer), hint=bytes(4))
+    assert peer.offer(1, one) == [(1, None)]
+    assert peer.taking.notes() == []
+
+
+def test_junk_for_others_is_refused_if_it_only_looks_like_something(peer: Peer) -> None:
+    data = b"\x87\x01\x48 no fragment"
+    one = file_ware(peer, data, hint=bytes(4))
+    assert peer.offer(1, one) == [(1, ((0, len(data)),))]
+    peer.taking.arrived(1, 0, data)
+    assert peer.step() == [(1, None)]
+    assert peer.world["ada"].spool.carried.known() == {}
+
+
+def test_under_a_name_that_is_taken_only_the_same_is_taken_for_it(peer: Peer) -> None:
+    data = genuine_file(peer)
+    for handle, one in enumerate((data, data, bytes(len(data)))):
+        answers = peer.offer(handle, file_ware(peer, one, hint=bytes(4)))
+        if answers == [(handle, ((0, len(data)),))]:
+            peer.taking.arrived(handle, 0, one)
+            answers = peer.step()
+        assert answers == [(handle, None if handle == 2 else ())]
+
+
+def test_a_flood_of_offers_costs_one_look_each_and_no_more_room_than_there_is(peer: Peer) -> None:
+    peer.desk.done.clear()
+    for handle in range(1000):
+        one = ware(
+            kind=FRAGMENTS,
+            hint=bytes(4),
+            bundle_id=sha256(b"%d" % handle).digest()[:8],
+            size=1 << 24,
+            digest=bytes(8),
+        )
+        peer.taking.offered(handle, one)
+        if handle >= 128:
+            peer.taking.withdrawn(handle - 128)
+    answers = peer.step()
+    assert len(peer.desk.done) <= 2
+    asked = [handle for handle, ranges in answers if ranges]
+    assert 1 <= len(asked) <= 4
+    assert peer.taking.to_come <= 64 << 20
+
+
+def test_crumbs_that_make_no_symbols_are_bounded(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coming, "_MOST_LOOSE_BYTES", 20_000)
+    monkeypatch.setattr(coming, "_KEEP_BYTES", 10_000)
+    data = shake_256(b"crumbs").digest(400_000)
+    peer.offer(1, sealed_ware(peer, data))
+    answers: list[tuple[int, Ranges]] = []
+    for start in range(0, len(data), 400):
+        peer.taking.arrived(1, start, data[start : start + 100])
+        answers += peer.step(1) if start % 4000 == 0 else []
+    assert answers[:1] == [(1, None)]
+    assert parts(peer) == []
+
+
+def test_a_small_bundle_is_durable_when_it_was_taken(peer: Peer) -> None:
+    one = sealed_ware(peer)
+    label = Label(one.priority, one.expiry_days, one.hint)
+    peer.taking.whole(WholeArrived(label, DATA))
+    assert DATA in kept(peer)
+    before = peer.came
+    peer.taking.whole(WholeArrived(Label(4, 60_000, bytes(4)), DATA))
+    assert peer.came == before
+    peer.taking.whole(WholeArrived(Label(9, 60_000, one.hint), DATA))
+    assert len(peer.taking.notes()) == 1

@@ -1,0 +1,215 @@
+"""Links over TCP: who connects, and who listens for any number of peers.
+
+Little is kept in the socket's buffer, so that what is urgent overtakes.
+"""
+
+import errno
+import os
+import select
+import socket
+import time
+
+from transports.carriers.address import Address, SocketAddress, reason, resolve
+from transports.carriers.backoff import LONGEST_SECONDS
+from transports.carriers.bell import Bell
+from transports.carriers.carrier import Carrier, CarrierGoneError
+from transports.carriers.tls import Tls
+
+CONNECT_SECONDS = 30.0
+# Linux doubles it for its own bookkeeping, and refuses less than about 4.6 kB.
+SEND_BUFFER_BYTES = 16_384
+_READ_BYTES = 65_536
+# A peer that lost power is noticed by the link's own timers; these clear what they left behind.
+_KEEPALIVE = (("TCP_KEEPIDLE", 300), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5))
+
+
+class TcpCarrier:
+    """One connection."""
+
+    def __init__(self, sock: socket.socket, name: str) -> None:
+        """Take over a connected socket that does not block."""
+        self.name = name
+        self._socket = sock
+
+    def fileno(self) -> int:
+        """See `Carrier`."""
+        return self._socket.fileno()
+
+    def read(self) -> bytes:
+        """See `Carrier`."""
+        try:
+            data = self._socket.recv(_READ_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return b""
+        except OSError as error:
+            raise CarrierGoneError(f"{self.name}: {reason(error)}") from error
+        if not data:
+            raise CarrierGoneError(f"{self.name}: the other side hung up")
+        return data
+
+    def write(self, data: bytes) -> int:
+        """See `Carrier`."""
+        try:
+            return self._socket.send(data)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError as error:
+            raise CarrierGoneError(f"{self.name}: {reason(error)}") from error
+
+    def backlog_us(self) -> int:
+        """See `Carrier`: TCP slows its writers down itself."""
+        return 0
+
+    def believe(self) -> None:
+        """See `Carrier`: a connection has one other end."""
+
+    def greet(self) -> None:
+        """See `Carrier`: a connection has one other end."""
+
+    def agree(self, bell: Bell) -> bool:
+        """See `Carrier`: there is nothing to agree on."""
+        return True
+
+    def close(self) -> None:
+        """See `Carrier`."""
+        self._socket.close()
+
+
+class TcpConnector:
+    """Connects to an address, each time anew."""
+
+    longest_wait_seconds = LONGEST_SECONDS
+
+    def __init__(self, address: Address, tls: Tls | None = None) -> None:
+        """Prepare to connect; with *tls* inside an encrypted connection."""
+        self.name = f"tcp {address}"
+        self._address, self._tls = address, tls
+
+    def open(self, bell: Bell) -> Carrier | None:
+        """See `Opener`: tries each address that the name has."""
+        problem = CarrierGoneError(f"{self.name}: has no address")
+        for family, where in resolve(self._address, socket.SOCK_STREAM):
+            sock = socket.socket(family, socket.SOCK_STREAM)
+            try:
+                if _connect(sock, where, bell):
+                    return _carrier(sock, self.name, self._tls, is_server=False)
+            except OSError as error:
+                problem = CarrierGoneError(f"{self.name}: {reason(error)}")
+            sock.close()
+            if bell.is_stopped:
+                return None
+        raise problem
+
+    def close(self) -> None:
+        """See `Opener`."""
+
+
+class TcpListener:
+    """Accepts connections at an address: each is a carrier of its own."""
+
+    longest_wait_seconds = LONGEST_SECONDS
+
+    def __init__(self, address: Address, tls: Tls | None = None) -> None:
+        """Prepare to listen; port 0 takes a free one."""
+        self.name = f"tcp, listening at {address}"
+        self._address, self._tls = address, tls
+        self._sockets: list[socket.socket] = []
+
+    def listen(self) -> int:
+        """Begin to listen; return the port. Does nothing more when it listens already.
+
+        Raises:
+            CarrierGoneError: somebody else listens there, or the address is not ours now.
+        """
+        if not self._sockets:
+            try:
+                for family, where in resolve(self._address, socket.SOCK_STREAM, passive=True):
+                    self._sockets.append(_listening(family, where))
+            except OSError as error:
+                self.close()
+                raise CarrierGoneError(f"{self.name}: {reason(error)}") from error
+        port: int = self._sockets[0].getsockname()[1]
+        return port
+
+    def open(self, bell: Bell) -> Carrier | None:
+        """See `Opener`: waits for the next connection."""
+        self.listen()
+        while not bell.is_stopped:
+            fds = [bell.fileno(), *(one.fileno() for one in self._sockets)]
+            waiting, _, _ = select.select(fds, [], [])
+            bell.hush()
+            for one in self._sockets:
+                accepted = _accept(one) if one.fileno() in waiting else None
+                if accepted is not None:
+                    sock, name = accepted
+                    return _carrier(sock, f"tcp {name}", self._tls, is_server=True)
+        return None
+
+    def close(self) -> None:
+        """See `Opener`."""
+        while self._sockets:
+            self._sockets.pop().close()
+
+
+def _carrier(sock: socket.socket, name: str, tls: Tls | None, *, is_server: bool) -> Carrier:
+    sock.setblocking(False)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in _KEEPALIVE:
+        if hasattr(socket, option):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+    return TcpCarrier(sock, name) if tls is None else tls.wrap(sock, name, is_server=is_server)
+
+
+def _connect(sock: socket.socket, where: SocketAddress, bell: Bell) -> bool:
+    """Connect; return False if *bell* stops it.
+
+    Raises:
+        OSError: nobody is there, or does not answer.
+    """
+    sock.setblocking(False)
+    end = time.monotonic() + CONNECT_SECONDS
+    status = sock.connect_ex(where)
+    while status in (errno.EINPROGRESS, errno.EWOULDBLOCK):
+        left = end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+        _, done, _ = select.select([bell], [sock], [], left)
+        if bell.is_stopped:
+            return False
+        bell.hush()
+        if done:
+            status = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if status:
+        raise OSError(status, os.strerror(status))
+    return True
+
+
+def _listening(family: int, where: SocketAddress) -> socket.socket:
+    """Return a socket that listens.
+
+    Raises:
+        OSError: it cannot.
+    """
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(where)
+        sock.listen()
+        sock.setblocking(False)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def _accept(listener: socket.socket) -> tuple[socket.socket, Address] | None:
+    """Return the next connection and whose it is; None if it went away meanwhile."""
+    try:
+        sock, where = listener.accept()
+    except OSError:
+        return None
+    return sock, Address(where[0], where[1])

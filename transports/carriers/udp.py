@@ -1,0 +1,217 @@
+"""Links over UDP: one frame a datagram, between two addresses or from one to many.
+
+A side that listens learns where its peer is from datagrams that prove to come from it, and follows
+it when that changes. A hello may be a replay: its answer goes where it came from, and nothing else.
+"""
+
+import socket
+import struct
+
+from transports.carriers.address import Address, SocketAddress, reason, resolve
+from transports.carriers.backoff import LONGEST_SECONDS
+from transports.carriers.bell import Bell
+from transports.carriers.carrier import Carrier, CarrierGoneError
+from transports.link.frame import MAX_HELLO_PARTS, Kind
+
+LARGEST_BYTES = 65_507
+BUFFER_BYTES = 1 << 20
+"""Of what arrives while we are busy; the system may grant less."""
+
+
+class UdpCarrier:
+    """A socket for datagrams; see `Carrier`."""
+
+    def __init__(self, sock: socket.socket, name: str, peer: SocketAddress = None) -> None:
+        """Take over a socket.
+
+        Args:
+            sock: Bound, or of the family of *peer*.
+            name: What people call it.
+            peer: Where the other side is; None: whoever vouches for itself first.
+        """
+        self.name = name
+        self._socket = sock
+        self._peer = peer
+        self._last: SocketAddress = None
+        self._greeted: SocketAddress = None
+        self._answers_left = 0
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
+
+    @property
+    def port(self) -> int:
+        """Where it can be reached."""
+        port: int = self._socket.getsockname()[1]
+        return port
+
+    def agree(self, bell: Bell) -> bool:
+        """See `Carrier`: there is nothing to agree on."""
+        return True
+
+    def fileno(self) -> int:
+        """See `Carrier`."""
+        return self._socket.fileno()
+
+    def read(self) -> bytes:
+        """See `Carrier`: one datagram; empty ones are nothing."""
+        while True:
+            try:
+                data, self._last = self._socket.recvfrom(LARGEST_BYTES)
+            except (BlockingIOError, InterruptedError):
+                return b""
+            except ConnectionError:  # one that we sent was refused: nobody listens there now
+                continue
+            except OSError as error:
+                raise CarrierGoneError(f"{self.name}: {reason(error)}") from error
+            if data:
+                return data
+
+    def write(self, data: bytes) -> int:
+        """See `Carrier`: what cannot be sent is lost, as on the way."""
+        if self._answers_left and data[0] == Kind.HELLO:
+            self._answers_left -= 1
+            self._send(data, self._greeted)
+            if self._greeted == self._peer:
+                return len(data)
+        return len(data) if self._peer is None else self._send(data, self._peer)
+
+    def backlog_us(self) -> int:
+        """See `Carrier`: the system sends at once, or not at all."""
+        return 0
+
+    def believe(self) -> None:
+        """See `Carrier`: from now on we send there."""
+        self._peer = self._last
+        self._answers_left = 0
+
+    def greet(self) -> None:
+        """See `Carrier`: one hello, in however many parts, goes there."""
+        self._greeted = self._last
+        self._answers_left = MAX_HELLO_PARTS
+
+    def close(self) -> None:
+        """See `Carrier`."""
+        self._socket.close()
+
+    def _send(self, data: bytes, where: SocketAddress) -> int:
+        try:
+            return self._socket.sendto(data, where)
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError:
+            return len(data)
+
+
+class UdpConnector:
+    """Sends to an address that is known."""
+
+    longest_wait_seconds = LONGEST_SECONDS
+
+    def __init__(self, address: Address) -> None:
+        """Prepare to send there."""
+        self.name = f"udp {address}"
+        self._address = address
+
+    def open(self, bell: Bell) -> Carrier | None:
+        """See `Opener`."""
+        family, where = resolve(self._address, socket.SOCK_DGRAM)[0]
+        return UdpCarrier(_socket(family, self.name), self.name, where)
+
+    def close(self) -> None:
+        """See `Opener`."""
+
+
+class UdpListener:
+    """Waits at an address for one peer, from wherever it sends."""
+
+    longest_wait_seconds = LONGEST_SECONDS
+
+    def __init__(self, address: Address) -> None:
+        """Prepare to listen; port 0 takes a free one."""
+        self.name = f"udp, listening at {address}"
+        self._address = address
+
+    def open(self, bell: Bell) -> UdpCarrier | None:
+        """See `Opener`."""
+        family, where = resolve(self._address, socket.SOCK_DGRAM, passive=True)[0]
+        return UdpCarrier(_bound(family, where, self.name), self.name)
+
+    def close(self) -> None:
+        """See `Opener`."""
+
+
+def open_oneway_sender(address: Address, ttl: int = 1) -> UdpCarrier:
+    """Return what sends to one computer or, by a multicast address, to many; and hears nothing.
+
+    Args:
+        address: Where to.
+        ttl: How many routers multicast may pass, plus one.
+
+    Raises:
+        CarrierGoneError: the address is not known now.
+    """
+    name = f"udp {address}"
+    family, where = resolve(address, socket.SOCK_DGRAM)[0]
+    sock = _socket(family, name)
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, ttl)
+    else:
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, ttl)
+    return UdpCarrier(sock, name, where)
+
+
+def open_oneway_receiver(address: Address) -> UdpCarrier:
+    """Return what receives at an address of ours, or of a multicast group; it sends nothing.
+
+    Several programs on one computer may receive from the same group.
+
+    Raises:
+        CarrierGoneError: the address is not ours now, or in use.
+    """
+    name = f"udp, listening at {address}"
+    family, where = resolve(address, socket.SOCK_DGRAM, passive=True)[0]
+    sock = _bound(family, where, name, is_shared=_is_multicast(family, where))
+    try:
+        if _is_multicast(family, where):
+            _join(sock, family, where)
+    except OSError as error:
+        sock.close()
+        raise CarrierGoneError(f"{name}: {reason(error)}") from error
+    return UdpCarrier(sock, name)
+
+
+def _socket(family: int, name: str) -> socket.socket:
+    try:
+        return socket.socket(family, socket.SOCK_DGRAM)
+    except OSError as error:
+        raise CarrierGoneError(f"{name}: {reason(error)}") from error
+
+
+def _bound(
+    family: int, where: SocketAddress, name: str, *, is_shared: bool = False
+) -> socket.socket:
+    sock = _socket(family, name)
+    try:
+        if is_shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(where)
+    except OSError as error:
+        sock.close()
+        raise CarrierGoneError(f"{name}: {reason(error)}") from error
+    return sock
+
+
+def _is_multicast(family: int, where: SocketAddress) -> bool:
+    packed = socket.inet_pton(family, where[0].partition("%")[0])
+    return packed[0] == 0xFF if family == socket.AF_INET6 else packed[0] >> 4 == 0xE
+
+
+def _join(sock: socket.socket, family: int, where: SocketAddress) -> None:
+    if family == socket.AF_INET6:
+        group = socket.inet_pton(family, where[0].partition("%")[0])
+        request = group + struct.pack("@I", where[3])
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, request)
+    else:
+        any_interface = bytes(4)
+        request = socket.inet_pton(family, where[0]) + any_interface
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, request)

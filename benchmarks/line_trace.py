@@ -6,10 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.sim.linesim import Trace
+from transports.link.errors import LinkError
+from transports.link.offers import Offer, read_offers
+from transports.link.ranges import Ranges
 
-_DELIMITER, _DATA_BIT = b"\0", 0x80
-# First byte, number, offset and MAC (docs/link.md section 2); COBS and delimiter.
-DATA_AROUND_BYTES = 10 + 2
+_DELIMITER, _FULL_RUN = b"\0", 0xFF
+# docs/link.md section 2. Around data: first byte, number, offset and MAC.
+_OFFER, _DATA_BIT, _AROUND_BYTES = b"\x12", 0x80, 10
+_CONTROL_HEAD_BYTES, _LONG_MAC_BYTES = 3, 8
 
 
 @dataclass(slots=True)
@@ -18,12 +22,10 @@ class Way:
 
     Attributes:
         stream: All bytes that entered it.
-        entered: When, and how many there were then.
-        left: The same of those that came out of it.
+        left: How many had come out of it, and when.
     """
 
     stream: bytearray = field(default_factory=bytearray)
-    entered: list[tuple[int, float]] = field(default_factory=list)
     left: list[tuple[int, float]] = field(default_factory=list)
 
     def frames(self) -> Iterator[tuple[int, int, bytes]]:
@@ -38,21 +40,63 @@ class Way:
         """Return begin and end of all DATA frames, or parts of such."""
         return [(begin, end) for begin, end, piece in self.frames() if _is_data(piece)]
 
-    def payload_bytes(self) -> int:
-        """Return how many bytes of bundles entered, once for each time they did."""
-        return sum(max(end - begin - DATA_AROUND_BYTES, 0) for begin, end in self.data_frames())
+    def sent(self) -> tuple[int, int]:
+        """Return how many bytes of bundles entered, and how many of them again."""
+        offered: dict[int, bytes] = {}
+        known: dict[bytes, Ranges] = {}
+        total = 0
+        for _, _, piece in self.frames():
+            if _is_data(piece):
+                frame = _unstuffed(piece)
+                start = int.from_bytes(frame[3:6], "big")
+                size = max(len(frame) - _AROUND_BYTES, 0)
+                total += size
+                key = offered.get(frame[0] & 0x7F, b"")
+                known.setdefault(key, Ranges()).add(start, start + size)
+            elif piece[1:2] == _OFFER:
+                offered |= {one.handle: one.bundle_id for one in _offers(piece)}
+        return total, total - sum(one.total for one in known.values())
+
+    def whole_data(self) -> tuple[int, int]:
+        """Return the same as `sent` of whole frames alone: how many bytes came, and again."""
+        whole = Way(bytearray())
+        for _, _, piece in self.frames():
+            if _is_whole(piece):
+                whole.stream += piece + _DELIMITER
+        return whole.sent()
 
     def left_at(self, position: int) -> float:
         """Return when the byte at *position* had come out, in seconds."""
         return self.left[bisect_left(self.left, (position + 1, 0.0))][1]
 
-    def entered_at(self, position: int) -> float:
-        """Return when the byte at *position* had entered, in seconds."""
-        return self.entered[bisect_left(self.entered, (position + 1, 0.0))][1]
+
+def _unstuffed(piece: bytes) -> bytes:
+    """Return the frame that COBS made *piece* of; or as much of it as there is."""
+    frame = b""
+    while piece:
+        frame += piece[1 : piece[0]] + b"\0" * (piece[0] != _FULL_RUN and len(piece) > piece[0])
+        piece = piece[piece[0] :]
+    return frame
+
+
+def _is_whole(piece: bytes) -> bool:
+    """Return whether the runs of COBS end where *piece* does."""
+    place = 0
+    while place < len(piece):
+        place += piece[place]
+    return place == len(piece)
+
+
+def _offers(piece: bytes) -> tuple[Offer, ...]:
+    """Return what an OFFER frame offers; nothing if it was broken off."""
+    try:
+        return read_offers(_unstuffed(piece)[_CONTROL_HEAD_BYTES:-_LONG_MAC_BYTES])
+    except LinkError:
+        return ()
 
 
 def _is_data(piece: bytes) -> bool:
-    return piece[0] > 1 and len(piece) > DATA_AROUND_BYTES and bool(piece[1] & _DATA_BIT)
+    return piece[0] > 1 and len(piece) > _AROUND_BYTES and bool(piece[1] & _DATA_BIT)
 
 
 def read_trace(path: Path) -> tuple[Way, Way, list[float]]:
@@ -72,5 +116,4 @@ def read_trace(path: Path) -> tuple[Way, Way, list[float]]:
         else:
             way.stream += raw[place : place + size]
             place += size
-            way.entered.append((len(way.stream), seconds))
     return *ways, ups

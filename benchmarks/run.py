@@ -36,6 +36,7 @@ class Scale:
         runs: Of records for one frame.
         mebibytes: Of a large file.
         small_files: How many.
+        links: Words for `benchmarks.link`.
     """
 
     entries: tuple[int, ...]
@@ -46,6 +47,7 @@ class Scale:
     runs: int
     mebibytes: int
     small_files: int
+    links: tuple[str, ...] = ("200000",)
 
 
 SMALL = Scale(
@@ -57,6 +59,7 @@ SMALL = Scale(
     runs=3,
     mebibytes=4,
     small_files=50,
+    links=("60000",),
 )
 USUAL = Scale(
     entries=(_WEATHER, 100_000),
@@ -77,6 +80,7 @@ FULL = Scale(
     runs=200,
     mebibytes=256,
     small_files=2_000,
+    links=("1000000", "all"),
 )
 _SCALES = {"usual": USUAL, "full": FULL, "small": SMALL}
 
@@ -99,6 +103,7 @@ def groups(scale: Scale) -> Iterator[tuple[str, Callable[[], Iterable[Row]]]]:
     yield "A file over a slow link", partial(small_batches.line_rows, 200)
     yield "A large file", partial(files.rows, scale.mebibytes)
     yield "Small things", partial(small_files.rows, scale.small_files)
+    yield "Links", partial(_rows_of, "link", *scale.links)
     for title, module in (
         ("Keys against quantum computers", "post_quantum"),
         ("Fragments", "fragments"),

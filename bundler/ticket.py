@@ -76,7 +76,7 @@ class Ticket:
         if len(data) > MAX_BYTES or blocks < 1 or rest:
             raise MalformedError(f"{len(data)} bytes are no ticket")
         if data[0] != _VERSION:
-            raise MalformedError(f"a ticket of version {data[0]}; a newer pannier may read it")
+            raise MalformedError(f"mistyped, or of version {data[0]} for a newer pannier")
         body, check = data[:-_CHECK_BYTES], data[-_CHECK_BYTES:]
         starts = range(1 + START_BYTES, len(body), _BLOCK_BYTES)
         wanted = tuple(

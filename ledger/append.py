@@ -20,7 +20,7 @@ from ledger.entry import (
     Follow,
     sort_follows,
 )
-from ledger.errors import RefusedError, StaleError
+from ledger.errors import MalformedError, RefusedError, StaleError
 from ledger.keys import Entropy
 from ledger.lazy_dataclass import dataclass
 from ledger.log import (
@@ -170,6 +170,8 @@ def append_columns(store: Store, author: Author, drafts: Iterable[Drafts]) -> It
     waiting: list[Drafts] = []
     count = size_bytes = 0
     for some in drafts:
+        if len(set(map(len, some))) != 1:
+            raise MalformedError("columns of different lengths")
         waiting.append(some)
         count += some.size
         size_bytes += some.size_bytes

@@ -37,8 +37,7 @@ def _dataclass(
 
 def _methods(cls: type, *, is_frozen: bool) -> dict[str, object]:
     """Return the methods of a dataclass, by name."""
-    compared = [one.name for one in dataclasses.fields(cls) if one.compare]
-    state: Callable[[object], object] = attrgetter(*compared) if compared else type
+    state = _state([one.name for one in dataclasses.fields(cls) if one.compare])
 
     def init(self: object, /, *values: object, **named: object) -> None:
         compiled = _initializer(cls)
@@ -54,7 +53,15 @@ def _methods(cls: type, *, is_frozen: bool) -> dict[str, object]:
     methods: dict[str, object] = {"__init__": init, "__repr__": _shown, "__eq__": is_equal}
     if not is_frozen:
         return {**methods, "__hash__": None}
-    return {**methods, "__hash__": hashed, "__setattr__": _refuse, "__delattr__": _refuse}
+    methods |= {"__hash__": hashed, "__setstate__": _restore}
+    return {**methods, "__setattr__": _refuse, "__delattr__": _refuse}
+
+
+def _state(names: list[str]) -> Callable[[object], object]:
+    """Return what returns a tuple of some attributes."""
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda self: tuple(getattr(self, name) for name in names)
 
 
 def _initializer(cls: type) -> Callable[..., None]:
@@ -81,6 +88,7 @@ def _initializer(cls: type) -> Callable[..., None]:
     parameters = ", ".join([*positional, *(["*"] if named else []), *named])
     exec(f"def compiled({parameters}):\n " + "\n ".join(body or ["pass"]), known)  # noqa: S102
     compiled: Callable[..., None] = known["compiled"]  # type: ignore[assignment]
+    compiled.__qualname__ = f"{cls.__qualname__}.__init__"
     return compiled
 
 
@@ -88,6 +96,12 @@ def _shown(self: object) -> str:
     fields = (one for one in dataclasses.fields(type(self)) if one.repr)  # type: ignore[arg-type]
     values = ", ".join(f"{one.name}={getattr(self, one.name)!r}" for one in fields)
     return f"{type(self).__qualname__}({values})"
+
+
+def _restore(self: object, state: tuple[None, dict[str, object]]) -> None:
+    """Fill a copy, which is made past ``__init__``."""
+    for name, value in state[1].items():
+        object.__setattr__(self, name, value)
 
 
 def _refuse(self: object, name: str, _: object = None, /) -> NoReturn:

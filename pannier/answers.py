@@ -54,7 +54,8 @@ def whose(node: Node, name: FragmentName) -> Verdict:
 def _whose_by_hint(node: Node, name: FragmentName, number: bytes) -> Verdict:
     for peer in node.peers.values():
         if node.shared.hint_from(peer, number).hex() == name.hint:
-            return Mine(peer.node_id)
+            is_taken = node.db.seen(name.bundle_id, peer.node_id) is not None
+            return Fate.SEEN if is_taken else Mine(peer.node_id)
         if node.shared.hint_to(peer, number).hex() == name.hint:
             return Fate.OURS
     return Fate.OTHER

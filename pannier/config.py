@@ -51,6 +51,16 @@ tls = false                     # true on both sides: inside TLS, pinned by the 
 certificate = ""                # tls: file of the certificate to accept, in place of peers' keys
 own_certificate = ""            # tls: file of the one to show, and its key
 
+[transport.diode]
+kind = "udp"                    # "serial" has the same
+oneway = true                   # nobody can answer: sends to peers, round after round, or listens
+peers = ["home", "ranch"]       # who is to take it; none, with listen = "239.1.2.3:4000": listens
+address = "239.1.2.3:4000"      # of one computer, or of a multicast group
+mtu = 1400
+rate = 20000
+overhead = 10                   # percent of symbols more than a bundle has, in each round
+rounds = 0                      # how often each bundle goes; 0: without end
+
 [medium.BLUE-2]                 # its label or id; "*": all that have no section of their own
 import = "review"               # whoever sent what it brings
 

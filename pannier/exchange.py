@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bundler.errors import BundleError
 from pannier import content_rows
-from pannier.answers import questions, sealed_fragments
+from pannier.answers import questions, sealed_fragments, whose
 from pannier.clear import refusal, refusing
 from pannier.group_sending import prepare_groups
 from pannier.home import Peer
@@ -34,7 +34,7 @@ from transports.errors import (
     TransportError,
 )
 from transports.medium import Medium
-from transports.questions import Fresh, Offer, Took
+from transports.questions import Fate, Fresh, Offer, Took
 from transports.report import Collected, Delivered
 from transports.terms import Terms
 
@@ -164,9 +164,10 @@ def _leave(
 ) -> None:
     """Make room, then write what the peers lack."""
     medium = directory.medium
-    spent = [*_read(node, done.report), *_ended(node, medium)]
+    # Under the id of what one peer sent another one may have sent something else.
+    spent = [*done.report.ids(Outcome.MERGED, Outcome.SEEN), *_ended(node, medium)]
     with suppress(MediumReadOnlyError, MediumFaultError):
-        done.removed += medium.clear(spent)
+        done.removed += medium.clear(spent, lambda name: whose(node, name) is Fate.SEEN)
         done.removed += medium.expire(terms.today_days)
     delivered = _deliver(node, directory, terms, done, peers)
     _note_delivered(node, medium, delivered, done)
@@ -175,12 +176,6 @@ def _leave(
     when = time_text(node.clock())
     # Not by whom: whoever finds the stick learns no name from it.
     medium.note(f"Last exchange: {when} UTC.", mark=node.spool.mark)
-
-
-def _read(node: Node, report: Report) -> list[str]:
-    """Return the bundles that did their work; for a group they may have more of it to do."""
-    read = report.ids(Outcome.MERGED, Outcome.SEEN)
-    return [number for number in read if node.db.seen_from(number) in node.peers]
 
 
 def _due(node: Node, medium: Medium, done: Exchanged, peers: Sequence[Peer]) -> list[OutBundle]:

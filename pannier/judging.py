@@ -40,7 +40,7 @@ def take(new: NewLedgers, number: str, report: Report) -> Outcome:
         SpoolError: the spool cannot be read or written.
     """
     node = new.node
-    if node.db.seen(number) is not None:
+    if _is_seen(node, number):
         node.spool.inbox.discard(number)
         return Outcome.SEEN
     joined = join(
@@ -51,6 +51,14 @@ def take(new: NewLedgers, number: str, report: Report) -> Outcome:
     if isinstance(joined, Cause):
         return _quarantine(node, number, f"damaged: {joined.value}", report)
     return _import(new, number, joined, report)
+
+
+def _is_seen(node: Node, number: str) -> bool:
+    """Return whether nothing in the inbox of a bundle is needed any more."""
+    if node.db.seen(number) is not None:
+        return True
+    sender = node.db.seen_from(number)  # of what was taken on its word (`pannier.nodedb.TAKEN`)
+    return sender is not None and all(one.peer == sender for one in node.spool.inbox.read(number))
 
 
 def _import(new: NewLedgers, number: str, sealed: bytes, report: Report) -> Outcome:

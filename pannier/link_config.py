@@ -13,8 +13,15 @@ from ledger.lazy_dataclass import dataclass
 
 PARITIES = ("none", "even", "odd", "mark", "space")
 FRAMINGS = ("cobs", "cobs-xonxoff", "kiss")
-LEAST_MTU_BYTES, LARGEST_MTU_BYTES = 32, 65_000
-"""Of frames; as `transports.link.frame` has it, which is not imported here."""
+LEAST_MTU_BYTES, LARGEST_MTU_BYTES = 64, 65_000
+"""Of frames; as `transports.link.settings` has it, which is not imported here."""
+
+OVERHEAD_PERCENT = 10
+"""So many symbols more than a bundle has go in each round, where nothing else is said."""
+
+ONE_WAY_RATE = 100_000
+"""Bytes a second over a network without a way back, where nothing else is said: nobody says that
+it is too fast."""
 
 _USB = re.compile("[0-9a-fA-F]{4}:[0-9a-fA-F]{4}(:.+)?")
 
@@ -29,6 +36,10 @@ class LinkConfig:
         rate: Bytes a second at most; 0: as many as there is room for.
         duty: Percent of any hour in which this side may send; 0: no limit.
         half_duplex: Who sends hears nothing: the sides take turns.
+        oneway: Nobody can answer: this side only sends, or only listens.
+        peers: oneway: for whom it sends.
+        overhead: oneway: percent of symbols more than a bundle has, in each round.
+        rounds: oneway: how often each bundle goes; 0: for ever.
     """
 
     kind: ClassVar[str] = ""
@@ -38,11 +49,25 @@ class LinkConfig:
     rate: int = 0
     duty: float = 0.0
     half_duplex: bool = False
+    oneway: bool = False
+    peers: tuple[str, ...] = ()
+    overhead: int = OVERHEAD_PERCENT
+    rounds: int = 0
 
     @property
     def place(self) -> str:
         """What people call its other end."""
         return ""
+
+    @property
+    def audience(self) -> tuple[str, ...]:
+        """Names of those to whom it sends without an answer; empty where it listens."""
+        return self.peers or ((self.peer,) if self.peer else ())
+
+    @property
+    def listens(self) -> bool:
+        """Whether it waits for others, whom it cannot call."""
+        return self.oneway and not self.audience
 
     @property
     def bytes_per_second(self) -> int:
@@ -64,6 +89,23 @@ class LinkConfig:
                 self.half_duplex and not self.bytes_per_second,
                 "half_duplex needs rate: how many bytes a second the line carries",
             ),
+            *self._one_way_checks(),
+        )
+
+    def _one_way_checks(self) -> tuple[tuple[bool, str], ...]:
+        is_other = (self.overhead, self.rounds) != (OVERHEAD_PERCENT, 0)
+        return (
+            (
+                not self.oneway and (bool(self.peers) or is_other),
+                "peers, overhead and rounds are for links with oneway = true",
+            ),
+            (
+                self.oneway and self.half_duplex,
+                "oneway or half_duplex, not both: where nobody answers, nobody takes turns",
+            ),
+            (bool(self.peer and self.peers), "say peer, or peers, not both"),
+            (not 0 <= self.overhead <= 1000, "overhead must be 0 to 1000 percent"),
+            (not 0 <= self.rounds <= 1_000_000, "rounds must be 1 to 1000000, or 0 for ever"),
         )
 
 
@@ -162,6 +204,11 @@ class NetworkLink(LinkConfig):
         """See `LinkConfig`."""
         return self.address or f"listening at {self.listen}"
 
+    @property
+    def listens(self) -> bool:
+        """See `LinkConfig`."""
+        return bool(self.listen)
+
     def problem(self) -> str | None:
         """See `LinkConfig`."""
         if bool(self.address) == bool(self.listen):
@@ -199,6 +246,8 @@ class TcpLink(NetworkLink):
                 return f"{name} must be a whole path"
         if self.half_duplex:
             return "half_duplex is for serial and udp: TCP sends when it wants"
+        if self.oneway:
+            return "oneway is for serial and udp: TCP needs answers"
         return NetworkLink.problem(self) or (None if self.listen else _no_peer(self))
 
 
@@ -210,9 +259,23 @@ class UdpLink(NetworkLink):
 
     mtu: int = 1400
 
+    @property
+    def bytes_per_second(self) -> int:
+        """See `LinkConfig`."""
+        return self.rate or (ONE_WAY_RATE if self.oneway else 0)
+
     def problem(self) -> str | None:
         """See `LinkConfig`."""
-        return NetworkLink.problem(self) or _no_peer(self)
+        return (
+            NetworkLink.problem(self)
+            or _first(
+                (
+                    self.oneway and bool(self.address) != bool(self.audience),
+                    "one way, say address and peers, or listen and no peer",
+                )
+            )
+            or _no_peer(self)
+        )
 
 
 KINDS: Mapping[str, LinkConfig] = {one.kind: one for one in (SerialLink(), TcpLink(), UdpLink())}
@@ -238,7 +301,9 @@ def parse_address(text: str, *, is_ours: bool = False) -> tuple[str, int]:
 
 
 def _no_peer(link: LinkConfig) -> str | None:
-    return None if link.peer else "peer must be the name of whoever is at the other end"
+    return (
+        None if link.peer or link.oneway else "peer must be the name of whoever is at the other end"
+    )
 
 
 def _first(*checks: tuple[bool, str]) -> str | None:

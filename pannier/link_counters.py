@@ -54,8 +54,9 @@ def _readable(folder: Path) -> Iterator[dict[str, object]]:
 def link_text(counters: Mapping[str, object], now_us: int) -> str:
     """Return what a link has counted, for people."""
     name, peer = counters["name"], counters.get("peer")
-    updated_us = _number(counters, "updated_us")
-    if counters.get("is_established") and abs(now_us - updated_us) < FRESH_US:
+    if counters.get("oneway"):
+        return f"{name}, one way: {_one_way_text(counters, now_us)}"
+    if counters.get("is_established") and is_running(counters, now_us):
         state = f"{peer} is there since {time_text(_number(counters, 'since_us'))}"
     else:
         seen_us = _number(counters, "seen_us")
@@ -64,6 +65,34 @@ def link_text(counters: Mapping[str, object], now_us: int) -> str:
     again = _number(counters, "resent")
     parts = [f"{name}: {state}", f"{came:,} bytes in", f"{went:,} bytes out"]
     return ", ".join([*parts, f"{again:,} of them again"] if again else parts)
+
+
+def _one_way_text(counters: Mapping[str, object], now_us: int) -> str:
+    updated_us = _number(counters, "updated_us")
+    if counters["oneway"] == "sends":
+        when = "sends" if is_running(counters, now_us) else f"sent until {time_text(updated_us)}"
+        bundles, least, most = (
+            _number(counters, key) for key in ("bundles", "rounds_least", "rounds_most")
+        )
+        rounds = f"{least} to {most}" if least != most else f"{least}"
+        what = f"{bundles:,} bundles, {rounds} rounds each" if bundles else "nothing waits"
+        went = _number(counters, "bytes_out")
+        return f"{when} to {counters.get('peer')}, {what}, {went:,} bytes out"
+    seen_us = _number(counters, "seen_us")
+    when = f"heard last {time_text(seen_us)}" if seen_us else "heard nothing yet"
+    thrown = _number(counters, "forged")
+    parts = [when, f"{_number(counters, 'kept'):,} frames kept"]
+    return ", ".join([*parts, f"{thrown:,} thrown away"] if thrown else parts)
+
+
+def is_running(counters: Mapping[str, object], now_us: int) -> bool:
+    """Return whether the link runs now, as far as its counters tell."""
+    return abs(now_us - _number(counters, "updated_us")) < FRESH_US
+
+
+def ever_worked(counters: Mapping[str, object]) -> bool:
+    """Return whether anybody was ever there, or anything passed."""
+    return any(_number(counters, key) for key in ("seen_us", "bundles"))
 
 
 def _number(counters: Mapping[str, object], key: str) -> int:

@@ -14,6 +14,9 @@ from pannier.nodedb_file import Value, as_blob, as_int
 from pannier.nodedb_peers import UNTOLD, PeerRows
 from pannier.out_bundle import OutBundle, out_bundle_from_row
 
+TAKEN = "taken"
+"""Outcome of a bundle that is merged; that it has this id one peer says, and no hash of it."""
+
 _ARRIVED = ("confirmed", "sent")
 
 
@@ -237,9 +240,20 @@ class NodeDb(PeerRows):
             "INSERT OR REPLACE INTO seen VALUES (?, ?, ?, ?)", bundle_id, peer, expiry_days, outcome
         )
 
-    def seen(self, bundle_id: str) -> str | None:
-        """Return what became of a bundle of somebody else, or None if it is new."""
-        found = self.rows("SELECT outcome FROM seen WHERE bundle = ?", bundle_id)
+    def seen(self, bundle_id: str, sender: str = "") -> str | None:
+        """Return what became of a bundle of somebody else, or None if it is new.
+
+        Args:
+            bundle_id: Of the bundle.
+            sender: Node id of who sends it, if that is known. What was `TAKEN` on the word of one
+                peer is not seen as long as others may mean another bundle by that id.
+        """
+        found = self.rows(
+            "SELECT outcome FROM seen WHERE bundle = ? AND (outcome != ? OR peer = ?)",
+            bundle_id,
+            TAKEN,
+            sender,
+        )
         return str(found[0][0]) if found else None
 
     def seen_from(self, bundle_id: str) -> str | None:

@@ -12,7 +12,7 @@ from pannier.exchange import served
 from pannier.files_sending import unpacked_bytes
 from pannier.have import known_have
 from pannier.home import Peer
-from pannier.link_counters import read_counters
+from pannier.link_counters import ever_worked, is_running, read_counters
 from pannier.node import Node
 from pannier.review import waiting
 
@@ -133,8 +133,15 @@ def overview(node: Node) -> Overview:
         carried=len(node.spool.carried.known()),
         quarantined=len(node.spool.quarantine.list()),
         forged=node.db.forged(),
-        links=tuple(read_counters(node.home.path)),
+        links=tuple(_links(node)),
     )
+
+
+def _links(node: Node) -> list[dict[str, object]]:
+    """Return the counters of all links but those that were tried once, in vain."""
+    now_us = node.clock()
+    counted = read_counters(node.home.path)
+    return [one for one in counted if is_running(one, now_us) or ever_worked(one)]
 
 
 def _ledgers(node: Node) -> list[LedgerOverview]:

@@ -26,6 +26,7 @@ from pannier.have_rows import note_held
 from pannier.hearing import Hearing
 from pannier.home import Peer
 from pannier.node import Node
+from pannier.nodedb import TAKEN
 from pannier.out_bundle import OutBundle, withdraw
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ UNFOUNDED = "what it builds on is not here"
 """The reason of a receipt for a bundle with tails that could not be read or verified here."""
 
 _DATA = (LogSection, TailSection, GenesisSection, ForkSection, BlobSection)
-_REASONS = {"merged": "", "unfounded": UNFOUNDED}
+_REASONS = {"merged": "", TAKEN: "", "unfounded": UNFOUNDED}
 _LAST_INCARNATION = b"\xff" * 8
 
 
@@ -180,7 +181,7 @@ def _settle(node: Node, peer: Peer, section: SentSection, counter: int) -> None:
     sent = [number.hex() for number in section.bundle_ids]
     node.db.settle_receipts(peer.node_id, sent, counter)
     for number in sent:
-        outcome = node.db.seen(number)
+        outcome = node.db.seen(number, peer.node_id)
         if outcome is not None and not node.db.owes(peer.node_id, number):
             reason = _REASONS.get(outcome, "it was refused before")
             node.db.owe_receipt(peer.node_id, number, reason, counter)

@@ -33,6 +33,7 @@ from pannier.import_report import Outcome, Report
 from pannier.importing import MAX_COUNTER, import_arrived, keyring
 from pannier.lock import exclusive
 from pannier.node import Node
+from pannier.nodedb import TAKEN
 from pannier.origin import origin_of
 from pannier.rooms import Rooms
 from spool.name import FragmentName
@@ -52,6 +53,15 @@ class _Open(NamedTuple):
 
     opened: Opened
     chunks: tuple[Chunk, ...]
+
+
+class _Done(NamedTuple):
+    """A bundle of which all is kept."""
+
+    offer: Offer
+    peer: Peer
+    header: Header
+    stamp: Stamp
 
 
 class _Work(NamedTuple):
@@ -123,7 +133,7 @@ class Taking:
             How many were looked at, and which of them were taken.
         """
         looked = 0
-        done: list[tuple[FragmentName, Peer, Header, Stamp]] = []
+        done: list[_Done] = []
         size = 0
         with keeping(self.node) as keeper:
             for offer, found in opened:
@@ -131,22 +141,29 @@ class Taking:
                 peer = self._sender(offer, found) if found is not None else None
                 if found is None or peer is None or keeper.add(found.chunks):
                     continue
-                done.append((offer.name, peer, found.opened.header, found.opened.stamp))
+                done.append(_Done(offer, peer, found.opened.header, found.opened.stamp))
                 size += sum(len(chunk.body) for chunk in found.chunks)
                 if size >= batch_bytes:
                     break
             keeper.keep()
         self.report.content_bytes += keeper.content_bytes
         with self.node.db.transaction():
-            for name, peer, header, stamp in done:
-                db, sender = self.node.db, peer.node_id
-                db.hear(sender, stamp.time_us)
-                db.advance_peer(sender, stamp.incarnation, stamp.counter)
-                db.note_seen(name.bundle_id, sender, header.expiry_days, "merged")
-                db.owe_receipt(sender, name.bundle_id, "", stamp.counter)
-                self.report.outcomes[name.bundle_id] = Outcome.MERGED
-                self.report.senders.add(peer.name)
-        return looked, frozenset(name for name, *_ in done)
+            for one in done:
+                self._note(one)
+        return looked, frozenset(one.offer.name for one in done)
+
+    def _note(self, done: _Done) -> None:
+        """Note that a bundle came."""
+        db, number, stamp = self.node.db, done.offer.name.bundle_id, done.stamp
+        sender = done.peer.node_id
+        # Its sender's MACs alone say so, or else its bytes did.
+        outcome = TAKEN if done.offer.peer in self.node.peers else Outcome.MERGED.value
+        db.hear(sender, stamp.time_us)
+        db.advance_peer(sender, stamp.incarnation, stamp.counter)
+        db.note_seen(number, sender, done.header.expiry_days, outcome)
+        db.owe_receipt(sender, number, "", stamp.counter)
+        self.report.outcomes[number] = Outcome.MERGED
+        self.report.senders.add(done.peer.name)
 
     def _verify(self, offer: Offer) -> Verify | None:
         """Return what accepts the fragments that a peer made for us alone; None: it is a group."""
@@ -158,9 +175,10 @@ class Taking:
         peer = origin_of(self.node, found.opened)
         if not isinstance(peer, Peer) or found.opened.stamp.counter > MAX_COUNTER:
             return None
-        # A peer's fragments prove the id of what that peer made, and not of what others did.
+        # A peer's fragments prove the id of what that peer made, and not of what others did: nor is
+        # what others made under that id seen then (`TAKEN`).
         is_its = offer.peer == peer.node_id or offer.peer not in self.node.peers
-        is_new = self.node.db.seen(offer.name.bundle_id) is None
+        is_new = self.node.db.seen(offer.name.bundle_id, peer.node_id) is None
         return peer if is_its and is_new else None
 
 

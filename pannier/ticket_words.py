@@ -130,6 +130,8 @@ def _from_digits(digits: str) -> bytes:
         for place, group in enumerate(groups)
         if _damm(place, group[:-1]) != int(group[-1])
     ]
+    if len(wrong) > max(len(groups) // 2, 1):
+        raise UsageError(f"misheard from {wrong[0]} on: was one left out, or said twice?")
     if wrong:
         raise UsageError(f"misheard, ask for it again: {', '.join(wrong)}")
     number = int("".join(group[:-1] for group in groups))

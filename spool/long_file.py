@@ -10,7 +10,6 @@ Source: O_DIRECT in open(2) of Linux.
 import errno
 import fcntl
 import os
-from contextlib import suppress
 from mmap import MAP_PRIVATE, mmap
 from typing import TYPE_CHECKING, Self
 
@@ -121,17 +120,25 @@ def read_long(descriptor: int, room: memoryview, length: int) -> int:
     Raises:
         OSError: the disk said no.
     """
-    whole = length // _BLOCK_BYTES * _BLOCK_BYTES
-    size = 0
-    if length >= _LONG_BYTES and _set_direct(descriptor, is_direct=True):
-        with suppress(OSError):  # as for a room that begins anywhere; what it is shows below
-            size = os.readv(descriptor, [room[:whole]])
-        _set_direct(descriptor, is_direct=False)
-    begun = size
+    begun = size = _read_direct(descriptor, room[: length - length % _BLOCK_BYTES])
     while size < length and (count := os.readv(descriptor, [room[size:length]])):
         size += count
     _let_go(descriptor, begun, size - begun)
     return size
+
+
+def _read_direct(descriptor: int, room: memoryview) -> int:
+    """Read the first bytes of a file, if they are many; return how many, 0 for the usual way."""
+    if len(room) < _LONG_BYTES or not _set_direct(descriptor, is_direct=True):
+        return 0
+    try:
+        return os.readv(descriptor, [room])
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        return 0  # the room begins anywhere, or the file system cannot
+    finally:
+        _set_direct(descriptor, is_direct=False)
 
 
 def _write_long(descriptor: int, data: memoryview, offset: int) -> None:

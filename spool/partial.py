@@ -7,7 +7,7 @@ docs/format.md section 9.7 has the layout.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -28,6 +28,8 @@ _TEXT: Final = re.compile(r"(.{1,64})\.([0-9a-f]{7})\.([0-9a-f]{16})\.([0-9a-z]{
 _DIGEST: Final = re.compile("[0-9a-f]{16}")
 _HEAD_BYTES: Final = 8
 _CHECK_BYTES: Final = 4
+# A journal that is longer than twice its claim and this was sent in crumbs, and is made anew.
+_SLACK_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,23 +111,43 @@ class Partials:
     def begin(self, name: PartName, room_bytes: int) -> None:
         """Claim room for at most *room_bytes* of something until `drop` or `release`.
 
-        What nobody in this process claims gives way, the least urgent first.
+        What is not claimed here gives way: of the source that has most, the least urgent first.
 
         Raises:
-            FullError: the quota is taken by what is claimed.
+            FullError: the quota is taken by what is claimed, or by sources that have less.
             StorageError: the disk refused.
         """
         claims = {one: size for one, size in self._claims.items() if one != name}
-        free_bytes = self._quotas.partial_bytes - sum(map(footprint_bytes, claims.values()))
-        free_bytes -= footprint_bytes(room_bytes)
-        if free_bytes < 0:
-            raise FullError(f"no room for {room_bytes} bytes more of what links have begun")
-        for other in sorted(self.names(), key=lambda one: one.name.to_text()):
-            if other != name and other not in claims:
-                free_bytes -= footprint_bytes(self._size_bytes(other))
-                if free_bytes < 0:
-                    self._files.remove(_path(other))
+        claimed_bytes = sum(map(footprint_bytes, (*claims.values(), room_bytes)))
+        others = [one for one in self.names() if one != name and one not in claims]
+        for victim in self._victims(name.source, claimed_bytes, others):
+            self._files.remove(_path(victim))
         self._claims[name] = room_bytes
+
+    def _victims(
+        self, source: str, claimed_bytes: int, others: Iterable[PartName]
+    ) -> list[PartName]:
+        """Return which of *others* give way, so that *source* may have what it claims.
+
+        Raises:
+            FullError: that would be unfair.
+        """
+        sizes = {one: footprint_bytes(self._size_bytes(one)) for one in others}
+        over_bytes = claimed_bytes + sum(sizes.values()) - self._quotas.partial_bytes
+        pools: dict[str, list[PartName]] = {}
+        for one in sorted(sizes, key=lambda one: one.name.to_text()):
+            pools.setdefault(one.source, []).append(one)
+        used = {each: sum(sizes[one] for one in pool) for each, pool in pools.items()}
+        used[source] = used.get(source, 0) + claimed_bytes
+        victims: list[PartName] = []
+        while over_bytes > 0:
+            most = max(used, key=lambda each: used[each])
+            if not pools.get(most):
+                raise FullError("no room for more of what links have begun")
+            victims.append(pools[most].pop())
+            used[most] -= sizes[victims[-1]]
+            over_bytes -= sizes[victims[-1]]
+        return victims
 
     def release(self, name: PartName) -> None:
         """Claim room no longer; what is here stays as long as there is room."""
@@ -141,7 +163,8 @@ class Partials:
         """
         data = b""
         with suppress(GoneError):
-            data = self._files.read(_path(name), limit_bytes=self._quotas.file_bytes * 2)
+            limit_bytes = 2 * (self._quotas.file_bytes + _SLACK_BYTES)
+            data = self._files.read(_path(name), limit_bytes=limit_bytes)
         pieces, end = _parsed(data, name.size_bytes)
         if end < len(data):
             self.replace(name, pieces)
@@ -150,11 +173,15 @@ class Partials:
     def append(self, name: PartName, pieces: Iterable[Piece]) -> None:
         """Add pieces; a kill at any instant leaves them, or some, or none.
 
+        However short they are, no more is kept than twice what is claimed, and 1 MiB.
+
         Raises:
             FullError: the disk is full.
             StorageError: the disk refused.
         """
-        self._files.append(_path(name), b"".join(map(_record, pieces)))
+        self._files.append(_path(name), b"".join(map(_record, _joined(pieces))))
+        if self._size_bytes(name) > 2 * self._claims.get(name, name.size_bytes) + _SLACK_BYTES:
+            self.replace(name, _joined(_apart(self.read(name))))
 
     def settle(self, name: PartName) -> None:
         """Make what was added survive a power cut.
@@ -208,6 +235,29 @@ class Partials:
 
 def _path(name: PartName) -> str:
     return f"{_FOLDER}/{name.to_text()}"
+
+
+def _apart(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """Yield the same bytes, ascending, each once."""
+    end = 0
+    for offset, data in sorted(pieces, key=lambda one: one.offset):
+        if offset + len(data) > end:
+            start = max(offset, end)
+            end = offset + len(data)
+            yield Piece(start, data[start - offset :])
+
+
+def _joined(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    """Yield the same, with those as one that follow each other."""
+    start, run = 0, bytearray()
+    for offset, data in pieces:
+        if run and offset != start + len(run):
+            yield Piece(start, bytes(run))
+            run.clear()
+        start = start if run else offset
+        run += data
+    if run:
+        yield Piece(start, bytes(run))
 
 
 def _record(piece: Piece) -> bytes:

@@ -159,10 +159,19 @@ class Medium:
         clusters = space.free_bytes // space.cluster_bytes - _RESERVE_CLUSTERS
         return max(0, clusters * space.cluster_bytes)
 
-    def clear(self, bundle_ids: Iterable[str]) -> int:
-        """Remove all fragment files of these bundles; return how many there were."""
+    def clear(
+        self, bundle_ids: Iterable[str], is_spent: Callable[[FragmentName], bool] | None = None
+    ) -> int:
+        """Remove the fragment files of these bundles; return how many there were.
+
+        Args:
+            bundle_ids: Of the bundles.
+            is_spent: Whether a file of them may leave; None: all may.
+        """
         ids = frozenset(bundle_ids)
-        return self._remove_where(lambda name: name.bundle_id in ids)
+        return self._remove_where(
+            lambda name: name.bundle_id in ids and (is_spent is None or is_spent(name))
+        )
 
     def expire(self, today_days: int) -> int:
         """Remove all fragment files of no use after *today_days*; return how many there were."""

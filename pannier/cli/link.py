@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from pannier.cli.link_one_way import one_way_options, one_way_places, run_oneway
+from pannier.cli.link_one_way import one_way_options, one_way_places, one_way_settings
+from pannier.cli.percent import percent_of
 from pannier.cli.session import home_of, home_option, opener
 from pannier.errors import PannierError, PartlyDoneError, UsageError
 from pannier.link_config import (
@@ -67,7 +68,7 @@ def _shared(command: _Command) -> _Command:
         home_option,
         click.option("--capture", metavar="FILE", help=_CAPTURE),
         click.option("--once", is_flag=True, help="End when both sides have nothing left."),
-        click.option("--duty", default=0.0, metavar="PERCENT", help=_DUTY),
+        click.option("--duty", metavar="PERCENT", help=_DUTY),
         click.option("--rate", default=0, metavar="BYTES", help="Send at most so many a second."),
     ):
         command = option(command)
@@ -114,11 +115,11 @@ def serial(
     mtu: int,
     half_duplex: bool,
     oneway: bool,
-    overhead: str,
-    rounds: str,
+    overhead: str | None,
+    rounds: str | None,
     listen: bool,
     rate: int,
-    duty: float,
+    duty: str | None,
     once: bool,
     capture: str | None,
     home: str | None,
@@ -134,8 +135,11 @@ def serial(
     if listen != (oneway and not peers) or (len(peers) > 1 and not oneway):
         raise UsageError("say DEVICE PEER; or --oneway and DEVICE PEER..., or DEVICE --listen")
     is_path = "/" in device
+    if not is_path and ":" not in device:
+        raise UsageError(f"{device!r} is no device: write a path, like /dev/{device}")
+    way = one_way_settings(peers, overhead, rounds, oneway=oneway)
     config = SerialLink(
-        peer=peers[0] if peers else "",
+        peer=peers[0] if peers and not oneway else "",
         path=str(Path(device).absolute()) if is_path else "",
         usb="" if is_path else device,
         baud=baud,
@@ -147,11 +151,12 @@ def serial(
         mtu=mtu,
         half_duplex=half_duplex,
         rate=rate,
-        duty=duty,
+        duty=_duty(duty),
+        oneway=way.oneway,
+        peers=way.peers,
+        overhead=way.overhead,
+        rounds=way.rounds,
     )
-    if oneway:
-        run_oneway(config, peers, (overhead, rounds), capture=capture, home=home)
-        return
     run_in_foreground(config, once=once, capture=capture, home=home)
 
 
@@ -171,7 +176,7 @@ def tcp(
     own_certificate: str | None,
     mtu: int,
     rate: int,
-    duty: float,
+    duty: str | None,
     once: bool,
     capture: str | None,
     home: str | None,
@@ -192,7 +197,7 @@ def tcp(
         own_certificate=str(Path(own_certificate).absolute()) if own_certificate else "",
         mtu=mtu,
         rate=rate,
-        duty=duty,
+        duty=_duty(duty),
     )
     run_in_foreground(config, once=once, capture=capture, home=home)
 
@@ -210,10 +215,10 @@ def udp(
     mtu: int,
     half_duplex: bool,
     oneway: bool,
-    overhead: str,
-    rounds: str,
+    overhead: str | None,
+    rounds: str | None,
     rate: int,
-    duty: float,
+    duty: str | None,
     once: bool,
     capture: str | None,
     home: str | None,
@@ -232,7 +237,8 @@ def udp(
         peer = ""
     else:
         address, peer = _places(places, listen, peer_needed=True)
-        peers = (peer,)
+        peers = ()
+    way = one_way_settings(peers, overhead, rounds, oneway=oneway)
     config = UdpLink(
         peer=peer,
         address=address,
@@ -240,11 +246,12 @@ def udp(
         mtu=mtu,
         half_duplex=half_duplex,
         rate=rate,
-        duty=duty,
+        duty=_duty(duty),
+        oneway=way.oneway,
+        peers=way.peers,
+        overhead=way.overhead,
+        rounds=way.rounds,
     )
-    if oneway:
-        run_oneway(config, peers, (overhead, rounds), capture=capture, home=home)
-        return
     run_in_foreground(config, once=once, capture=capture, home=home)
 
 
@@ -269,48 +276,70 @@ def run_in_foreground(
     from transports.carriers.bell import Bell  # noqa: PLC0415
 
     screen = Screen()
+    name = f"{config.kind} {config.place}"
     run = LinkRun(
-        name=f"{config.kind} {config.place}",
+        name=name,
         config=config,
         open_node=opener(home),
         telling=screen.telling,
         count=partial(write_counters, home_of(home).path),
-        once=once,
+        once=once or bool(config.rounds),
         capture=Path(capture) if capture else None,
+        ready=lambda: screen.say(f"{name}{_to_whom(config)}. Stop with Ctrl-C."),
     )
-    with closing(Bell()) as bell, stopped_by_signals(bell):
-        screen.say(f"{config.kind} {config.place}. Stop with Ctrl-C.")
+    with closing(Bell()) as bell, stopped_by_signals(bell) as stopped:
         served = run_link(run, bell)
     screen.clear()
-    _conclude(served, once=once)
-
-
-def _conclude(served: "Served", *, once: bool) -> None:
     if served.reasons:
         reasons = "; ".join(sorted(set(served.reasons)))
         raise PartlyDoneError(f"what was refused went to quarantine: {reasons}")
-    if not once:
+    if stopped or not run.once:
         click.echo("Stopped.")
-    elif not served.had_session:
-        raise PannierError("nobody whom this node knows was at the other end")
-    elif not served.is_idle:
-        raise PartlyDoneError("the other side went away before everything had passed; run it again")
+    elif config.oneway:
+        click.echo("All rounds are over.")
     else:
-        click.echo("Both sides have everything.")
+        _conclude(served)
+
+
+def _to_whom(config: LinkConfig) -> str:
+    if not config.oneway:
+        return ""
+    return f", one way, {'to ' + ', '.join(config.audience) if config.audience else 'from anybody'}"
+
+
+def _conclude(served: "Served") -> None:
+    """Say what came of a link that ended by itself.
+
+    Raises:
+        PannierError: nobody was at the other end.
+        PartlyDoneError: something was left.
+    """
+    if not served.had_session:
+        raise PannierError(served.problem or "nobody whom this node knows was at the other end")
+    if not served.is_idle:
+        raise PartlyDoneError("the other side went away before everything had passed; run it again")
+    click.echo("Both sides have everything.")
 
 
 @contextmanager
-def stopped_by_signals(bell: "Bell") -> Iterator[None]:
-    """Let SIGTERM and SIGINT end a link between two steps instead of in one."""
-    kept = {
-        number: signal.signal(number, lambda *_: bell.stop())
-        for number in (signal.SIGTERM, signal.SIGINT)
-    }
+def stopped_by_signals(bell: "Bell") -> Iterator[list[int]]:
+    """Let SIGTERM and SIGINT end a link between two steps; yield those that came."""
+    came: list[int] = []
+
+    def stop(number: int, _: object) -> None:
+        came.append(number)
+        bell.stop()
+
+    kept = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield
+        yield came
     finally:
         for number, handler in kept.items():
             signal.signal(number, handler)
+
+
+def _duty(text: str | None) -> float:
+    return 0.0 if text is None else float(percent_of(text, "--duty"))
 
 
 def _places(places: tuple[str, ...], listen: str | None, *, peer_needed: bool) -> tuple[str, str]:

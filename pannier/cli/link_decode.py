@@ -9,7 +9,7 @@ from typing import BinaryIO
 import click
 
 from pannier.cli.session import json_option, print_json
-from transports.link.decode import decode
+from transports.link.decode import GARBAGE, decode
 from transports.link.frame import MAX_FRAME_BYTES
 from transports.link.framing import PIPES
 
@@ -43,12 +43,21 @@ def decode_command(file: str, framing: str, as_json: bool) -> None:
 
 
 def _print(stream: BinaryIO, framing: str, *, as_json: bool) -> None:
+    kinds: set[str] = set()
     for decoded in decode(_chunks(stream), PIPES[framing](MAX_FRAME_BYTES)):
+        kinds.add(decoded.kind)
         if as_json:
             shown = {name: getattr(decoded, name) for name in decoded.__slots__}
             print_json(shown)
         else:
             click.echo(decoded.to_line())
+    if as_json:
+        return
+    if not kinds:
+        click.echo("Nothing was captured: there is no frame in it.")
+    elif kinds == {GARBAGE}:
+        others = ", ".join(name for name in PIPES if name != framing)
+        click.echo(f"None of it is a frame in {framing}: try --framing with {others}.")
 
 
 def _chunks(stream: BinaryIO) -> Iterator[bytes]:

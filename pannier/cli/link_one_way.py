@@ -1,19 +1,32 @@
 """What `pannier link` says of links without a way back: `--oneway`."""
 
 from collections.abc import Callable, Sequence
-from contextlib import closing
-from dataclasses import replace
-from pathlib import Path
 from typing import TypeVar
 
 import click
 
-from pannier.cli.session import opener
+from ledger.lazy_dataclass import dataclass
 from pannier.errors import UsageError
-from pannier.link_config import LinkConfig, UdpLink
+from pannier.link_config import OVERHEAD_PERCENT
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
-_FOREVER = "forever"
+
+
+@dataclass(frozen=True, slots=True)
+class OneWayOptions:
+    """The settings of a link that these options come to; the defaults where it has a way back.
+
+    Attributes:
+        oneway: Whether nobody can answer.
+        peers: To whom it sends; none where it listens.
+        overhead: In percent.
+        rounds: How many; 0: for ever.
+    """
+
+    oneway: bool
+    peers: tuple[str, ...] = ()
+    overhead: int = OVERHEAD_PERCENT
+    rounds: int = 0
 
 
 def one_way_options(command: _Command) -> _Command:
@@ -21,17 +34,15 @@ def one_way_options(command: _Command) -> _Command:
     for option in (
         click.option(
             "--rounds",
-            default=_FOREVER,
-            show_default=True,
             metavar="COUNT",
-            help="--oneway: how often each bundle goes, each time as other symbols.",
+            help="--oneway: how often each bundle goes, each time as other symbols.  "
+            "[default: without end]",
         ),
         click.option(
             "--overhead",
-            default="10%",
-            show_default=True,
             metavar="PERCENT",
-            help="--oneway: so many symbols more than a bundle has go in each round.",
+            help="--oneway: so many symbols more than a bundle has go in each round.  "
+            f"[default: {OVERHEAD_PERCENT}%]",
         ),
         click.option(
             "--oneway", is_flag=True, help="Nobody can answer: send over and over, or only listen."
@@ -41,57 +52,24 @@ def one_way_options(command: _Command) -> _Command:
     return command
 
 
-def run_oneway(
-    config: LinkConfig,
-    peers: Sequence[str],
-    options: tuple[str, str],
-    *,
-    capture: str | None,
-    home: str | None,
-) -> None:
-    """Run a link without a way back until somebody stops it, or all rounds are over.
-
-    Args:
-        config: Its settings.
-        peers: Whom to send to; none: listen.
-        options: What --overhead and --rounds say.
-        capture: Where to write down what passes.
-        home: Of the node.
+def one_way_settings(
+    peers: Sequence[str], overhead: str | None, rounds: str | None, *, oneway: bool
+) -> OneWayOptions:
+    """Return what the options come to.
 
     Raises:
-        UsageError: the settings cannot work.
+        UsageError: they mean nothing, or nothing without --oneway.
     """
-    # Whom it is for does not matter to the line.
-    problem = replace(config, peer="anybody").problem()
-    if problem:
-        raise UsageError(problem)
-    overhead, rounds = options
-    # These bring half the program with them.
-    from pannier.cli.link import stopped_by_signals  # noqa: PLC0415
-    from pannier.cli.link_screen import Screen  # noqa: PLC0415
-    from pannier.links.carousel import FOREVER  # noqa: PLC0415
-    from pannier.links.one_way import DEFAULT_RATE, OneWayRun, run_one_way  # noqa: PLC0415
-    from transports.carriers.bell import Bell  # noqa: PLC0415
-
-    if isinstance(config, UdpLink) and not config.rate:
-        config = replace(config, rate=DEFAULT_RATE)
-    screen = Screen()
-    run = OneWayRun(
-        config=config,
-        peers=tuple(peers),
-        overhead_percent=_whole(overhead.removesuffix("%"), "--overhead", 1000),
-        rounds=FOREVER if rounds == _FOREVER else _whole(rounds, "--rounds", FOREVER),
-        open_node=opener(home),
-        telling=screen.telling,
-        capture=Path(capture) if capture else None,
-    )
-    with closing(Bell()) as bell, stopped_by_signals(bell):
-        what = f"to {', '.join(peers)}" if peers else "whoever it is from"
-        screen.say(f"{config.kind} {config.place}, one way, {what}. Stop with Ctrl-C.")
-        run_one_way(run, bell)
-        was_stopped = bell.is_stopped
-    screen.clear()
-    click.echo("Stopped." if was_stopped else "All rounds are over.")
+    if not oneway:
+        for option, said in (("--overhead", overhead), ("--rounds", rounds)):
+            if said is not None:
+                raise UsageError(f"{option} is for links without a way back: add --oneway")
+        return OneWayOptions(oneway=False)
+    percent = OVERHEAD_PERCENT
+    if overhead is not None:
+        percent = _whole(overhead.strip().removesuffix("%"), "--overhead", 0, 1000)
+    count = 0 if rounds is None else _whole(rounds, "--rounds", 1, 1_000_000)
+    return OneWayOptions(True, tuple(peers), percent, count)
 
 
 def one_way_places(places: Sequence[str], listen: str | None) -> tuple[str, Sequence[str]]:
@@ -107,8 +85,9 @@ def one_way_places(places: Sequence[str], listen: str | None) -> tuple[str, Sequ
     raise UsageError("one way, say HOST:PORT PEER..., or --listen [HOST:]PORT")
 
 
-def _whole(text: str, option: str, most: int) -> int:
+def _whole(text: str, option: str, least: int, most: int) -> int:
     digits = text.strip()
-    if not (digits.isascii() and digits.isdecimal() and len(digits) < 12) or int(digits) > most:
-        raise UsageError(f"{option} {text!r} is no number of 0 to {most}")
+    is_number = digits.isascii() and digits.isdecimal() and len(digits) < 12
+    if not is_number or not least <= int(digits) <= most:
+        raise UsageError(f"{option} {text!r} is no number of {least} to {most}")
     return int(digits)

@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import click
 
+from pannier.cli.percent import percent_of
 from pannier.cli.session import home_option, json_option, open_node, plural, print_json
 from pannier.errors import UsageError
 from pannier.home import Peer
@@ -33,7 +34,7 @@ def plan(
     Example:  pannier plan radio
               pannier plan home --rate 4000 --duty 2.8
     """
-    percent = _percent(duty)
+    percent = None if duty is None else percent_of(duty, "--duty")
     with open_node(home) as node:
         plans = [
             plan_for(node, peer, _terms(label, link, rate, percent))
@@ -56,18 +57,22 @@ def _chosen(node: Node, name: str | None) -> Iterator[tuple[str, LinkConfig, Pee
     if name in links:
         found = {str(name): links[str(name)]}
     else:
-        found = {one: link for one, link in links.items() if name in (None, link.peer)}
-    found = {one: link for one, link in found.items() if link.peer}
+        found = {one: link for one, link in links.items() if name in (None, *link.audience)}
+    found = {one: link for one, link in found.items() if link.audience}
     for one, link in found.items():
-        yield one, link, node.peer_named(link.peer)
+        for peer in link.audience:
+            if name in (None, one, peer):
+                yield one, link, node.peer_named(peer)
     if not found and name is None:
-        raise UsageError("no link is configured: say for which PEER, and --rate")
+        raise UsageError("no link to a peer is configured: say for which PEER, and --rate")
     if not found and name is not None:
         yield "", LinkConfig(mtu=_DEFAULT_FRAME_BYTES), node.peer_named(name)
 
 
 def _terms(label: str, link: LinkConfig, rate: int | None, percent: Fraction | None) -> LinkTerms:
     bytes_per_second = rate or link.bytes_per_second
+    if link.oneway:
+        bytes_per_second = bytes_per_second * 100 // (100 + link.overhead)
     if not bytes_per_second:
         raise UsageError("nothing says how fast that link is: say --rate BYTES_A_SECOND")
     return LinkTerms(
@@ -77,18 +82,6 @@ def _terms(label: str, link: LinkConfig, rate: int | None, percent: Fraction | N
         duty_percent=Fraction(str(link.duty)) if percent is None else percent,
         frame_bytes=link.mtu,
     )
-
-
-def _percent(text: str | None) -> Fraction | None:
-    if text is None:
-        return None
-    try:
-        percent = Fraction(text.strip().removesuffix("%").strip())
-    except (ValueError, ZeroDivisionError) as error:
-        raise UsageError(f"{text!r} is no percentage: write --duty 2.8") from error
-    if not 0 < percent <= 100:
-        raise UsageError(f"{text!r} is no percentage of 0 to 100: write --duty 2.8")
-    return percent
 
 
 def _show(one: Plan) -> None:

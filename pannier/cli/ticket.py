@@ -68,6 +68,10 @@ def _show_lacking(node: Node, start: str, form: str | None, *, as_json: bool) ->
     if as_json:
         print_json([_lacking_json(node, one) for one in found])
         return
+    if not found and start:
+        raise UsageError(
+            f"no bundle that arrived in part begins with {start}: see `pannier ticket`"
+        )
     if not found:
         click.echo("Nothing is missing: all that arrived in part has been made whole.")
     spoken: Callable[[bytes], str] = {"words": to_words, "digits": to_digits}.get(

@@ -58,6 +58,7 @@ Answer = Have | Refuse | Want
 FOREIGN = Refuse("it is for somebody else, and nothing is carried here", is_noted=False)
 SPOILED = Refuse("however often it comes, it is not what it should be")
 NO_ROOM = Refuse("there is no room for it")
+ANOTHER = Refuse("something else is carried under its name")
 
 
 def answer(node: Node, ware: Ware, source: str, *, carries: bool) -> Answer:
@@ -137,7 +138,7 @@ def _of_others(node: Node, ware: Ware, source: str) -> Answer:
     known = shares.find(name)
     if known is not None and known.size_bytes >= ware.size:
         if digest_of(node.spool.carried.read(name)) != ware.digest:
-            return Refuse("something else is carried under its name")
+            return ANOTHER
         node.spool.carried.add_source(known, source)
         return Have()
     if not shares.add(name, ware.size, source):
@@ -181,11 +182,21 @@ def keep_file(node: Node, want: Want) -> Answer:
     if not sifted.data:
         return Refuse("nothing in it is genuine")
     if want.sender is None:
-        files, today = {name: sifted.data}, node.time.past_day()
-        taken = node.spool.carried.take(files, part.source, today_days=today)
-        return Have() if name in taken else NO_ROOM
+        return _carry(node, name, sifted.data, part.source)
     receipt = node.spool.inbox.receive([Delivery(name, want.sender, part.source, sifted.data)])
     return NO_ROOM if receipt.refused else Have(is_new=True)
+
+
+def _carry(node: Node, name: FragmentName, data: bytes, source: str) -> Answer:
+    """Take *data* along, unless what is carried under its name would be lost.
+
+    Nobody here can tell which of them is genuine.
+    """
+    carried, today = node.spool.carried, node.time.past_day()
+    if carried.shares(today).find(name) and not data.startswith(carried.read(name)):
+        return ANOTHER
+    taken = carried.take({name: data}, source, today_days=today)
+    return Have() if name in taken else NO_ROOM
 
 
 def recover(node: Node, source: str) -> None:

@@ -10,8 +10,9 @@ from typing import Self
 
 from ledger.errors import LedgerError
 from pannier.errors import PannierError
-from pannier.links.attending import PATIENCE_US, RETURN_US, Ending
-from pannier.links.side import LinkRun, Side, side
+from pannier.links.ending import PATIENCE_US, RETURN_US, Ending
+from pannier.links.notices import Notices
+from pannier.links.side import LinkRun, Side, monotonic_us, side
 from spool.errors import SpoolError
 from transports.carriers.bell import Bell
 from transports.carriers.carrier import Carrier
@@ -32,17 +33,19 @@ class Served:
         had_session: Whether the other side was ever there.
         is_idle: Whether nothing was left when it was there last.
         reasons: Why bundles went to quarantine.
+        problem: Why there was no wire at the end; empty if there was one.
     """
 
     had_session: bool = False
     is_idle: bool = False
     reasons: tuple[str, ...] = ()
+    problem: str = ""
 
     @classmethod
     def of(cls, side_: Side) -> Self:
         """Return what came of one side."""
-        attending = side_.attending
-        return cls(attending.had_session, attending.was_idle, tuple(side_.reasons))
+        course = side_.attending.course
+        return cls(course.had_session, course.was_idle, tuple(side_.reasons))
 
 
 @dataclass(slots=True, eq=False)
@@ -73,7 +76,7 @@ class Connections:
         self._most = 1 if is_single else MOST_CONNECTIONS
         self._open: dict[_Connection, threading.Thread] = {}
         self._served = Served()
-        self._said: set[str] = set()
+        self._notices = Notices(run.telling.say)
 
     def serve(self) -> Served:
         """Serve; return what came of all connections.
@@ -83,6 +86,7 @@ class Connections:
         """
         try:
             self._listener.listen()
+            self._run.ready()
             while not self._bell.is_stopped:
                 carrier = self._listener.open(self._bell)
                 if carrier is not None:
@@ -98,6 +102,7 @@ class Connections:
 
     def _begin(self, carrier: Carrier) -> None:
         self._clear()
+        self._notices.step(monotonic_us())
         if len(self._open) >= self._most and not self._make_room():
             carrier.close()
             return
@@ -139,7 +144,10 @@ class Connections:
                     connection.served = Served.of(here)
                     connection.is_over = True
         except _ERRORS as error:
-            self._say_once(str(error))
+            # Callers who are nobody come from ever other ports: one line is enough for all.
+            is_known = connection.has_session
+            who = carrier.name if is_known else "a caller"
+            self._notices.say(str(error).replace(carrier.name, who))
         finally:
             carrier.close()
             if self._run.once and connection.served.had_session:
@@ -157,8 +165,3 @@ class Connections:
     def _end_unless_served(self) -> None:
         if not any(one.has_session and not one.is_over for one in list(self._open)):
             self._bell.stop()
-
-    def _say_once(self, text: str) -> None:
-        if text not in self._said and len(self._said) < 1000:
-            self._said.add(text)
-            self._run.telling.say(text)

@@ -18,7 +18,12 @@ class NodeIdentity:
     """
 
     def __init__(
-        self, node: Node, peer: Peer | None = None, *, is_served: Callable[[Peer], bool]
+        self,
+        node: Node,
+        peer: Peer | None = None,
+        *,
+        is_served: Callable[[Peer], bool],
+        waits: bool = False,
     ) -> None:
         """Speak for *node*.
 
@@ -26,6 +31,7 @@ class NodeIdentity:
             node: Whose keys.
             peer: Whom this link is for; None lets in any peer that is served.
             is_served: Whether a peer may come by this kind of link.
+            waits: The other end speaks first: anybody may be there.
 
         Raises:
             UsageError: *peer* may not.
@@ -42,7 +48,7 @@ class NodeIdentity:
             for one in node.peers.values()
             if is_served(one) and peer in (None, one)
         }
-        self._peer = peer
+        self._peer = None if waits else peer
 
     @property
     def node_id(self) -> bytes:
@@ -51,7 +57,7 @@ class NodeIdentity:
 
     @property
     def peer(self) -> bytes | None:
-        """The id of the peer that this link is for; None if it is learnt from its first hello."""
+        """The id of the peer to be greeted; None if it is learnt from its first hello."""
         return None if self._peer is None else bytes.fromhex(self._peer.node_id)
 
     def is_expected(self, peer: bytes) -> bool:

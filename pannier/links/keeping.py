@@ -68,7 +68,7 @@ class KeptLinks:
 
     def run_once(self, links: Mapping[str, LinkConfig]) -> int:
         """Run those that call somebody until both sides have nothing left; return how many."""
-        calling = {name: one for name, one in links.items() if not getattr(one, "listen", "")}
+        calling = {name: one for name, one in links.items() if not one.listens}
         started = [self._started(name, config, once=True) for name, config in calling.items()]
         for bell, thread in started:
             thread.join()
@@ -102,6 +102,8 @@ class KeptLinks:
                 served = run_link(run, bell)
             except _ERRORS as error:
                 self._complain(run, str(error))
+            except Exception as error:  # noqa: BLE001 -- the root of a thread that has to go on
+                self._complain(run, f"a mistake in pannier itself: {error!r}")
             else:
                 self.problems.pop(run.name, None)
                 if run.once and not (served.had_session and served.is_idle):

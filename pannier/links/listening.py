@@ -6,7 +6,7 @@ whole. A few seconds of it are lost in a crash, and other symbols do as well.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bundler.errors import BundleError
 from bundler.fragment import Fragment, fits, is_plausible, mac_check
@@ -32,6 +32,9 @@ SOURCE = "oneway"
 
 _FLUSH_BYTES = 64 << 10
 _FLUSH_US = 5_000_000
+# Whole bundles are imported at once, if that was not done a moment ago: anybody can make up such
+# as can only be told from genuine ones by opening them.
+_IMPORT_US = 1_000_000
 _MOST_BUNDLES = 1024
 _MOST_SYMBOLS = 1 << 20
 """Of which it is remembered that they came; of what was heard longest ago it is looked up again."""
@@ -99,6 +102,8 @@ class Listener:
         self._hearings: OrderedDict[_Key, _Hearing] = OrderedDict()
         self._waiting_bytes = self._counted = 0
         self._flush_us: int | None = None
+        self._imported_us = -_IMPORT_US
+        self._has_wholes = False
         self.report = Report()
         self.symbols = self.forged = self.refused = 0
 
@@ -118,8 +123,12 @@ class Listener:
             self.forged += 1
             return
         if is_new:
-            self._keep(hearing, frame.body, now_us)
-            if isinstance(part, Whole) or hearing.is_enough:
+            self._keep(hearing, frame, now_us)
+            if isinstance(part, Whole):
+                hearing.is_over = True
+                self._has_wholes |= hearing.peer is not None
+            if hearing.is_enough or (self._has_wholes and now_us - self._imported_us >= _IMPORT_US):
+                self._imported_us = now_us
                 self._end(hearing)
         if self._waiting_bytes >= _FLUSH_BYTES or self._is_due(now_us):
             self.flush()
@@ -129,11 +138,18 @@ class Listener:
         return self._flush_us
 
     def flush(self) -> None:
-        """Store what was taken; durable on return.
+        """Store what was taken, durably, and import whole bundles that waited for that.
 
         Raises:
+            PannierError: the home cannot be read or written.
+            LedgerError: a ledger cannot be read or written.
             SpoolError: the spool cannot be written.
         """
+        self._store()
+        if self._has_wholes:
+            self._import()
+
+    def _store(self) -> None:
         deliveries: list[Delivery] = []
         carried: dict[FragmentName, bytes] = {}
         for hearing in self._hearings.values():
@@ -170,8 +186,10 @@ class Listener:
         while len(self._hearings) >= _MOST_BUNDLES or (
             self._hearings and self._counted > _MOST_SYMBOLS
         ):
-            self.flush()
-            self._forget(*next(iter(self._hearings)))
+            oldest = next(iter(self._hearings))
+            if self._hearings[oldest].parts:
+                self.flush()
+            self._forget(*oldest)
         if found is None:
             found = self._begin(name)
         self._hearings[key] = found
@@ -241,10 +259,13 @@ class Listener:
 
     # -- what becomes of it -------------------------------------------------------------------
 
-    def _keep(self, hearing: _Hearing, data: bytes, now_us: int) -> None:
-        hearing.parts.append(data)
+    def _keep(self, hearing: _Hearing, frame: OneWay, now_us: int) -> None:
+        # Whoever repeats a frame may write another date on it: an earlier one loses nothing.
+        if frame.label.expiry_days > hearing.name.expiry_days:
+            hearing.name = replace(hearing.name, expiry_days=frame.label.expiry_days)
+        hearing.parts.append(frame.body)
         self.symbols += 1
-        self._waiting_bytes += len(data)
+        self._waiting_bytes += len(frame.body)
         if self._flush_us is None:
             self._flush_us = now_us + _FLUSH_US
 
@@ -253,22 +274,27 @@ class Listener:
 
     def _end(self, hearing: _Hearing) -> None:
         """Do with a bundle that may be whole what is right."""
-        self.flush()
-        if hearing.peer is None:
-            hearing.is_over = True
+        self._store()
+        hearing.is_over |= hearing.peer is None
+        if hearing.is_over and not self._has_wholes:
             return
+        outcomes = self._import()
+        outcome = outcomes.get(hearing.name.bundle_id, Outcome.INCOMPLETE)
+        if outcome is Outcome.INCOMPLETE and not hearing.is_over:
+            self._ask_for_more(hearing)
+
+    def _import(self) -> dict[str, Outcome]:
+        """Import what is in the inbox; return what became of it: nothing if that cannot be now."""
         try:
             report = import_arrived(self._node)
         except BusyError:
-            self._ask_for_more(hearing)
-            return
+            return {}
+        self._has_wholes = False
         self.report.add(report)
-        if report.outcomes.get(hearing.name.bundle_id) is Outcome.INCOMPLETE:
-            self._ask_for_more(hearing)
-            return
         over = {number for number, one in report.outcomes.items() if one is not Outcome.INCOMPLETE}
         for key in [key for key in self._hearings if key[0] in over]:
             self._forget(*key)
+        return report.outcomes
 
     def _ask_for_more(self, hearing: _Hearing) -> None:
         """Wait for one symbol more of each block: what came does not suffice, by bad luck."""
@@ -278,8 +304,9 @@ class Listener:
 
     def _forget(self, number: str, hint: str) -> None:
         """Forget what is known of a bundle; it is looked up when more of it is heard."""
-        hearing = self._hearings.pop((number, hint))
-        self._counted -= sum(len(block.numbers) for block in hearing.blocks.values())
+        hearing = self._hearings.pop((number, hint), None)
+        if hearing is not None:  # else it found no room a moment ago
+            self._counted -= sum(len(block.numbers) for block in hearing.blocks.values())
 
 
 def _read(body: bytes) -> Part:

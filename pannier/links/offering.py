@@ -262,10 +262,12 @@ class Offering:
         """Note that a bundle or carried file is at the other end once all its parts are."""
         parts = next(
             (wares for wares in self._digests.values() if any(ware.key == key for ware in wares)),
-            [],
+            None,
         )
-        if not all(ware.key in self._gone for ware in parts):
+        if parts is None or not all(ware.key in self._gone for ware in parts):
             return
+        for ware in parts:
+            del self._gone[ware.key]  # type: ignore[arg-type]
         if isinstance(key, OwnFile):
             node.db.note_handed_over(key.name.bundle_id, self.source, node.clock())
         else:

@@ -1,19 +1,18 @@
 """Running a link without a way back: one side sends, any number of others listen."""
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from abc import ABC, abstractmethod
+from contextlib import ExitStack, closing, suppress
+from dataclasses import replace
 from os import urandom
-from pathlib import Path
 
-from ledger.lazy_dataclass import dataclass
 from pannier.housekeeping import keep_house
-from pannier.link_config import LinkConfig, UdpLink, parse_address
+from pannier.link_config import LinkConfig, NetworkLink, UdpLink, parse_address
 from pannier.link_counters import stem_of
 from pannier.links.capture import Capture
 from pannier.links.carousel import FOREVER, Carousel, Terms
 from pannier.links.listening import Listener
 from pannier.links.progress import amount
-from pannier.links.side import LinkTelling, monotonic_us
+from pannier.links.side import LinkRun, monotonic_us
 from pannier.links.wiring import limits_of, opener_of, settings_of
 from pannier.lock import exclusive
 from pannier.node import Node
@@ -27,38 +26,16 @@ from transports.carriers.udp import open_oneway_receiver, open_oneway_sender
 from transports.link.frame import OneWay
 from transports.link.oneway import OneWayListener, OneWaySender
 
-DEFAULT_RATE = 100_000
-"""Bytes a second over a network where nothing else is said: nobody says that it is too fast."""
-
 _SECOND_US = 1_000_000
 _HOUSEKEEPING_US = 3600 * _SECOND_US
+_MOST_REASONS = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OneWayRun:
-    """What a link without a way back is run with.
+def run_one_way(run: LinkRun, bell: Bell) -> tuple[str, ...]:
+    """Send, or listen, until *bell* is stopped, or, once, until all rounds are over.
 
-    Attributes:
-        config: Its settings; its peer is not looked at.
-        peers: Names of those to send to; none: this side listens.
-        overhead_percent: So many symbols more than a bundle has go in each round.
-        rounds: How often each bundle goes.
-        open_node: Opens the node.
-        telling: How people learn of what it does.
-        capture: Where to write down what passes.
-    """
-
-    config: LinkConfig
-    peers: Sequence[str]
-    overhead_percent: int
-    rounds: int
-    open_node: Callable[[], Node]
-    telling: LinkTelling
-    capture: Path | None = None
-
-
-def run_one_way(run: OneWayRun, bell: Bell) -> None:
-    """Send, or listen, until *bell* is stopped, or until all rounds are over.
+    Returns:
+        Why bundles that were heard went to quarantine.
 
     Raises:
         UsageError: nobody is called as a peer is, or frames are too short.
@@ -66,111 +43,185 @@ def run_one_way(run: OneWayRun, bell: Bell) -> None:
         PannierError: something in the home cannot be read or written.
         SpoolError: the spool cannot be used.
         LedgerError: a ledger cannot be read or written.
+        CarrierGoneError: it cannot listen there.
         CarrierUnusableError: what it needs is not installed, or cannot be used.
+        OSError: the capture cannot be written.
     """
     with ExitStack() as stack:
         node = stack.enter_context(run.open_node())
-        terms = Terms(
-            frame_bytes=run.config.mtu,
-            overhead_percent=run.overhead_percent,
-            rounds=run.rounds,
-        )
-        name = f"{run.config.kind} {run.config.place}"
+        config = _limited(run.config)
+        peers = [node.peer_named(one) for one in config.audience]
+        rounds = config.rounds or (1 if run.once else FOREVER)
+        terms = Terms(frame_bytes=config.mtu, overhead_percent=config.overhead, rounds=rounds)
+        name = f"{config.kind} {config.place}"
         lock = node.home.locks / f"link-{stem_of(name)}"
         stack.enter_context(exclusive(lock, f"running the link {name}"))
-        limits = stack.enter_context(limits_of(node, run.config, monotonic_us))
-        settings = settings_of(node, run.config)
-        if not run.peers:
-            _drive(run, node, OneWayListener(settings), _Hearing(run, node), bell)
-            return
-        peers = [node.peer_named(one) for one in run.peers]
-        carousel = Carousel(node, peers, terms, medium=f"{name}, one way")
+        limits = stack.enter_context(limits_of(node, config, monotonic_us))
+        settings = settings_of(node, config)
+        if not peers:
+            listener = OneWayListener(settings)
+            hearing = _Hearing(run, node, listener)
+            _drive(run, node, listener, hearing, bell)
+            return tuple(hearing.reasons)
+        carousel = Carousel(node, peers, terms, medium=f"{run.name}, one way")
         stack.enter_context(closing(carousel))
         sender = OneWaySender(settings, carousel.supply, limits)
-        _drive(run, node, sender, _Sending(run, carousel, sender), bell)
+        _drive(run, node, sender, _Sending(run, node, carousel, sender), bell)
+        return ()
+
+
+def _limited(config: LinkConfig) -> LinkConfig:
+    """Return the settings with a rate where nothing else slows a sender down."""
+    is_network = isinstance(config, UdpLink)
+    return replace(config, rate=config.bytes_per_second) if is_network else config
 
 
 def _drive(
-    run: OneWayRun,
+    run: LinkRun,
     node: Node,
     machine: OneWaySender | OneWayListener,
     attendant: "_Sending | _Hearing",
     bell: Bell,
 ) -> None:
     """Join the machine and one wire after the other."""
-    opener, tap = _opener(node, run), None
+    opener, tap = _opener(node, run.config), None
     backoff = Backoff(urandom, opener.longest_wait_seconds)
     with ExitStack() as stack:
         if run.capture is not None:
             tap = Capture(run.capture, is_datagrams=isinstance(run.config, UdpLink))
             stack.callback(tap.close)
-        for carrier in carriers(opener, bell, backoff, run.telling.say):
+        run.ready()
+        for carrier in carriers(opener, bell, backoff, attendant.complain):
             backoff.reset()
             try:
                 if carrier.agree(bell):
                     Drive[OneWay](carrier, machine, attendant, bell, monotonic_us, tap).run()
             except CarrierGoneError as error:
-                run.telling.say(str(error))
+                attendant.complain(str(error))
             else:
                 return
             finally:
                 attendant.pause()
 
 
-class _Sending:
+class _Attending(ABC):
+    """What both kinds of attendants do: see `transports.carriers.drive.Attendant`."""
+
+    def __init__(self, run: LinkRun, node: Node) -> None:
+        self._run, self._node = run, node
+        self._next_us = 0
+        self._since_us = node.clock()
+        self._problem = ""
+
+    def complain(self, problem: str) -> None:
+        """Say why there is no wire, when that changes.
+
+        Raises:
+            CarrierGoneError: it cannot listen there; a device may be plugged in later.
+        """
+        if isinstance(self._run.config, NetworkLink) and self._run.config.listens:
+            raise CarrierGoneError(problem)
+        if problem != self._problem:
+            self._problem = problem
+            self._run.telling.say(problem)
+
+    def _tick(self, now_us: int) -> None:
+        if now_us >= self._next_us:
+            self._next_us = now_us + _SECOND_US
+            if self._run.telling.progress is not None:
+                self._run.telling.progress(self._line())
+            self._count()
+
+    def _count(self) -> None:
+        config = self._run.config
+        counters = {
+            "kind": config.kind,
+            "place": config.place,
+            "peer": ", ".join(config.audience),
+            "since_us": self._since_us,
+            "updated_us": self._node.clock(),
+            **self._counters(),
+        }
+        with suppress(OSError):  # nothing depends on them: the link goes on
+            self._run.count(self._run.name, counters)
+
+    @abstractmethod
+    def _line(self) -> str:
+        """Return how it goes, for people."""
+
+    @abstractmethod
+    def _counters(self) -> dict[str, object]:
+        """Return the same for programs."""
+
+
+class _Sending(_Attending):
     """Attends to a carousel."""
 
-    def __init__(self, run: OneWayRun, carousel: Carousel, sender: OneWaySender) -> None:
-        self._run, self._carousel, self._sender = run, carousel, sender
-        self._next_us = 0
+    def __init__(self, run: LinkRun, node: Node, carousel: Carousel, sender: OneWaySender) -> None:
+        super().__init__(run, node)
+        self._carousel, self._sender = carousel, sender
 
     def take(self, event: OneWay) -> None:
         """Nothing comes on such a link."""
 
     def attend(self, now_us: int) -> int | None:
-        if now_us >= self._next_us:
-            self._next_us = now_us + _SECOND_US
-            if self._run.telling.progress is not None:
-                self._run.telling.progress(self._line())
+        self._tick(now_us)
         return min(self._next_us, max(self._carousel.due_us(), now_us + 1))
 
     def is_done(self) -> bool:
-        return self._run.rounds != FOREVER and self._carousel.is_idle
+        return self._run.once and self._carousel.is_idle
 
     def pause(self) -> None:
         """Nothing is lost with the wire."""
+        self._count()
 
     def _line(self) -> str:
         bundles, least, most = self._carousel.progress()
         rounds = f"{least} to {most}" if least != most else f"{least}"
         sent = f"{self._sender.frames:,} frames, {amount(self._sender.bytes_out)} sent"
-        return f"{sent}; {bundles} bundles, {rounds} rounds each" if bundles else f"{sent}; idle"
+        return f"{sent}; {bundles:,} bundles, {rounds} rounds each" if bundles else f"{sent}; idle"
+
+    def _counters(self) -> dict[str, object]:
+        bundles, least, most = self._carousel.progress()
+        return {
+            "oneway": "sends",
+            "bytes_out": self._sender.bytes_out,
+            "frames_out": self._sender.frames,
+            "bundles": bundles,
+            "rounds_least": least,
+            "rounds_most": most,
+        }
 
 
-class _Hearing:
-    """Attends to what is heard."""
+class _Hearing(_Attending):
+    """Attends to what is heard.
 
-    def __init__(self, run: OneWayRun, node: Node) -> None:
-        self._run, self._node, self._listener = run, node, Listener(node)
-        self._next_us = self._house_us = 0
+    Attributes:
+        reasons: Why bundles went to quarantine.
+    """
+
+    def __init__(self, run: LinkRun, node: Node, machine: OneWayListener) -> None:
+        super().__init__(run, node)
+        self._machine, self._listener = machine, Listener(node)
+        self._seen_us = self._house_us = 0
+        self.reasons: list[str] = []
 
     def take(self, event: OneWay) -> None:
+        kept = self._listener.symbols
         self._listener.take(event, monotonic_us())
+        if self._listener.symbols > kept:
+            self._seen_us = self._node.clock()
         self._tell()
 
     def attend(self, now_us: int) -> int | None:
         flush_us = self._listener.due_us()
         if flush_us is not None and now_us >= flush_us:
             self._listener.flush()
+            self._tell()
         if now_us >= self._house_us:
             self._house_us = now_us + _HOUSEKEEPING_US
             keep_house(self._node)
-        if now_us >= self._next_us:
-            self._next_us = now_us + _SECOND_US
-            if self._run.telling.progress is not None:
-                heard, forged = self._listener.symbols, self._listener.forged
-                damaged = f", {forged:,} thrown away" if forged else ""
-                self._run.telling.progress(f"{heard:,} frames kept{damaged}")
+        self._tick(now_us)
         return self._next_us
 
     def is_done(self) -> bool:
@@ -178,10 +229,33 @@ class _Hearing:
 
     def pause(self) -> None:
         self._listener.flush()
+        self._tell()
+        self._count()
+
+    def _line(self) -> str:
+        heard, forged, refused = (
+            self._listener.symbols, self._listener.forged, self._listener.refused,
+        )  # fmt: skip
+        damaged = f", {forged:,} thrown away" if forged else ""
+        left = f", no room for {refused:,} bundles" if refused else ""
+        return f"{heard:,} frames kept{damaged}{left}"
+
+    def _counters(self) -> dict[str, object]:
+        return {
+            "oneway": "listens",
+            "seen_us": self._seen_us,
+            "frames_in": self._machine.frames,
+            "dropped": self._machine.dropped,
+            "kept": self._listener.symbols,
+            "forged": self._listener.forged,
+            "refused": self._listener.refused,
+        }
 
     def _tell(self) -> None:
         if self._listener.report.outcomes:
-            for line in self._run.telling.imported(self._listener.take_report()):
+            report = self._listener.take_report()
+            self.reasons = [*self.reasons, *report.reasons.values()][-_MOST_REASONS:]
+            for line in self._run.telling.imported(report):
                 self._run.telling.say(line)
 
 
@@ -203,7 +277,5 @@ class _Udp:
         """Nothing stays open."""
 
 
-def _opener(node: Node, run: OneWayRun) -> Opener:
-    if isinstance(run.config, UdpLink):
-        return _Udp(run.config)
-    return opener_of(node, run.config)
+def _opener(node: Node, config: LinkConfig) -> Opener:
+    return _Udp(config) if isinstance(config, UdpLink) else opener_of(node, config)

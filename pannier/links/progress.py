@@ -1,12 +1,14 @@
 """How a link goes, in a line: how fast, how much twice, what waits and for how long. Pure."""
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from transports.link.stats import LinkStats
 
 _WINDOW_US = 5_000_000
 _SECOND_US = 1_000_000
+_LONG_SECONDS = 100 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,17 +22,18 @@ class _Mark:
 class Progress:
     """What the last seconds of a link come to."""
 
-    def __init__(self, line_rate: int | None) -> None:
+    def __init__(self, most: int | None, of: str = "line") -> None:
         """Begin with nothing seen.
 
         Args:
-            line_rate: Bytes a second that the line can carry; None if unknown.
+            most: Bytes a second that can be sent; None if unknown.
+            of: What says so.
         """
-        self._line_rate = line_rate
+        self._most, self._of = most, of
         self._marks: deque[_Mark] = deque()
 
     def line(self, now_us: int, stats: LinkStats) -> str:
-        """Return the line at a time; times never go back."""
+        """Return the line at a time; times never go back. What matters most comes first."""
         counts = stats.counts
         new_out = max(counts.payload_out - stats.resent, 0)
         self._marks.append(_Mark(now_us, counts.payload_in, new_out, counts.bytes_out))
@@ -42,31 +45,28 @@ class Progress:
         first, last = self._marks[0], self._marks[-1]
         coming = (last.payload_in - first.payload_in) / seconds
         going = (last.payload_out - first.payload_out) / seconds
-        parts = [f"in {amount(coming)}/s", f"out {amount(going)}/s"]
-        if self._line_rate:
-            used = (last.line_out - first.line_out) / seconds / self._line_rate
-            parts[-1] += f" ({min(used, 1):.0%} of the line)"
-        if stats.resent:
-            parts.append(f"sent again {stats.resent / max(counts.payload_out, 1):.1%}")
-        return ", ".join([*parts, *_waiting(stats, coming, going)])
+        notes = []
+        if self._most:
+            used = (last.line_out - first.line_out) / seconds / self._most
+            notes.append(f"{min(used, 1):.0%} of the {self._of}")
+        if counts.payload_out:
+            notes.append(f"{stats.resent / counts.payload_out:.1%} again")
+        noted = f" ({', '.join(notes)})" if notes else ""
+        to_go = f", {amount(stats.to_send)} to go" if stats.to_send else ""
+        to_come = f", {amount(stats.to_come)} to come" if stats.to_come else ""
+        left = _left(((stats.to_come, coming), (stats.to_send, going)))
+        return f"{left}; out {amount(going)}/s{noted}{to_go}; in {amount(coming)}/s{to_come}"
 
 
-def _waiting(stats: LinkStats, coming: float, going: float) -> list[str]:
-    """Return what is still to pass, and how long it takes at the present rates."""
-    if not stats.to_send and not stats.to_come:
-        return ["nothing waits"]
-    parts = []
-    for left, word in ((stats.to_come, "to come"), (stats.to_send, "to go")):
-        if left:
-            parts.append(f"{amount(left)} {word}")
-    lasts = max(
-        (left / rate if rate else float("inf"))
-        for left, rate in ((stats.to_come, coming), (stats.to_send, going))
-        if left
-    )
-    if lasts < 100 * 3600:
-        parts.append(f"{duration(lasts)} left")
-    return parts
+def _left(directions: Sequence[tuple[int, float]]) -> str:
+    """Return how long what is still to pass takes at the present rates."""
+    waiting = [(left, rate) for left, rate in directions if left]
+    if not waiting:
+        return "nothing waits"
+    if not all(rate > 0 for _, rate in waiting):
+        return "?:?? left"
+    seconds = max(left / rate for left, rate in waiting)
+    return f"{duration(seconds)} left" if seconds < _LONG_SECONDS else "days left"
 
 
 def amount(count: float) -> str:

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from pannier.import_report import Report
+from pannier.links.notices import Notices
 from pannier.links.offering import Offering
 from pannier.links.session import Machine, Session, nothing
 from pannier.links.work import Desk, Lane, Then
 from pannier.node import Node
-from spool.errors import SpoolError
+from spool.errors import BusyError, SpoolError
 from transports.link.events import (
     Arrived,
     Delivered,
@@ -26,8 +27,6 @@ from transports.link.events import (
     WholeArrived,
     Withdrawn,
 )
-
-_MOST_SAID = 1000
 
 
 def source_of(peer: str) -> str:
@@ -59,8 +58,8 @@ class Serving:
             told: Is told what was imported.
         """
         self._node, self._link, self._desk = node, link, desk
-        self._kind, self._say, self._told = kind, say, told
-        self._said: set[str] = set()
+        self._kind, self._told = kind, told
+        self._notices = Notices(say)
         self._locks = ExitStack()
         self._session: Session | None = None
 
@@ -79,7 +78,7 @@ class Serving:
             case Ended():
                 self._end()
             case Noted(text):
-                self._say_once(text)
+                self._notices.say(text)
             case Refused(key) if session is not None:
                 session.refused(key)
             case Delivered(key) if session is not None:
@@ -100,11 +99,12 @@ class Serving:
     def attend(self, now_us: int) -> int | None:
         """Do what is due; return when to be called again at the latest, None if by an event."""
         self._desk.finish()
+        self._notices.step(now_us)
         if self._session is None:
             return None
         due_us = self._session.attend(now_us)
         for note in self._session.notes():
-            self._say_once(note)
+            self._notices.say(note)
         return due_us
 
     def close(self) -> None:
@@ -120,7 +120,7 @@ class Serving:
             node.db.note_medium(source, label, self._kind, node.clock())
             return nothing
 
-        self._desk.submit(Lane.SENDING, note, lambda error: self._say_once(str(error)))
+        self._desk.submit(Lane.SENDING, note, lambda error: self._notices.say(str(error)))
         self._session = Session(
             self._node,
             self._link,
@@ -134,8 +134,15 @@ class Serving:
         """Be the only link that offers something to a peer; False as long as that cannot be."""
         try:
             self._locks.enter_context(self._node.spool.exchange(source))
+        except BusyError:
+            name = self._name(source.removeprefix(source_of("")))
+            self._notices.say(
+                f"{name} is served by another link already: "
+                "this one takes what comes, and sends when that one ends"
+            )
+            return False
         except SpoolError as error:
-            self._say_once(str(error))
+            self._notices.say(str(error))
             return False
         return True
 
@@ -143,7 +150,7 @@ class Serving:
         if self._session is not None:
             self._session.end()
             for note in self._session.notes():
-                self._say_once(note)
+                self._notices.say(note)
             self._session = None
             self._link.offer(())
         self._locks.close()
@@ -151,10 +158,3 @@ class Serving:
     def _name(self, number: str) -> str:
         peer = self._node.peers.get(number)
         return number if peer is None else peer.name
-
-    def _say_once(self, text: str) -> None:
-        if text not in self._said:
-            if len(self._said) >= _MOST_SAID:
-                self._said.clear()
-            self._said.add(text)
-            self._say(text)

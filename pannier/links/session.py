@@ -19,6 +19,9 @@ _LOOK_US = 1_000_000
 # What is busy now is tried again, and what failed rather less soon.
 _AGAIN_US, _FAILED_US = 500_000, 30_000_000
 _HOUSE_US = 3_600_000_000
+# A session may last for months without news. What found no room in one hour may find some in the
+# next, and what no receipt comes for goes again after a day.
+_REVIEW_US = 3_600_000_000
 _SMALL_BYTES = 64 << 10
 
 
@@ -83,7 +86,9 @@ class Session:
         self._plan_task, self._import_task = _Task(), _Task()
         self._seen: tuple[Look, Look] = ({}, {})
         self._look_us = self._house_us = self._now_us = 0
+        self._review_us: int | None = None
         self._wanted: dict[int, Ware] = {}
+        self._bringing: set[int] = set()
         self._wares: tuple[Ware, ...] = ()
         self._delivered: list[object] = []
         self._unwanted: list[object] = []
@@ -116,15 +121,16 @@ class Session:
     # -- what the link tells ------------------------------------------------------------------
 
     def wanted(self, handle: int, ware: Ware) -> None:
-        """Have the bytes of a ware brought, with the next `attend`."""
-        self._wanted[handle] = ware
+        """Have the bytes of a ware brought, with the next `attend`, unless they are coming."""
+        if handle not in self._bringing:
+            self._wanted[handle] = ware
 
     def delivered(self, key: object) -> None:
         """Note what the peer has, with the next `attend`."""
         self._delivered.append(key)
 
     def refused(self, key: object) -> None:
-        """Offer something no more in this session."""
+        """Offer something no more for a while."""
         self._refused.add(key)
         self._unwanted.append(key)
 
@@ -140,6 +146,9 @@ class Session:
             self._look_us = now_us + _LOOK_US
             self._may_offer = self._may_offer or self._claim()
             self._look_for_news()
+        if self._review_us is None or now_us >= self._review_us:
+            self._review_us = now_us + _REVIEW_US
+            self._review()
         if self._may_offer and self._plan_task.begin(now_us):
             self._plan()
         if self._import_task.begin(now_us):
@@ -164,15 +173,16 @@ class Session:
         self._wanted.clear()
         for some in (small, *large):
             if some:
-                keys = {ware.key for _, ware in some}
+                self._bringing.update(handle for handle, _ in some)
                 job = self._unless_over(partial(self._brought, some))
-                self._desk.submit(Lane.SENDING, job, partial(self._failed_to_bring, keys))
+                self._desk.submit(Lane.SENDING, job, partial(self._failed_to_bring, some))
 
     def _brought(self, wanted: Sequence[tuple[int, Ware]], node: Node) -> Then:
         found = [(one, ware, self._offering.contents(node, ware)) for one, ware in wanted]
 
         def supply() -> None:
             for handle, _, data in found:
+                self._bringing.discard(handle)
                 if data is not None:
                     self._link.supply(handle, bytes(data))
             # What a later plan has replaced already is no reason to make another one.
@@ -183,6 +193,12 @@ class Session:
                 self._plan_again()
 
         return supply
+
+    def _review(self) -> None:
+        """Offer anew what was refused, or taken, a while ago and is still to be sent."""
+        self._take_off(self._refused)
+        self._refused.clear()
+        self._plan_again()
 
     def _take_off(self, keys: Set[object]) -> None:
         """Offer something no more, so that it is wanted anew if it is offered again."""
@@ -240,9 +256,10 @@ class Session:
         self._plan_task.is_running = False
         self._retry(self._plan_task, error)
 
-    def _failed_to_bring(self, keys: Set[object], error: Exception) -> None:
+    def _failed_to_bring(self, wanted: Sequence[tuple[int, Ware]], error: Exception) -> None:
+        self._bringing.difference_update(handle for handle, _ in wanted)
         if not self._is_over:
-            self._take_off(keys)
+            self._take_off({ware.key for _, ware in wanted})
             self._retry(self._plan_task, error)
 
     # -- what comes ---------------------------------------------------------------------------

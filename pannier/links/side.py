@@ -8,12 +8,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pannier.import_report import Report
-from pannier.link_config import LinkConfig, SerialLink
-from pannier.links.attending import Attending, Ending, Offered
+from pannier.link_config import LinkConfig, SerialLink, TcpLink
+from pannier.links.attending import Attending, Offered
+from pannier.links.ending import Ending
+from pannier.links.hints import PATIENCE_US as HINT_US
+from pannier.links.hints import hint
 from pannier.links.identity import NodeIdentity
+from pannier.links.notices import Notices
 from pannier.links.offering import is_served
 from pannier.links.progress import Progress
 from pannier.links.serve import Serving
+from pannier.links.session import nothing
 from pannier.links.wiring import limits_of, peer_of, settings_of
 from pannier.links.work import Workers
 from pannier.node import Node
@@ -24,7 +29,8 @@ from transports.link.events import Established
 from transports.link.machine import Link
 from transports.link.stats import LinkStats
 
-_MOST_SAID = 1000
+_MOST_REASONS = 1000
+_OTHER_LEFT = "the other side ended it"
 _EXPECTED = {"this side leaves", "this side left", "the line was cut", "a new carrier came"}
 """Of these nobody is told, or hears from the carrier."""
 
@@ -56,6 +62,7 @@ class LinkRun:
         count: Keeps counters under a name.
         once: Whether it ends when both sides have nothing left.
         capture: Where to write down what passes.
+        ready: Called once, when all that was asked for can be done.
     """
 
     name: str
@@ -65,6 +72,7 @@ class LinkRun:
     count: Callable[[str, dict[str, object]], None]
     once: bool = False
     capture: Path | None = None
+    ready: Callable[[], None] = nothing
 
 
 def monotonic_us() -> int:
@@ -78,6 +86,7 @@ class Side:
     Attributes:
         attending: What goes on.
         reasons: Why bundles went to quarantine.
+        notices: Tell people each thing once.
         on_session: Called when a session begins.
     """
 
@@ -88,16 +97,18 @@ class Side:
         self._serving = Serving(
             node, offered, workers, kind=run.config.kind, say=run.telling.say, told=self._told
         )
-        line = run.config.bytes_per_second if isinstance(run.config, SerialLink) else None
-        self.attending = Attending(link, offered, self._serving, Progress(line))
+        progress = Progress(run.config.bytes_per_second or None, _limit_of(run.config))
+        self.attending = Attending(link, offered, self._serving, progress)
         self.attending.on_session = self._began
         self.attending.on_end = self._ended
         self.attending.on_tick = self._count
         self.reasons: list[str] = []
+        self.notices = Notices(run.telling.say)
         self.on_session: Callable[[], None] = lambda: None
-        self._said: set[str] = set()
         self._peer = run.config.peer
         self._since_us, self._seen_us = node.clock(), 0
+        self._hint_us: int | None = None
+        self._heard_before = 0
 
     def carry(self, carrier: Carrier, bell: Bell, ending: Ending, tap: Tap | None) -> None:
         """Use *carrier* until it hangs up or the link is to end.
@@ -107,13 +118,9 @@ class Side:
         """
         if carrier.agree(bell):
             self.attending.ending = ending
+            self._heard_before = self._link.stats.counts.bytes_in
+            self._hint_us = monotonic_us() + HINT_US
             Drive(carrier, self._link, self.attending, bell, monotonic_us, tap).run()
-
-    def say_once(self, text: str) -> None:
-        """Say what may happen often."""
-        if text not in self._said and len(self._said) < _MOST_SAID:
-            self._said.add(text)
-            self._run.telling.say(text)
 
     def close(self) -> None:
         """Keep what came, and the counters."""
@@ -124,27 +131,41 @@ class Side:
         peer = self._node.peers.get(session.peer.hex())
         self._peer = peer.name if peer is not None else session.peer.hex()
         self._since_us = self._node.clock()
-        self.say_once(f"{self._peer} is there.")
+        self.notices.say(f"{self._peer} is there.")
         self.on_session()
 
     def _ended(self, reason: str) -> None:
         self._since_us = self._node.clock()
-        if reason not in _EXPECTED:
-            self.say_once(f"The session with {self._peer} ended: {reason}.")
+        if reason == _OTHER_LEFT:
+            self.notices.say(f"{self._peer} has left.")
+        elif reason not in _EXPECTED:
+            self.notices.say(f"The session with {self._peer} ended: {reason}.")
 
     def _told(self, report: Report) -> None:
         for line in self._run.telling.imported(report):
             self._run.telling.say(line)
-        self.reasons = [*self.reasons, *report.reasons.values()][-_MOST_SAID:]
+        self.reasons = [*self.reasons, *report.reasons.values()][-_MOST_REASONS:]
+
+    def _hint(self, stats: LinkStats) -> None:
+        """Say what may be wrong, where whoever is called does not answer."""
+        config = self._run.config
+        if self._hint_us is None or monotonic_us() < self._hint_us:
+            return
+        self._hint_us = None
+        if not config.listens:
+            has_heard = stats.counts.bytes_in > self._heard_before
+            self.notices.say(hint(config, has_heard=has_heard))
 
     def _count(self, line: str, stats: LinkStats) -> None:
+        self.notices.step(monotonic_us())
         if line and self._run.telling.progress is not None:
             self._run.telling.progress(line)
         if not self._peer:
             return  # nobody has called
         now_us = self._node.clock()
         if stats.is_established:
-            self._seen_us = now_us
+            self._seen_us, self._hint_us = now_us, None
+        self._hint(stats)
         values = asdict(stats)
         waiting = self.attending.waiting.values()
         config = self._run.config
@@ -166,6 +187,14 @@ class Side:
             self._run.count(name, counters)
 
 
+def _limit_of(config: LinkConfig) -> str:
+    """Return what says how many bytes a second this side can send."""
+    is_line = isinstance(config, SerialLink) and (
+        config.bytes_per_second == config.line_bytes_per_second
+    )
+    return "line" if is_line else "rate"
+
+
 @contextmanager
 def side(run: LinkRun, node: Node, bell: Bell) -> Iterator[Side]:
     """Have a side of a link while the block runs.
@@ -179,7 +208,10 @@ def side(run: LinkRun, node: Node, bell: Bell) -> Iterator[Side]:
     with ExitStack() as stack:
         limits = stack.enter_context(limits_of(node, run.config, monotonic_us))
         identity = NodeIdentity(
-            node, peer, is_served=lambda one: is_served(node, one, run.config.kind)
+            node,
+            peer,
+            is_served=lambda one: is_served(node, one, run.config.kind),
+            waits=isinstance(run.config, TcpLink) and run.config.listens,
         )
         link = Link(settings_of(node, run.config), identity, os.urandom, limits)
         workers = stack.enter_context(closing(Workers(run.open_node, bell.ring)))

@@ -97,6 +97,7 @@ class TakingIn:
         coming = self._coming.pop(handle, None)
         if coming is not None:
             self._put_by(coming)
+            self._serve_waiting()
 
     def arrived(self, handle: int, offset: int, data: bytes) -> None:
         """Take bytes that were asked for."""

@@ -1,4 +1,5 @@
 import hmac
+from hashlib import sha256, shake_128
 
 import pytest
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -21,6 +22,7 @@ from bundler.items import byte_string
 from tests.vectors import load
 
 VECTORS = load("fragment")
+LONG_VECTORS = load("long_fragment")
 ERRORS: dict[str, tuple[type[BundleError], ...]] = {
     "malformed": (MalformedError, LimitError),
     "unverified": (ForgedError,),
@@ -37,6 +39,22 @@ def test_vector(stem: str) -> None:
     else:
         with pytest.raises(ERRORS[case["expect"]]):
             Fragment.from_bytes(data, verify)
+
+
+@pytest.mark.parametrize("stem", LONG_VECTORS)
+def test_long_vector(stem: str) -> None:
+    case = LONG_VECTORS[stem]
+    start, seed, check = (bytes.fromhex(case[name]) for name in ("before", "seed", "check"))
+    symbols = shake_128(seed).digest(case["symbols_bytes"])
+    data = start + symbols + byte_string(check)
+    assert sha256(data).hexdigest() == case["digest"]
+    make = mac_check(bytes.fromhex(case["mac_key"]))
+    if case["expect"] == "success":
+        assert Fragment.from_bytes(data, fits(make)).to_bytes() == data
+        assert make(start, symbols) == make(start + symbols) == check
+    else:
+        with pytest.raises(ERRORS[case["expect"]]):
+            Fragment.from_bytes(data, fits(make))
 
 
 def test_every_flipped_bit_and_every_cut_is_refused() -> None:

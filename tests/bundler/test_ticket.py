@@ -3,7 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bundler.errors import MalformedError
+from bundler.geometry import Geometry
 from bundler.join import Need
+from bundler.limits import DEFAULT_LIMITS
 from bundler.ticket import MAX_BLOCKS, MAX_BYTES, Ticket
 from tests.vectors import load
 
@@ -21,6 +23,15 @@ def test_there_and_back(wanted: list[Need]) -> None:
     assert Ticket.from_bytes(data) == ticket
     assert list(ticket.wanted) == wanted[:MAX_BLOCKS]
     assert ticket.is_for(KEY, ID)
+
+
+@pytest.mark.parametrize("symbol_bytes", [72, 192, 1368])
+def test_all_of_the_largest_bundle_is_asked_for_in_a_hundred_bytes(symbol_bytes: int) -> None:
+    geometry = Geometry.of(DEFAULT_LIMITS.bundle_bytes, symbol_bytes)
+    wanted = [Need(n, geometry.block_symbols(n) + 2) for n in range(geometry.blocks)]
+    ticket = Ticket.of(KEY, ID, wanted)
+    assert len(ticket.to_bytes()) <= 100
+    assert list(ticket.wanted) == wanted
 
 
 def test_one_block_takes_twelve_bytes() -> None:

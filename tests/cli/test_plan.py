@@ -89,7 +89,7 @@ def test_what_waits_for_nobody_is_said(farm: Computer, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        ((), "no link is configured"),
+        ((), "no link to a peer is configured"),
         (("home",), "say --rate"),
         (("home", "--rate", "1", "--duty", "x"), "no percentage"),
         (("home", "--rate", "1", "--duty", "101"), "no percentage"),

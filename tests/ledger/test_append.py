@@ -197,6 +197,17 @@ def test_a_draft_out_of_bounds_writes_nothing(ada: Site, bad: Draft) -> None:
     assert dump(ada.store) == before
 
 
+@pytest.mark.parametrize("sizes", [(2, 3, 2), (2, 2, 3), (2, 1, 2), (3, 2, 2), (1, 2, 2)])
+def test_columns_of_different_lengths_write_nothing(ada: Site, sizes: tuple[int, int, int]) -> None:
+    things, payloads, times_us = sizes
+    ada.put("t", 1)
+    wrong = Drafts.puts(["t"] * things, [payload(1)] * payloads, [NOW] * times_us, "")
+    before = dump(ada.store)
+    with pytest.raises(MalformedError):
+        list(append_columns(ada.store, ada.author, [wrong]))
+    assert dump(ada.store) == before
+
+
 def test_readers_and_strangers_may_not_write(tmp_path: Path) -> None:
     with World.of(tmp_path, "ada", "eve", "rob", admins=["ada"]) as world:
         ada, eve, rob = world.sites

@@ -1,6 +1,8 @@
 """What is quick to make is the standard library's dataclass in everything else."""
 
+import copy
 import dataclasses
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import ClassVar, NamedTuple
@@ -170,6 +172,66 @@ def test_what_a_class_has_of_its_own_stays(number: int) -> None:
     lazy, standard = both(checked, frozen=True)
     found = [outcome(partial(shown_after_making, cls, number)) for cls in (lazy, standard)]
     assert found == ["mine" if number > 0 else ZeroDivisionError] * 2
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Standard:
+    """Of two fields, one with a default."""
+
+    a: float
+    b: str = "b"
+
+
+@LAZY(frozen=True, slots=True)
+class Lazy:
+    """As `Standard`."""
+
+    a: float
+    b: str = "b"
+
+
+@pytest.mark.parametrize("cls", [Standard, Lazy])
+def test_a_copy_is_equal_and_as_frozen(cls: type) -> None:
+    value = cls(1.5)
+    for other in (copy.copy(value), copy.deepcopy(value)):
+        assert other == value
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            other.a = 2
+
+
+def test_one_field_is_compared_as_many_are() -> None:
+    """What is not equal to itself is, in a container, and so in a value."""
+
+    def one() -> type:
+        class Value:
+            """Of one field."""
+
+            a: float
+
+        return Value
+
+    for cls in both(one, frozen=True):
+        assert cls(math.nan) == cls(math.nan)
+        assert hash(cls(1.0)) == hash(cls(1))
+
+
+@pytest.mark.parametrize("cls", [Standard, Lazy])
+def test_a_wrong_call_names_the_class(cls: type) -> None:
+    with pytest.raises(TypeError, match=rf"{cls.__name__}\.__init__\(\) missing .* 'a'"):
+        cls()
+
+
+@pytest.mark.parametrize("make", [LAZY, STANDARD])
+def test_what_is_inherited_comes_first_and_makes_nothing_equal(make: Make) -> None:
+    base = make(frozen=True, slots=True)(plain())
+    longer = type("Value", (base,), {"__annotations__": {"c": int}, "c": 3})
+    cls = make(frozen=True, slots=True)(longer)
+    assert shown_after_making(cls, 1) == "Value(a=1, b=2, c=3)"
+    assert shown_after_making(base, 1) == "Value(a=1, b=2)"
+    assert cls(1, 2, 3) == cls(1)
+    assert cls(1) not in (base(1), cls(1, c=4))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        cls(1).a = 2
 
 
 def test_a_class_of_no_fields_has_one_value() -> None:

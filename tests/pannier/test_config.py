@@ -15,7 +15,7 @@ from pannier.config import (
     turn_on_for_peer,
 )
 from pannier.errors import PannierError, UsageError
-from pannier.link_config import SerialLink, TcpLink
+from pannier.link_config import SerialLink, TcpLink, UdpLink
 from tests.cli.computers import ROOT
 
 
@@ -49,6 +49,9 @@ def test_the_example_in_the_documentation_shows_every_setting_and_the_defaults(
         links={
             "wire": SerialLink(peer="home", path="/dev/ttyUSB0", framing="cobs"),
             "radio": TcpLink(peer="home", address="192.0.2.7:4000", rate=4000, duty=2.8),
+            "diode": UdpLink(
+                oneway=True, peers=("home", "ranch"), address="239.1.2.3:4000", rate=20_000
+            ),
         },
         spool=SpoolConfig(),
     )
@@ -56,9 +59,12 @@ def test_the_example_in_the_documentation_shows_every_setting_and_the_defaults(
     settings = {name.rstrip("_") for name in PeerConfig.__dataclass_fields__}
     assert set(shown["peer"]["home"]) == settings
     assert set(shown["spool"]) == set(SpoolConfig.__dataclass_fields__)
-    assert set(shown["transport"]["wire"]) | {"usb"} == {"kind", *SerialLink.__dataclass_fields__}
-    radio = set(shown["transport"]["radio"]) | {"listen", "half_duplex"}
+    one_way = {"oneway", "peers", "overhead", "rounds"}
+    wire = set(shown["transport"]["wire"]) | {"usb"} | one_way
+    assert wire == {"kind", *SerialLink.__dataclass_fields__}
+    radio = set(shown["transport"]["radio"]) | {"listen", "half_duplex"} | one_way
     assert radio == {"kind", *TcpLink.__dataclass_fields__}
+    assert one_way < set(shown["transport"]["diode"]) < {"kind", *UdpLink.__dataclass_fields__}
 
 
 def test_the_example_for_operators_is_the_same() -> None:

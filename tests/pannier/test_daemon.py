@@ -333,6 +333,34 @@ class TestLinks:
         assert "field/3" in home.types("things").out
         assert Daemon(opener(farm), said.telling).link_once() == 0
 
+    def test_without_a_way_back_it_sends_and_listens(self, sharers: Pair) -> None:
+        farm, home = sharers
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.bind(("127.0.0.1", 0))
+            port = sock.getsockname()[1]
+        diode = '[transport.diode]\nkind = "udp"\noneway = true\n'
+        home.configure(f'{diode}listen = "127.0.0.1:{port}"\n')
+        farm.configure(f'{diode}peers = ["home"]\naddress = "127.0.0.1:{port}"\n')
+        with serving(home) as at_home, serving(farm):
+            at_home.wait_for("diode: Joined the ledger farm, shared by farm")
+            farm.types("put", "well", "1")
+            at_home.wait_for("diode: Took in 1 entry by farm into farm.")
+        sent, heard = (computer.asks("status") for computer in (farm, home))
+        assert isinstance(sent, dict)
+        assert isinstance(heard, dict)
+        (sending,), (listening,) = sent["links"], heard["links"]
+        assert (sending["name"], sending["oneway"], sending["peer"]) == ("diode", "sends", "home")
+        assert sending["bytes_out"] > 0
+        assert sending["bundles"] > 0
+        assert (listening["oneway"], listening["forged"]) == ("listens", 0)
+        assert 0 < listening["kept"] <= listening["frames_in"] <= sending["frames_out"]
+        assert home.types("get", "well").out == "1\n"
+        # For cron: each bundle goes once, and nobody waits for what may come.
+        assert Daemon(opener(farm), Said().telling).link_once() == 1
+        assert Daemon(opener(home), Said().telling).link_once() == 0
+        for words in (("diode",), ("home",), ()):
+            assert farm.types("plan", *words).out.startswith("home by diode: ")
+
 
 class TestWhileItServes:
     def test_a_peer_added_meanwhile_counts(self, sharers: Pair, drop: Path, tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from pannier.link_config import (
     UdpLink,
     parse_address,
 )
-from transports.link.frame import MAX_FRAME_BYTES, MIN_FRAME_BYTES
+from transports.link.frame import MAX_FRAME_BYTES
+from transports.link.settings import LEAST_FRAME_BYTES
 
 SERIAL = 'kind = "serial"\npeer = "home"\n'
 TCP = 'kind = "tcp"\npeer = "home"\n'
@@ -31,6 +32,18 @@ def test_each_kind_has_its_own_settings_and_defaults() -> None:
     assert link(f'{UDP}listen = "[::1]:4000"\nrate = 9\nduty = 1') == UdpLink(
         peer="home", listen="[::1]:4000", rate=9, duty=1.0
     )
+
+
+def test_without_a_way_back_one_side_sends_and_the_others_listen() -> None:
+    listening = link('kind = "udp"\nlisten = "4000"\noneway = true')
+    assert (listening.listens, listening.audience) == (True, ())
+    sending = link('kind = "udp"\naddress = "h:1"\noneway = true\npeers = ["home", "ranch"]')
+    assert (sending.listens, sending.audience) == (False, ("home", "ranch"))
+    line = link('kind = "serial"\npath = "/dev/x"\noneway = true')
+    assert (line.listens, line.audience) == (True, ())
+    assert link(f'{SERIAL}path = "/dev/x"\noneway = true').audience == ("home",)
+    assert not link(f'{SERIAL}path = "/dev/x"').listens
+    assert link('kind = "tcp"\nlisten = "4000"').listens
 
 
 def test_a_line_carries_what_its_settings_leave() -> None:
@@ -60,7 +73,7 @@ def test_xon_and_xoff_are_escaped_where_they_mean_something() -> None:
         (f'{SERIAL}path = "/dev/x"\nstop_bits = 3', "stop_bits must be"),
         (f'{SERIAL}path = "/dev/x"\nframing = "slip"', "framing must be"),
         (f'{SERIAL}path = "/dev/x"\nframing = "kiss"\nxonxoff = true', "xonxoff needs"),
-        (f'{SERIAL}path = "/dev/x"\nmtu = 31', "mtu must be"),
+        (f'{SERIAL}path = "/dev/x"\nmtu = 63', "mtu must be"),
         (f'{SERIAL}path = "/dev/x"\nlisten = "1"', "unknown setting 'listen'"),
         (TCP, "say either address"),
         (f'{TCP}{ADDRESS}listen = "4000"', "say either address"),
@@ -82,6 +95,15 @@ def test_xon_and_xoff_are_escaped_where_they_mean_something() -> None:
         (f"{UDP}{ADDRESS}mtu = 65001", "mtu must be"),
         (f"{UDP}{ADDRESS}tls = true", "unknown setting 'tls'"),
         ('kind = "udp"\nlisten = "4000"', "peer must be"),
+        (f"{TCP}{ADDRESS}oneway = true", "oneway is for serial and udp"),
+        (f"{UDP}{ADDRESS}rounds = 3", "are for links with oneway"),
+        (f'{UDP}{ADDRESS}peers = ["a"]', "are for links with oneway"),
+        (f'{UDP}{ADDRESS}oneway = true\npeers = ["a"]', "peer, or peers"),
+        (f"{UDP}{ADDRESS}oneway = true\nrounds = -1", "rounds must be"),
+        (f"{UDP}{ADDRESS}oneway = true\noverhead = 1001", "overhead must be"),
+        (f"{UDP}{ADDRESS}oneway = true\nhalf_duplex = true\nrate = 9", "oneway or half_duplex"),
+        (f'{UDP}listen = "4000"\noneway = true', "one way, say address and peers, or listen"),
+        ('kind = "udp"\naddress = "h:1"\noneway = true', "one way, say address and peers"),
         ('kind = "pigeon"', "kind must be one of directory, mounts, serial, tcp, udp"),
     ],
 )
@@ -93,7 +115,7 @@ def test_what_cannot_work_is_said_in_a_line(text: str, says: str) -> None:
 
 
 def test_frames_are_as_long_as_links_can_have_them() -> None:
-    assert (LEAST_MTU_BYTES, LARGEST_MTU_BYTES) == (MIN_FRAME_BYTES, MAX_FRAME_BYTES)
+    assert (LEAST_MTU_BYTES, LARGEST_MTU_BYTES) == (LEAST_FRAME_BYTES, MAX_FRAME_BYTES)
 
 
 def test_addresses_are_names_or_numbers_of_both_kinds() -> None:

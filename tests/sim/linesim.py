@@ -55,7 +55,7 @@ class Trace:
     IN, OUT, UP = range(3)
 
     def __init__(self, path: str | None) -> None:
-        self.file: BinaryIO | None = Path(path).open("wb") if path else None
+        self.file: BinaryIO | None = Path(path).open("wb") if path else None  # noqa: SIM115 -- as long as the line
 
     def note(self, way: int, kind: int, size: int, data: bytes = b"") -> None:
         if self.file:

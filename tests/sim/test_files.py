@@ -645,6 +645,73 @@ def test_a_peer_cannot_pass_off_what_another_made(tmp_path: Path) -> None:
         assert files(world, "bea") == {"photo": content}
 
 
+@pytest.mark.parametrize("its_stick", ["ada's", "cyd's"])
+def test_a_peer_cannot_hide_what_another_made(tmp_path: Path, its_stick: str) -> None:
+    """It gives contents of its own the id of a bundle that it saw on the way."""
+    with World(tmp_path, ("ada", "bea", "cyd")) as world:
+        under_the_id_of_another(world, its_stick)
+        for stick in ("cyd's", "ada's"):
+            world.exchange("bea", stick)
+        assert files(world, "bea") == {"photo": content_of(1), "its": content_of(2)}
+
+
+def test_a_peer_cannot_have_removed_what_another_is_still_writing(tmp_path: Path) -> None:
+    with World(tmp_path, ("ada", "bea", "cyd")) as world:
+        path = under_the_id_of_another(world, "ada's")
+        whole = path.read_bytes()
+        path.write_bytes(whole[: len(whole) // 2])
+        world.exchange("bea", "cyd's")  # so that the contents of cyd's are named by an entry
+        came = world.exchange("bea", "ada's")
+        assert (len(came.collected.taken), files(world, "bea")["photo"]) == (1, None)
+        path.write_bytes(whole)
+        world.exchange("bea", "ada's")
+        assert files(world, "bea")["photo"] == content_of(1)
+
+
+def test_what_came_in_part_before_is_dropped_once_all_of_it_was_taken(world: World) -> None:
+    add(world, "ada", "photo", content_of(1))
+    for stick in ("one", "two"):
+        world.exchange("ada", stick)
+    (path,) = long_files(world.stick("one"))
+    path.write_bytes(path.read_bytes()[:-1000])  # the second of two fragments is not whole
+    world.exchange("bea", "one")
+    assert len(world["bea"].spool.inbox.bundles()) == 1
+    assert len(world.exchange("bea", "two").collected.taken) == 1
+    assert world["bea"].spool.inbox.bundles() == []
+
+
+def under_the_id_of_another(world: World, stick: str) -> Path:
+    """Let cyd give contents for bea the id of those that ada sends; return the file of ada's."""
+    world.found("ada", "bea", "cyd")
+    world.rounds(["ada", "bea", "cyd"], 4)
+    for name, thing, seed in (("ada", "photo", 1), ("cyd", "its", 2)):
+        add(world, name, thing, content_of(seed))
+        world.exchange(name, f"{name}'s")
+    bea, cyd = world["bea"], world["cyd"]
+    number, path = sent_to_bea(world, "ada")
+    _, its = sent_to_bea(world, "cyd")
+    parts = list(parse_sequence(its.read_bytes(), is_plausible))
+    its.unlink()
+    words = its.name.split("-")
+    words[1:3] = cyd.shared.hint_to(cyd.peers[bea.card.node_id], number).hex(), number.hex()
+    check = attacks.check_of(cyd, bea)
+    (fragments(world.stick(stick))[0].parent / "-".join(words)).write_bytes(
+        b"".join(renamed(one, number, check) for one in parts if isinstance(one, Fragment))
+    )
+    return path
+
+
+def sent_to_bea(world: World, name: str) -> tuple[bytes, Path]:
+    """Return the id and the file of the contents that *name* left for bea on its stick."""
+    sender = world[name]
+    bea = sender.peers[world["bea"].card.node_id]
+    for path in long_files(world.stick(f"{name}'s")):
+        _, hint, number, *_ = path.name.split("-")
+        if sender.shared.hint_to(bea, bytes.fromhex(number)).hex() == hint:
+            return bytes.fromhex(number), path
+    raise AssertionError(f"nothing for bea from {name}")
+
+
 def renamed(part: Fragment, number: bytes, check: Check) -> bytes:
     """Return *part* as one of another bundle."""
     head = fragment_head(number, part.transfer_bytes, part.symbol_bytes)

@@ -9,6 +9,7 @@ import pytest
 
 from spool.long_file import LongWriter, read_long
 
+_DIRECT: int = getattr(os, "O_DIRECT", 0)
 _LONG = 5 * 2**20 + 12_345
 _ALL = Random(7).randbytes(_LONG)
 
@@ -36,7 +37,7 @@ def test_what_was_added_is_in_the_file(
 ) -> None:
     write(descriptor, content(size), step)
     assert (tmp_path / "file").read_bytes() == content(size)
-    assert not fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_DIRECT
+    assert not fcntl.fcntl(descriptor, fcntl.F_GETFL) & _DIRECT
 
 
 def test_what_was_put_in_may_change_at_once(descriptor: int, tmp_path: Path) -> None:
@@ -79,6 +80,7 @@ def test_what_the_disk_says_is_passed_on(descriptor: int, monkeypatch: pytest.Mo
         write(descriptor, content(_LONG), 99_999, rooms)
 
 
+@pytest.mark.skipif(not _DIRECT, reason="this system knows no other way itself")
 def test_a_file_system_that_knows_no_other_way_gets_the_usual_one(
     descriptor: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,7 +88,7 @@ def test_a_file_system_that_knows_no_other_way_gets_the_usual_one(
 
     def write_usual(file: int, data: memoryview) -> int:
         nonlocal refused
-        if fcntl.fcntl(file, fcntl.F_GETFL) & os.O_DIRECT:
+        if fcntl.fcntl(file, fcntl.F_GETFL) & _DIRECT:
             refused += 1
             raise OSError(errno.EINVAL, "Invalid argument")
         return real(file, data)
@@ -105,7 +107,27 @@ def test_a_file_is_read_wherever_the_room_begins(tmp_path: Path, size: int, befo
     with (tmp_path / "file").open("rb", buffering=0) as file:
         assert read_long(file.fileno(), room, size) == size
         assert bytes(room[:size]) == content(size)
-        assert not fcntl.fcntl(file.fileno(), fcntl.F_GETFL) & os.O_DIRECT
+        assert not fcntl.fcntl(file.fileno(), fcntl.F_GETFL) & _DIRECT
+
+
+def test_a_bad_sector_is_not_tried_again_in_another_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stick takes its time for each try."""
+    (tmp_path / "file").write_bytes(content(_LONG))
+    tries: list[int] = []
+
+    def fail(file: int, _rooms: list[memoryview]) -> int:
+        tries.append(file)
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "readv", fail)
+    with (
+        (tmp_path / "file").open("rb", buffering=0) as file,
+        pytest.raises(OSError, match="Input/output"),
+    ):
+        read_long(file.fileno(), memoryview(mmap(-1, _LONG)), _LONG)
+    assert len(tries) == 1
 
 
 def test_a_file_that_became_shorter_gives_what_there_is(tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
+import random
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -6,7 +9,7 @@ from hypothesis import strategies as st
 
 from spool.errors import FullError, MalformedNameError
 from spool.name import BundleName, FragmentName
-from spool.partial import MAX_OBJECT_BYTES, PartName, Piece
+from spool.partial import MAX_OBJECT_BYTES, PartName, Piece, _apart, _joined
 from spool.quotas import Quotas
 from tests.faults import MemoryFileSystem
 from tests.spool.samples import bundle, every_crash, fragment, late_from, spool_in
@@ -61,6 +64,34 @@ def test_what_was_appended_is_there_in_order() -> None:
     partials.replace(part(1), [])
     partials.drop(part(1))
     assert partials.names() == []
+
+
+def test_crumbs_take_no_more_room_than_was_claimed_and_as_much_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("spool.partial._SLACK_BYTES", 10_000)
+    disk = MemoryFileSystem()
+    partials = spool_in(disk).partials
+    one, data = part(1, size=2_000), random.Random(1).randbytes(2_000)
+    partials.begin(one, 2_000)
+    for at in random.Random(2).sample(range(2_000), 2_000):
+        partials.append(one, [Piece(at, data[at : at + 1])])
+        assert partials._size_bytes(one) <= 14_000
+    found = bytearray(2_000)
+    for offset, some in partials.read(one):
+        found[offset : offset + len(some)] = some
+    assert found == data
+
+
+@given(st.lists(st.tuples(st.integers(0, 90), st.integers(1, 10))))
+def test_made_anew_a_journal_says_the_same(ranges: list[tuple[int, int]]) -> None:
+    data = bytes(range(100))
+    pieces = [Piece(start, data[start : start + size]) for start, size in ranges]
+    anew = list(_joined(_apart(pieces)))
+    assert anew == sorted(anew)
+    assert all(one.offset + len(one.data) < two.offset for one, two in pairwise(anew))
+    held = {at: byte for one in anew for at, byte in enumerate(one.data, one.offset)}
+    assert held == {at: byte for one in pieces for at, byte in enumerate(one.data, one.offset)}
 
 
 def test_a_crash_leaves_pieces_that_are_whole_and_after_settling_all() -> None:
@@ -120,6 +151,23 @@ def test_what_nobody_claims_gives_way_the_least_urgent_first() -> None:
     partials.release(part(9))
     partials.begin(part(8), 4 * 4096)
     assert partials.names() == []
+
+
+def test_who_has_most_gives_way_and_takes_nothing_from_who_has_less() -> None:
+    fs, quotas = MemoryFileSystem(), Quotas(partial_bytes=16 * 4096)
+    greedy, modest = (spool_in(fs, quotas).partials for _ in range(2))
+    mine = replace(part(1, size=4 * 4096), source="link2")
+    modest.begin(mine, 4 * 4096)
+    modest.append(mine, [Piece(0, bytes(3 * 4096))])
+    for number in range(10, 13):
+        greedy.begin(part(number, priority=0, size=4 * 4096), 4 * 4096)
+        greedy.append(part(number, priority=0, size=4 * 4096), [Piece(0, bytes(3 * 4096))])
+    with pytest.raises(FullError):
+        greedy.begin(part(13, priority=0), 4 * 4096)
+    assert mine in modest.names()
+    another = replace(part(2, size=4 * 4096), source="link2")
+    modest.begin(another, 4 * 4096)
+    assert [one.source for one in modest.names()] == [LINK, LINK, "link2"]
 
 
 def test_what_goes_on_where_it_was_does_not_give_way_to_itself() -> None:

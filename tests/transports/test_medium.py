@@ -197,6 +197,7 @@ def test_clearing_and_expiring_remove_files_and_empty_folders(tmp_path: Path) ->
     (tmp_path / "pannier/02/photo.jpg").write_bytes(b"x")
     assert medium.clear([f"{number:016x}" for number in ids[:2]]) == 4
     assert medium.clear([f"{ids[0]:016x}"]) == 0
+    assert medium.clear([f"{ids[2]:016x}"], lambda name: name.bundle_id == "none") == 0
     assert names_in(tmp_path / "pannier") == ["02", "03", "README.txt", "medium.json"]
     assert names_in(tmp_path / "pannier/02") == ["photo.jpg"]
     assert medium.expire(9) == 0

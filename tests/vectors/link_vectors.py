@@ -25,7 +25,15 @@ HELLO_LABEL = b"pannier link hello 1\0"
 
 
 def cases() -> dict[str, Case]:
-    return {**_framings(), **_frames(), **_bad_frames(), **_offers(), **_hellos(), **_keys()}
+    return {
+        **_framings(),
+        **_frames(),
+        **_bad_frames(),
+        **_offers(),
+        **_hellos(),
+        **_parts(),
+        **_keys(),
+    }
 
 
 def _case(comment: str, expect: str, operation: str, **fields: object) -> Case:
@@ -238,6 +246,29 @@ def _hellos() -> dict[str, Case]:
         )
         for stem, (comment, expect, items) in hellos.items()
     }
+
+
+def _parts() -> dict[str, Case]:
+    cases: dict[str, tuple[str, int, int, int]] = {
+        "one": ("one frame", 165, 222, 222),
+        "some": ("the last part is shorter", 1253, 222, 222),
+        "long": ("frames of a hello have 222 bytes at most", 300, 2048, 222),
+        "most": ("sixteen", 1253, 87, 87),
+    }
+    found = {}
+    for stem, (comment, size, mtu, frame_bytes) in cases.items():
+        sealed = bytes(number % 251 for number in range(size))
+        room = frame_bytes - 8
+        parts = [sealed[at : at + room] for at in range(0, size, room)]
+        tag = sha256(sealed).digest()[:2]
+        frames = [
+            _checked(bytes((0x10, index * 16 + len(parts) - 1)) + tag + part).hex()
+            for index, part in enumerate(parts)
+        ]
+        found[f"parts_{stem}"] = _case(
+            comment, "success", "parts", sealed=sealed, mtu=mtu, frames=frames
+        )
+    return found
 
 
 def _keys() -> dict[str, Case]:

@@ -1,5 +1,6 @@
 """Where sockets are: addresses as people write them, and as the system means them."""
 
+import errno
 import socket
 from typing import Any, NamedTuple
 
@@ -53,6 +54,17 @@ def resolve(
     return [(family, where) for family, _, _, _, where in found]
 
 
+_WORDS = {
+    errno.EADDRINUSE: "another program has that port",
+    errno.EADDRNOTAVAIL: "this computer has no such address",
+    errno.ECONNREFUSED: "nobody listens there",
+    errno.ENETUNREACH: "there is no way there from this network",
+    socket.EAI_NONAME: "no computer is called so",
+}
+
+
 def reason(error: OSError | UnicodeError) -> str:
     """Return in a few words why the system refused."""
+    if isinstance(error, OSError) and error.errno in _WORDS:
+        return _WORDS[error.errno]
     return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -60,9 +60,9 @@ class Carrier(Protocol):
         """Learn that what `read` returned last was just made by the peer: it is where that is."""
 
     def greet(self) -> None:
-        """Learn that what `read` returned last was a hello of the peer, which may be a replay.
+        """Learn that what `read` returned last was a hello of the peer that gets an answer.
 
-        The hello that answers it must go there too.
+        It may be a replay: the hello that answers it must go there too, and nothing else.
         """
 
     def close(self) -> None:

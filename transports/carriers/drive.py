@@ -25,7 +25,7 @@ class Machine(Protocol[_EventT_co]):
 
     @property
     def greeted_count(self) -> int:
-        """How many hellos of the peer came, new or replayed."""
+        """How many hellos of the peer, new or replayed, an answer was made to."""
 
     @property
     def vouched_count(self) -> int:

@@ -89,7 +89,9 @@ class SerialOpener:
                 exclusive=True,
             )
         except (OSError, termios.error) as error:
-            raise CarrierGoneError(f"{self.name}: {_why(error)}") from error
+            why = f"{self.name}: {_why(error)}"
+            kind = CarrierUnusableError if _number(error) in _NEVER else CarrierGoneError
+            raise kind(why) from error
         except ValueError as error:
             raise CarrierUnusableError(f"{self.name}: {error}") from error
         return SerialCarrier(port, self.name, settings.bytes_per_second)
@@ -184,8 +186,27 @@ def _make_plain(fd: int) -> None:
     termios.tcsetattr(fd, termios.TCSANOW, settings)
 
 
+_NEVER = (errno.ENOTTY, errno.EISDIR, errno.EINVAL)
+_WORDS = {
+    errno.EAGAIN: "another program has it open",
+    errno.EBUSY: "another program has it open",
+    errno.ENOENT: "there is no such device; is it plugged in?",
+    errno.EACCES: "not allowed; mostly the members of the group dialout are",
+    errno.ENOTTY: "that is no serial device",
+    errno.EISDIR: "that is no serial device",
+    errno.EINVAL: "it cannot be set like that: see --baud, --parity and --stop-bits",
+}
+
+
 def _why(error: Exception) -> str:
+    number = _number(error)
+    return _WORDS.get(number) or (os.strerror(number) if number else str(error))
+
+
+def _number(error: Exception) -> int:
     number = error.errno if isinstance(error, OSError) else error.args[0]
-    if number in (errno.EAGAIN, errno.EBUSY):
-        return "another program has it open"
-    return os.strerror(number) if isinstance(number, int) else str(error)
+    if isinstance(number, int):
+        return number
+    # pyserial says it in words only.
+    found = re.search(r"\((\d+), ", str(error))
+    return int(found[1]) if found else 0

@@ -13,66 +13,23 @@ from transports.carriers.address import Address, SocketAddress, reason, resolve
 from transports.carriers.backoff import LONGEST_SECONDS
 from transports.carriers.bell import Bell
 from transports.carriers.carrier import Carrier, CarrierGoneError
+from transports.carriers.connection import Connection
 from transports.carriers.tls import Tls
 
 CONNECT_SECONDS = 30.0
 # Linux doubles it for its own bookkeeping, and refuses less than about 4.6 kB.
 SEND_BUFFER_BYTES = 16_384
-_READ_BYTES = 65_536
+_PAUSE_SECONDS = 0.1
 # A peer that lost power is noticed by the link's own timers; these clear what they left behind.
 _KEEPALIVE = (("TCP_KEEPIDLE", 300), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5))
 
 
-class TcpCarrier:
-    """One connection."""
-
-    def __init__(self, sock: socket.socket, name: str) -> None:
-        """Take over a connected socket that does not block."""
-        self.name = name
-        self._socket = sock
-
-    def fileno(self) -> int:
-        """See `Carrier`."""
-        return self._socket.fileno()
-
-    def read(self) -> bytes:
-        """See `Carrier`."""
-        try:
-            data = self._socket.recv(_READ_BYTES)
-        except (BlockingIOError, InterruptedError):
-            return b""
-        except OSError as error:
-            raise CarrierGoneError(f"{self.name}: {reason(error)}") from error
-        if not data:
-            raise CarrierGoneError(f"{self.name}: the other side hung up")
-        return data
-
-    def write(self, data: bytes) -> int:
-        """See `Carrier`."""
-        try:
-            return self._socket.send(data)
-        except (BlockingIOError, InterruptedError):
-            return 0
-        except OSError as error:
-            raise CarrierGoneError(f"{self.name}: {reason(error)}") from error
-
-    def backlog_us(self) -> int:
-        """See `Carrier`: TCP slows its writers down itself."""
-        return 0
-
-    def believe(self) -> None:
-        """See `Carrier`: a connection has one other end."""
-
-    def greet(self) -> None:
-        """See `Carrier`: a connection has one other end."""
+class TcpCarrier(Connection):
+    """One connection in clear."""
 
     def agree(self, bell: Bell) -> bool:
         """See `Carrier`: there is nothing to agree on."""
         return True
-
-    def close(self) -> None:
-        """See `Carrier`."""
-        self._socket.close()
 
 
 class TcpConnector:
@@ -111,7 +68,7 @@ class TcpListener:
 
     def __init__(self, address: Address, tls: Tls | None = None) -> None:
         """Prepare to listen; port 0 takes a free one."""
-        self.name = f"tcp, listening at {address}"
+        self.name = f"tcp listening at {address}"
         self._address, self._tls = address, tls
         self._sockets: list[socket.socket] = []
 
@@ -143,6 +100,8 @@ class TcpListener:
                 if accepted is not None:
                     sock, name = accepted
                     return _carrier(sock, f"tcp {name}", self._tls, is_server=True)
+            if any(one.fileno() in waiting for one in self._sockets):
+                bell.wait(_PAUSE_SECONDS)  # it went away again, or this process is full
         return None
 
     def close(self) -> None:

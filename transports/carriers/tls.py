@@ -27,9 +27,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from transports.carriers.address import reason
 from transports.carriers.bell import Bell
 from transports.carriers.carrier import CarrierGoneError, CarrierUnusableError
+from transports.carriers.connection import Connection
 
 HANDSHAKE_SECONDS = 30.0
-_READ_BYTES = 65_536
 _ALWAYS = datetime(2000, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 # AlgorithmIdentifier of Ed25519, and the head of a bit string of 64 bytes.
 _ED25519 = bytes.fromhex("300506032b6570")
@@ -127,13 +127,15 @@ class Tls:
                 _load(context, path, passphrase)
 
 
-class TlsCarrier:
-    """One encrypted connection; see `Carrier`."""
+class TlsCarrier(Connection):
+    """One encrypted connection."""
+
+    not_now = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
     def __init__(self, sock: ssl.SSLSocket, name: str) -> None:
         """Take over a connected socket that does not block."""
-        self.name = name
-        self._socket = sock
+        super().__init__(sock, name)
+        self._inside = sock
 
     def agree(self, bell: Bell) -> bool:
         """See `Carrier`: the handshake, in which both show who they are."""
@@ -142,13 +144,14 @@ class TlsCarrier:
             reading: list[Bell | TlsCarrier] = [bell]
             writing: list[TlsCarrier] = []
             try:
-                self._socket.do_handshake()
+                self._inside.do_handshake()
             except ssl.SSLWantReadError:
                 reading.append(self)
             except ssl.SSLWantWriteError:
                 writing.append(self)
             except OSError as error:
-                raise CarrierGoneError(f"{self.name}: no TLS: {_why(error)}") from error
+                text = f"{self.name}: no TLS: {_why(error)}; do both say --tls?"
+                raise CarrierGoneError(text) from error
             else:
                 return True
             left = end - time.monotonic()
@@ -157,45 +160,6 @@ class TlsCarrier:
             select.select(reading, writing, [], left)
             bell.hush()
         return False
-
-    def fileno(self) -> int:
-        """See `Carrier`."""
-        return self._socket.fileno()
-
-    def read(self) -> bytes:
-        """See `Carrier`."""
-        try:
-            data = self._socket.recv(_READ_BYTES)
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return b""
-        except OSError as error:
-            raise CarrierGoneError(f"{self.name}: {reason(error)}") from error
-        if not data:
-            raise CarrierGoneError(f"{self.name}: the other side hung up")
-        return data
-
-    def write(self, data: bytes) -> int:
-        """See `Carrier`."""
-        try:
-            return self._socket.send(data)
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
-            return 0
-        except OSError as error:
-            raise CarrierGoneError(f"{self.name}: {reason(error)}") from error
-
-    def backlog_us(self) -> int:
-        """See `Carrier`: TCP slows its writers down itself."""
-        return 0
-
-    def believe(self) -> None:
-        """See `Carrier`: a connection has one other end."""
-
-    def greet(self) -> None:
-        """See `Carrier`: a connection has one other end."""
-
-    def close(self) -> None:
-        """See `Carrier`."""
-        self._socket.close()
 
 
 def _why(error: OSError) -> str:

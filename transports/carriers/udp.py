@@ -128,7 +128,7 @@ class UdpListener:
 
     def __init__(self, address: Address) -> None:
         """Prepare to listen; port 0 takes a free one."""
-        self.name = f"udp, listening at {address}"
+        self.name = f"udp listening at {address}"
         self._address = address
 
     def open(self, bell: Bell) -> UdpCarrier | None:
@@ -168,7 +168,7 @@ def open_oneway_receiver(address: Address) -> UdpCarrier:
     Raises:
         CarrierGoneError: the address is not ours now, or in use.
     """
-    name = f"udp, listening at {address}"
+    name = f"udp listening at {address}"
     family, where = resolve(address, socket.SOCK_DGRAM, passive=True)[0]
     sock = _bound(family, where, name, is_shared=_is_multicast(family, where))
     try:

@@ -9,6 +9,9 @@ from transports.link.frame import MAX_ACK_RANGES, Ack, delay_units
 from transports.link.ranges import Ranges
 
 _PACKETS = 4
+# On lines of a known rate sooner, if these are long: so less is under way, for nothing if the
+# other side dies.
+_LONG_PACKETS, _LONG_BYTES = 2, 512
 # How many acknowledgements say of each packet that it came, at least: all of them must be lost
 # before something is sent twice.
 _TIMES = 4
@@ -20,9 +23,14 @@ _KEPT = 8 * MAX_ACK_RANGES
 class Received:
     """Numbers of the packets that came, and how long the newest waits to be acknowledged."""
 
-    def __init__(self, *, is_ordered: bool) -> None:
-        """Begin with none; *is_ordered*: a gap is a loss, and worth saying at once."""
-        self._is_ordered = is_ordered
+    def __init__(self, *, is_ordered: bool, is_prompt: bool = False) -> None:
+        """Begin with none.
+
+        Args:
+            is_ordered: A gap is a loss, and worth saying at once.
+            is_prompt: Long packets are worth an acknowledgement sooner than others.
+        """
+        self._is_ordered, self._is_prompt = is_ordered, is_prompt
         self._numbers = Ranges()
         self._said: deque[int] = deque([0] * _TIMES, maxlen=_TIMES)
         self._bytes = 0
@@ -70,11 +78,16 @@ class Received:
         if is_gap and self._is_ordered:
             # A gap says something new even below a packet that needs no acknowledgement.
             self._waiting = max(self._waiting, _PACKETS)
-        if self._waiting >= _PACKETS:
+        if self._waiting >= _PACKETS or self._is_much:
             wait_us = 0
         if self._waiting:
             due_us = now_us + max(wait_us, 0)
             self.due_us = due_us if self.due_us is None else min(self.due_us, due_us)
+
+    @property
+    def _is_much(self) -> bool:
+        is_long = self._waiting >= _LONG_PACKETS and self._bytes >= _LONG_BYTES
+        return self._is_prompt and is_long
 
     def ack(self, now_us: int, most: int) -> Ack:
         """Return what to say, in at most *most* ranges."""

@@ -58,7 +58,9 @@ class Conversation:
         self.over: str | None = None
         self._path = path
         self._books = books
-        self._received = Received(is_ordered=path.settings.is_ordered or path.takes_turns)
+        self._received = Received(
+            is_ordered=path.settings.is_ordered or path.takes_turns, is_prompt=path.is_line
+        )
         self.bye: int | None = None
         self._reason = ""
 
@@ -77,7 +79,7 @@ class Conversation:
             return self._take_ack(now_us, frame)
         if isinstance(frame, (HelloPart, OneWay)) or not self._received.is_new(frame.number):
             return False
-        self.sending.probing.heard(now_us)
+        self._understood(now_us)
         self._received.take(now_us, frame.number, len(body), self._wait_us(frame))
         self._act(now_us, frame)
         return True
@@ -90,8 +92,13 @@ class Conversation:
         # One that says nothing new may be a replay: no sign of life.
         is_new = self.sending.acked(now_us, ack)
         if is_new:
-            self.sending.probing.heard(now_us)
+            self._understood(now_us)
         return is_new
+
+    def _understood(self, now_us: int) -> None:
+        self.sending.probing.heard(now_us)
+        if self.turns is not None:
+            self.turns.understood(now_us)
 
     def _wait_us(self, frame: Frame) -> int:
         if isinstance(frame, Bye) or (isinstance(frame, Short) and frame.kind is Kind.TURN):

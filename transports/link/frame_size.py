@@ -9,7 +9,7 @@ from math import sqrt
 # What is believed before anything was seen, and what a cut counts for: a cut loses what the line
 # had before it as well.
 _FIRST_LOST, _FIRST_BYTES = 0.5, 1 << 15
-_CUT = 2.0
+_CUT = 4.0
 # So many losses are remembered, and so many bytes.
 _MEMORY = 32
 _MEMORY_BYTES = 1 << 20

@@ -4,7 +4,7 @@ A hello without an echo asks for an answer; one that echoes a fresh nonce of the
 session; every other one is old, whoever sends it, and changes nothing.
 """
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -30,6 +30,8 @@ Entropy = Callable[[int], bytes]
 FIRST_BACKOFF_US = 1_000_000
 LONGEST_BACKOFF_US = 60_000_000
 ANSWER_INTERVAL_US = 1_000_000
+# Nonces of so many hellos are known again. Who has recorded more of them can keep others waiting.
+_MOST_ANSWERED = 4096
 # After so many echoes that nothing followed, the other side has another nonce, or none.
 _MAX_ECHOES = 3
 
@@ -62,6 +64,7 @@ class Handshake:
         is_confirmed: Whether the other side is known to have it too.
         refused: Hellos so far that did not open, or were of nobody who is expected.
         heard: Those that did, and were.
+        answered: Those of them that an answer was made to.
     """
 
     def __init__(self, identity: Identity, entropy: Entropy, greeting: Greeting) -> None:
@@ -70,16 +73,17 @@ class Handshake:
         self.is_confirmed = False
         self.refused = 0
         self.heard = 0
+        self.answered = 0
         self._identity = identity
         self._greeting = greeting
         self._nonces = _Nonces(entropy)
         self._assembler = Assembler()
         self._outbox = _Outbox(identity, greeting)
         self._backoff = _Backoff(entropy, greeting.first_backoff_us)
-        self._answered_us: int | None = None
+        self._answers = _Answers()
 
     def start(self, now_us: int) -> None:
-        """Forget the session, and say hello if a peer is configured."""
+        """Forget the session, and say hello at *now_us* if a peer is configured."""
         self.session = None
         self.is_confirmed = False
         self._nonces.forget()
@@ -136,9 +140,9 @@ class Handshake:
         is_of_session = hello.nonce == self._nonces.of_peer
         if self._outbox.has_answer or (is_of_session and self.is_confirmed):
             return
-        if self._answered_us is not None and now_us - self._answered_us < ANSWER_INTERVAL_US:
+        if not self._answers.take(now_us, hello.nonce):
             return
-        self._answered_us = now_us
+        self.answered += 1
         own = self._nonces.of_session if is_of_session else self._nonces.draw()
         self._outbox.answer(hello.node_id, own, hello.nonce)
 
@@ -192,6 +196,30 @@ class _Nonces:
         """Return the fresh nonce, which from now on is that of the session with *of_peer*."""
         self.of_session, self.of_peer, self.fresh = self.fresh, of_peer, b""
         return self.of_session
+
+
+class _Answers:
+    """How often hellos are answered: those that never were once a second, and all others as often.
+
+    So whoever repeats one for ever keeps nobody else from an answer.
+    """
+
+    def __init__(self) -> None:
+        self._nonces: OrderedDict[bytes, None] = OrderedDict()
+        self._last_us: dict[bool, int] = {}
+
+    def take(self, now_us: int, nonce: bytes) -> bool:
+        """Return whether to answer the hello with *nonce* now, and take it that it is answered."""
+        is_again = nonce in self._nonces
+        last_us = self._last_us.get(is_again)
+        if last_us is not None and now_us - last_us < ANSWER_INTERVAL_US:
+            return False
+        self._last_us[is_again] = now_us
+        self._nonces[nonce] = None
+        self._nonces.move_to_end(nonce)
+        if len(self._nonces) > _MOST_ANSWERED:
+            self._nonces.popitem(last=False)
+        return True
 
 
 class _Outbox:

@@ -15,6 +15,9 @@ from transports.link.offers import MAX_LACK_RANGES, Lack, Offer
 from transports.link.ranges import Ranges
 from transports.link.wares import Ware, offered
 
+# All that is missing is in so many ranges at most: a peer that sends every other byte has us
+# remember no more.
+MOST_RANGES = 1 << 16
 # With fewer told ranges than this left, and more that are untold, the answer is said again.
 _FEW = MAX_LACK_RANGES // 2
 _LOW = 0x10000
@@ -31,6 +34,7 @@ class Inbound:
         handle: As the caller knows it.
         wire_handle: As frames call it.
         number: Of the packet that offered it first; what has a lower one is about something else.
+        newest: Of the packet that offered it last, which is the one to answer.
         ware: What it is.
         missing: What was asked for and did not come; None: refused, or not answered yet.
         told_to: Where the ranges end that the other side was told of.
@@ -41,6 +45,7 @@ class Inbound:
     handle: int
     wire_handle: int
     number: int
+    newest: int
     ware: Ware
     missing: Ranges | None = None
     told_to: int = 0
@@ -102,9 +107,13 @@ class Incoming:
                 if known is not None:
                     self._forget(known)
                 self._next_handle += 1
-                inbound = Inbound(self._next_handle, offer.handle, number, ware)
+                inbound = Inbound(self._next_handle, offer.handle, number, number, ware)
                 self._by_wire[offer.handle] = self._by_handle[inbound.handle] = inbound
                 self.events.append(Offered(inbound.handle, ware))
+            elif number > known.newest and known.ware == ware:
+                # The other side may have taken it back meanwhile, and wait for another answer.
+                known.newest = number
+                self.tell(known)
 
     def withdraw(self, number: int, wire_handles: Iterable[int]) -> None:
         """Take note of what packet *number* takes back."""
@@ -133,7 +142,7 @@ class Incoming:
         if inbound is None or frame.number < inbound.number or not inbound.missing:
             return 0
         end = frame.offset + len(frame.data)
-        if end > inbound.ware.size:
+        if end > inbound.ware.size or self._is_crumb(inbound.missing, frame.offset, end):
             return 0
         before = inbound.missing.total
         inbound.missing.remove(frame.offset, end)
@@ -145,6 +154,12 @@ class Incoming:
         if inbound.missing and self._is_running_out(inbound):
             self.tell(inbound)
         return came
+
+    def _is_crumb(self, missing: Ranges, start: int, end: int) -> bool:
+        """Return whether [start, end) would make one range more where there are too many."""
+        if missing.within(start - 1, end + 1) != [(start - 1, end + 1)]:
+            return False
+        return sum(len(one.missing or ()) for one in self._by_wire.values()) >= MOST_RANGES
 
     @staticmethod
     def _is_running_out(inbound: Inbound) -> bool:
@@ -188,7 +203,7 @@ class Incoming:
         for inbound in list(self._untold.values()):
             count = min(MAX_LACK_RANGES, max((room - size - _AROUND_BYTES) // _RANGE_BYTES, 1))
             ranges = inbound.ranges(count)
-            item = Lack(inbound.wire_handle, inbound.number % _LOW, ranges).to_bytes()
+            item = Lack(inbound.wire_handle, inbound.newest % _LOW, ranges).to_bytes()
             if items and size + len(item) > room:
                 break
             del self._untold[inbound.handle]

@@ -15,6 +15,8 @@ from transports.link.round_trip import RoundTrip
 _REMEMBERED = 512
 # Of the low 16 bits of numbers half must be unmistakable.
 _MOST = 1 << 14
+# On quick lines so late a packet is waited for, once one came that late, however short the trip.
+_LATE_US = 50_000
 
 
 class Load(Protocol):
@@ -124,5 +126,6 @@ class InFlight:
     def _longest_us(self, trip: RoundTrip) -> int:
         usual_us = max(trip.srtt_us, trip.latest_us)
         # Never so long that a stray packet of a bad day makes recovery slow for good.
-        seen_us = min(self._patience_us + self._patience_us // 8, 3 * usual_us)
+        most_us = max(3 * usual_us, _LATE_US)
+        seen_us = min(self._patience_us + self._patience_us // 8, most_us)
         return max(usual_us + usual_us // 8 + 1_000, seen_us)

@@ -29,6 +29,7 @@ _HELLOS, _HELLO_BYTES = 4, 280
 _SHORT_BYTES = 96
 # For so long nothing is heard of who said what cannot be.
 _BARRED_US = 60 * SECOND_US
+_REST_US = SECOND_US
 
 
 class Link:
@@ -203,8 +204,8 @@ class Link:
 
     @property
     def greeted_count(self) -> int:
-        """How many hellos came, new or replayed: each is answered where it came from."""
-        return self._handshake.heard
+        """How many hellos, new or replayed, an answer was made to: it goes where they came from."""
+        return self._handshake.answered
 
     @property
     def vouched_count(self) -> int:
@@ -234,8 +235,10 @@ class Link:
         refused = self._handshake.refused
         session = self._handshake.take(now_us, part)
         if self._handshake.refused > refused:
-            self._books.notes.say("somebody who is not expected says hello; silence")
+            self._books.notes.say("somebody who is not expected says hello, and gets no answer")
         if session is not None:
+            if self._conversation is not None:
+                self._path.broke(self._conversation.sending.flight.size)
             self._end("the other side began anew")
             self._begin(now_us, session)
 
@@ -278,7 +281,8 @@ class Link:
         if conversation is None or conversation.over is None:
             return
         self._end(conversation.over)
-        self._handshake.start(now_us)
+        # Who comes and goes for ever shall not keep this side busy with nothing else.
+        self._handshake.start(now_us + _REST_US)
 
     def _converse(self, now_us: int, room: int) -> bytes | None:
         conversation = self._conversation

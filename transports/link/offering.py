@@ -20,6 +20,7 @@ class Offering:
         wanted: Bytes that the other side wants and is not known to have.
         waiting: Those of them that are to be sent.
         flying: Bytes under way.
+        came: How many bytes the other side got, each as often as it did.
         data: All its bytes, while some are wanted; None: not supplied.
         is_requested: Whether the caller was asked for them.
         is_gone: Whether it has lost its handle: nothing that happens to it counts any more.
@@ -33,6 +34,7 @@ class Offering:
     wanted: Ranges = field(default_factory=Ranges)
     waiting: Ranges = field(default_factory=Ranges)
     flying: Ranges = field(default_factory=Ranges)
+    came: int = 0
     data: bytes | None = None
     is_requested: bool = False
     is_gone: bool = False
@@ -62,8 +64,18 @@ class Offering:
         self.flying.add(start, end)
         return start, (self.data or b"")[start:end]
 
+    def went(self) -> Ranges:
+        """Return what was sent of it, if anything was; with what was there before."""
+        if not (self.came or self.flying):
+            return Ranges()
+        went = Ranges([(0, self.ware.size)])
+        for start, end in self.waiting:
+            went.remove(start, end)
+        return went
+
     def acked(self, start: int, end: int) -> None:
         """The other side has [start, end)."""
+        self.came += end - start
         self.flying.remove(start, end)
         self.wanted.remove(start, end)
         self.waiting.remove(start, end)

@@ -5,8 +5,9 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from transports.link import frame_cbor
+from transports.link.again import Again
 from transports.link.encode import WHOLE_OVERHEAD_BYTES
-from transports.link.events import Delivered, Event, Refused
+from transports.link.events import Delivered, Event, Noted, Refused
 from transports.link.frame import MAX_HANDLE
 from transports.link.offering import Offering
 from transports.link.offers import Lack
@@ -17,6 +18,9 @@ _LOW = 0x10000
 _WHOLES = 128
 # The longest bundle that goes without an offer: it is sent for nothing if it is there already.
 _WHOLE_BYTES = 1024
+# So often something goes to one who says each time that it came, and asks for it again.
+_TIMES = 8
+_AGAIN = "the other side asks for the same again and again; it gets it no more in this session"
 
 
 def _urgency(ware: Ware) -> int:
@@ -139,6 +143,7 @@ class Outgoing:
         self.events = events
         self.supply = Supply(events)
         self.resent = 0
+        self._again = Again()
         self._handles = Handles()
         self._small: deque[Ware] = deque()
         self._large: deque[Ware] = deque()
@@ -157,6 +162,7 @@ class Outgoing:
     def end(self) -> None:
         """The session is over: nothing is offered or wanted any more."""
         again = [one.ware for one in self._handles.by_key.values()]
+        self._again.end(self._handles.by_key.values())
         self._handles.clear()
         self.supply.end()
         self._untold.clear()
@@ -197,7 +203,9 @@ class Outgoing:
             return
         while self._small and self._handles.whole_count < _WHOLES:
             offering = self._handles.give(self._small.popleft(), is_whole=True)
-            offering.want([(0, offering.ware.size)])
+            whole = [(0, offering.ware.size)]
+            self.resent += self._again.take(offering.ware.key, whole)
+            offering.want(whole)
             self.supply.update(offering)
         while self._large and (self._handles.free or self._displace(self._large[0].priority)):
             offering = self._handles.give(self._large.popleft(), is_whole=False)
@@ -221,6 +229,7 @@ class Outgoing:
         self.supply.update(offering)
         settled = self._settled if isinstance(event, Delivered) else self._refused
         settled.add(offering.ware.key)
+        self._again.forget(offering.ware.key)
         self.events.append(event)
         self._fill()
 
@@ -244,10 +253,21 @@ class Outgoing:
         elif not lack.ranges:
             self.settle(offering, Delivered(offering.ware.key))
         else:
-            if lack.ranges[-1][1] > offering.ware.size:
-                return False
-            offering.want(lack.ranges)
-            self.supply.update(offering)
+            return self._want(offering, lack.ranges)
+        return True
+
+    def _want(self, offering: Offering, ranges: Sequence[tuple[int, int]]) -> bool:
+        """Send *ranges*; return False if there are none such."""
+        if ranges[-1][1] > offering.ware.size:
+            return False
+        if offering.came >= _TIMES * offering.ware.size:
+            self.events.append(Noted(_AGAIN))
+            self.settle(offering, Refused(offering.ware.key))
+            self.take_back(offering.wire_handle or 0)
+            return True
+        self.resent += self._again.take(offering.ware.key, ranges)
+        offering.want(ranges)
+        self.supply.update(offering)
         return True
 
     def tell(self, offering: Offering) -> None:

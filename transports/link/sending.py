@@ -10,6 +10,9 @@ from transports.link.probing import Probing
 from transports.link.round_trip import RoundTrip
 from transports.link.settings import SECOND_US
 
+# RFC 9002 section 6.2.2. A probe is a few bytes, and nothing goes twice because of it.
+_FIRST_US = SECOND_US // 3
+
 
 class Sending:
     """The next number, and all before it."""
@@ -19,7 +22,7 @@ class Sending:
         settings = path.settings
         self.path = path
         self.number = 0
-        self.trip = RoundTrip(SECOND_US)
+        self.trip = RoundTrip(_FIRST_US)
         self.flight = InFlight(is_ordered=settings.is_ordered or path.takes_turns)
         self.probing = Probing(settings, now_us)
 

@@ -23,12 +23,14 @@ class Turns:
             now_us: The time.
         """
         self._burst_bytes = max(rate * _BURST_US // _SECOND_US, frame_bytes)
+        self._burst_us = self._burst_bytes * _SECOND_US // rate
         self._frame_us = frame_bytes * _SECOND_US // rate
         self._factor = 1 if is_first else 2
         self._answer_us = 2 * _SLACK_US
         self._passed_us: int | None = None
         self._unanswered = 0
         self._burst = 0
+        self._since_us = self._heard_us = now_us
         self.quiet_us = now_us + (0 if is_first else self.patience_us)
 
     @property
@@ -52,13 +54,21 @@ class Turns:
         return self._burst > 0 or now_us >= self.quiet_us
 
     def heard(self, now_us: int) -> None:
-        """Anything came from the line, be it garbage."""
+        """Anything came from the line, be it garbage: it may be the other side, for a while."""
         if self._passed_us is not None:
             waited_us = max(now_us - self._passed_us, 0)
             self._answer_us += (min(waited_us, _SECOND_US) - self._answer_us) // 4
             self._passed_us = None
-        if not self._burst:
+        if now_us - self._heard_us >= self.patience_us:
+            self._since_us = now_us  # after silence
+        self._heard_us = now_us
+        longest_us = 2 * (self._burst_us + self.patience_us)
+        if not self._burst and now_us - self._since_us < longest_us:
             self.quiet_us = now_us + self.patience_us
+
+    def understood(self, now_us: int) -> None:
+        """What came was new and of the other side, and no noise."""
+        self._since_us = now_us
 
     def given(self, now_us: int) -> None:
         """The other side has passed its turn."""
@@ -72,6 +82,6 @@ class Turns:
     def passed(self, free_us: int) -> None:
         """This side has passed its turn; the line will have sent all that at *free_us*."""
         self._burst = 0
-        self._passed_us = free_us
+        self._passed_us = self._since_us = free_us
         self.quiet_us = free_us + self.patience_us
         self._unanswered += 1

@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 
@@ -77,15 +77,16 @@ def dial(port: int) -> socket.socket:
             continue
 
 
-@pytest.mark.parametrize("most", [1, 3])
-def test_callers_who_say_nothing_or_garbage_keep_nobody_out(
-    members: tuple[Computer, Computer], monkeypatch: pytest.MonkeyPatch, most: int
+@pytest.mark.parametrize(("most", "peer"), [(1, ""), (3, ""), (2, "farm")])
+def test_callers_who_say_nothing_or_garbage_hear_nothing_and_keep_nobody_out(
+    members: tuple[Computer, Computer], monkeypatch: pytest.MonkeyPatch, most: int, peer: str
 ) -> None:
     farm, home = members
     monkeypatch.setattr(connections, "MOST_CONNECTIONS", most)
     farm.types("put", "well", "1")
     port = free_port()
-    with listening(home, TcpLink(listen=f"127.0.0.1:{port}")) as said, ExitStack() as stack:
+    config = TcpLink(peer=peer, listen=f"127.0.0.1:{port}")
+    with listening(home, config) as said, ExitStack() as stack:
         callers = [stack.enter_context(dial(port)) for _ in range(most + 2)]
         for caller in callers[-2:]:
             caller.sendall(b"\0garbage\0" * 100)
@@ -93,6 +94,9 @@ def test_callers_who_say_nothing_or_garbage_keep_nobody_out(
         assert (served.had_session, served.is_idle, served.reasons) == (True, True, ())
         # Those who came first were hung up on, without a word.
         assert callers[0].recv(100) == b""
+        callers[-1].setblocking(False)
+        with suppress(BlockingIOError, ConnectionResetError):
+            assert callers[-1].recv(100) == b""
     assert home.types("get", "well").out == "1\n"
     assert "farm is there." in said
 

@@ -7,9 +7,13 @@ import pytest
 
 from bundler.fragment import Fragment, crc_check, fits, is_plausible, mac_check
 from bundler.limits import DEFAULT_LIMITS
+from bundler.sealed import bundle_id
 from bundler.whole import Whole
+from pannier.import_report import Report
+from pannier.importing import import_arrived
 from pannier.links.listening import Listener
 from pannier.node import Node
+from spool.carried import Carried
 from spool.inbox import Inbox
 from tests.cli.computers import Computer, acquaint, new_computer, new_pair
 from tests.pannier.links.test_carousel import (
@@ -147,6 +151,14 @@ class TestHostile:
         _, home = pair
         monkeypatch.setattr("pannier.links.listening._MOST_BUNDLES", 20)
         home.configure("[spool]\ncarry_bytes = 200000\n")
+        calls: list[object] = []
+        whole = Carried.take
+
+        def counted(self: Carried, files: object, *given: str, today_days: int) -> object:
+            calls.append(files)
+            return whole(self, files, *given, today_days=today_days)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(Carried, "take", counted)
         with home.node() as node:
             listener = Listener(node)
             for count in range(300):
@@ -165,6 +177,56 @@ class TestHostile:
             listener.flush()
             carried = node.spool.carried.known().values()
             assert sum(one.footprint_bytes for one in carried) <= 200_000
+        # The disk is not asked to be sure of each by itself.
+        assert len(calls) <= 60
+
+    def test_made_up_bundles_are_opened_together(
+        self, pair: Pair, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        farm, home = pair
+        reports: list[Report] = []
+
+        def counted(node: Node) -> Report:
+            reports.append(import_arrived(node))
+            return reports[-1]
+
+        monkeypatch.setattr("pannier.links.listening.import_arrived", counted)
+        with farm.node() as node:
+            (peer,) = node.peers.values()
+            junk = [os.urandom(40) for _ in range(200)]
+            hints = [node.shared.hint_to(peer, bundle_id(one)) for one in junk]
+        wholes = [
+            OneWay(Label(4, 60_000, hint), Whole(hint=hint, sealed=one).to_bytes())
+            for one, hint in zip(junk, hints, strict=True)
+        ]
+        with home.node() as node:
+            listener = listened(node, wholes, step_us=10_000)
+            listener.flush()
+            assert listener.symbols == len(listener.report.outcomes) == 200
+            assert len(reports) <= 4
+
+    def test_a_repeated_frame_with_another_date_lets_nothing_expire(self, pair: Pair) -> None:
+        farm, home = pair
+        frames = sent(farm)
+        false = [replace(one, label=replace(one.label, expiry_days=1)) for one in frames[:3]]
+        with home.node() as node:
+            listened(node, [*false, *frames[3:12]]).flush()
+            (number,) = node.spool.inbox.bundles()
+            names = [Path(path).name for path in node.spool.inbox.paths(number)]
+            assert {int(name[1:5], 16) for name in names} == {frames[0].label.expiry_days}
+
+    def test_what_finds_no_room_when_it_makes_room_is_forgotten(
+        self, pair: Pair, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        farm, home = pair
+        monkeypatch.setattr("pannier.links.listening._MOST_BUNDLES", 1)
+        home.configure("[spool]\npeer_bytes = 0\n")
+        with home.node() as node:
+            listener = listened(node, sent(farm)[:3])
+            label = Label(0, 9000, bytes(4))
+            listener.take(OneWay(label, Whole(hint=bytes(4), sealed=b"junk").to_bytes()), 5)
+            assert listener.refused
+            assert listener._counted == 0
 
     def test_remembered_symbols_are_bounded(
         self, pair: Pair, monkeypatch: pytest.MonkeyPatch

@@ -78,7 +78,10 @@ def test_only_who_carries_gets_what_is_for_others(world: World) -> None:
     assert one.contents(world["ada"], other) is not None
     one.note(world["ada"], [other.key])
     assert wares(world, one) == [mine]
+    assert one._gone == {}  # it is written down, and need not be remembered
     assert wares(world, offering(world, carries=True)) == [mine]
+    world.clock.pass_days(1.1)
+    assert other in wares(world, one)
 
 
 def test_what_is_carried_is_not_offered_where_it_came_from_nor_when_it_is_late(

@@ -4,6 +4,8 @@ import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,10 +13,10 @@ import pytest
 from pannier.errors import BusyError
 from pannier.import_report import Report
 from pannier.link_config import SerialLink, UdpLink
+from pannier.link_counters import write_counters
 from pannier.links import one_way
-from pannier.links.carousel import FOREVER
-from pannier.links.one_way import OneWayRun, run_one_way
-from pannier.links.side import LinkTelling
+from pannier.links.one_way import run_one_way
+from pannier.links.side import LinkRun, LinkTelling
 from tests.cli.computers import Computer, acquaint, new_computer, new_pair
 from tests.pannier.links.test_carousel import has, put
 from tests.sim.relays import serial_line
@@ -38,26 +40,28 @@ def one_way_run(
     config: UdpLink | SerialLink,
     peers: Iterable[str] = (),
     *,
-    rounds: int = FOREVER,
+    rounds: int = 0,
     heard: Callable[[Report], None] = lambda _: None,
     progress: Callable[[str], None] = lambda _: None,
-) -> OneWayRun:
+) -> LinkRun:
     def imported(report: Report) -> list[str]:
         heard(report)
         return []
 
-    return OneWayRun(
+    config = replace(config, oneway=True, peers=tuple(peers), rounds=rounds)
+    assert config.problem() is None
+    return LinkRun(
+        name="link",
         config=config,
-        peers=tuple(peers),
-        overhead_percent=10,
-        rounds=rounds,
         open_node=lambda: computer.node().__enter__(),
         telling=LinkTelling(say=lambda _: None, progress=progress, imported=imported),
+        count=partial(write_counters, computer.home),
+        once=rounds > 0,
     )
 
 
 @contextmanager
-def running(run: OneWayRun, name: str) -> Iterator[threading.Thread]:
+def running(run: LinkRun, name: str) -> Iterator[threading.Thread]:
     """Run it in a thread of that name, until the block ends."""
     bell = Bell()
     thread = threading.Thread(target=run_one_way, args=(run, bell), name=name)
@@ -158,7 +162,10 @@ class TestCommands:
             (("udp", "127.0.0.1:9", "--oneway"), "say HOST:PORT PEER..., or --listen"),
             (("udp", "127.0.0.1:9", "home", "--oneway", "--rounds", "x"), "--rounds 'x'"),
             (("udp", "127.0.0.1:9", "home", "--oneway", "--overhead", "-1"), "--overhead '-1'"),
-            (("udp", "127.0.0.1:9", "home", "--oneway", "--mtu", "50"), "at least 64 bytes"),
+            (("udp", "127.0.0.1:9", "home", "--oneway", "--rounds", "0"), "--rounds '0'"),
+            (("udp", "127.0.0.1:9", "home", "--rounds", "3"), "--rounds is for links without"),
+            (("udp", "127.0.0.1:9", "home", "--overhead", "3%"), "--overhead is for links without"),
+            (("udp", "127.0.0.1:9", "home", "--oneway", "--mtu", "50"), "mtu must be 64 to"),
             (("udp", "127.0.0.1:9", "nobody", "--oneway"), "no peer is called nobody"),
             (("serial", "/dev/null", "--oneway"), "say DEVICE PEER"),
             (("serial", "/dev/null", "home", "ranch"), "say DEVICE PEER"),

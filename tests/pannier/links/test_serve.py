@@ -17,6 +17,7 @@ from pannier.home import add_peer
 from pannier.ledgers import put
 from pannier.links import offering
 from pannier.links.pieces import Shape, fragment_of
+from pannier.links.work import Lane
 from pannier.lock import exclusive
 from pannier.node import Node
 from pannier.overview import overview
@@ -26,6 +27,7 @@ from spool.partial import Piece
 from tests.pannier.folders import add, write
 from tests.pannier.links.wire import USUAL, End, Wire
 from tests.sim.world import World, assert_equal, data_queue
+from transports.link.events import Noted
 
 
 @pytest.fixture
@@ -315,7 +317,7 @@ def test_of_two_links_to_one_node_one_offers(world: World) -> None:
     second.run(10)
     assert second.payload() == 0
     assert len(second.ends[0].said) == 1
-    assert "another exchange" in second.ends[0].said[0]
+    assert "served by another link already" in second.ends[0].said[0]
     first.settle()
     assert_equal(world, ("ada", "bea"))
     first.close()
@@ -333,6 +335,60 @@ def test_a_busy_home_is_tried_again(world: World) -> None:
     wire.settle()
     assert_equal(world, ("ada", "bea"))
     assert wire.ends[0].said == []
+
+
+def test_a_peer_that_has_ever_more_to_complain_of_fills_no_log(world: World) -> None:
+    (end, _) = Wire(world, "ada", "bea").ends
+    end.serving.attend(0)
+    for number in range(10_000):
+        end.serving.take(Noted(f"problem {number}"))
+    assert 100 <= len(end.said) <= 1_000
+    end.serving.attend(2 * 3_600_000_000)
+    end.serving.take(Noted("something else, later"))
+    assert end.said[-1] == "something else, later"
+
+
+def test_what_is_wanted_many_times_before_it_is_read_is_read_once(world: World) -> None:
+    wire = Wire(world, "ada", "bea")
+    put_long(world, "ada")
+    wire.open()
+    end = wire.ends[0]
+    assert wire.run(
+        20, lambda: end.serving._session is not None and bool(end.serving._session._wares)
+    )
+    session = end.serving._session
+    assert session is not None
+    wanted = max(session._wares, key=lambda one: one.size)
+    end.desk.finish()
+    end.desk.done.clear()
+    for _ in range(100):
+        session.wanted(5, wanted)
+        session._bring()
+    assert end.desk.done == [Lane.SENDING]
+    end.desk.finish()
+    session.wanted(5, wanted)
+    session._bring()
+    assert end.desk.done == [Lane.SENDING] * 2
+
+
+@pytest.mark.parametrize(("said", "days"), [(None, 0.0), ((), 1.1)])
+def test_what_was_refused_or_falsely_said_to_be_there_is_offered_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, said: tuple[()] | None, days: float
+) -> None:
+    monkeypatch.setattr("pannier.links.session._REVIEW_US", 20_000_000)
+    wire = Wire(world, "ada", "bea")
+    meet(world, wire)
+    full = wire.ends[1].serving._session
+    assert full is not None
+    offered = full.taking.offered
+    monkeypatch.setattr(full.taking, "offered", lambda handle, _: full._link.ask(handle, said))
+    put_long(world, "ada")
+    wire.run(50)
+    world.clock.pass_days(days)
+    assert not any("noise" in thing for thing in things(world.store("bea")))
+    monkeypatch.setattr(full.taking, "offered", offered)
+    wire.run(60)
+    assert_equal(world, ("ada", "bea"))
 
 
 def test_what_finds_no_room_is_refused_and_said_once(world: World) -> None:

@@ -223,6 +223,19 @@ def test_under_a_name_that_is_taken_only_the_same_is_taken_for_it(peer: Peer) ->
         assert answers == [(handle, None if handle == 2 else ())]
 
 
+def test_longer_junk_takes_the_place_of_nothing(peer: Peer) -> None:
+    data = genuine_file(peer)
+    forged = Cut(mtu_bytes=450, symbol_bytes=400, check=mac_check(bytes(32)))
+    carried = peer.world["ada"].spool.carried
+    for handle, one in enumerate((data[: len(data) // 2], b"".join(split(DATA, forged)), data)):
+        peer.offer(handle, file_ware(peer, one, hint=bytes(4)))
+        peer.taking.arrived(handle, 0, one)
+        answers = peer.step()
+        assert answers == [(handle, None if handle == 1 else ())]
+    (carry,) = carried.known()
+    assert carried.read(carry) == data
+
+
 def test_a_flood_of_offers_costs_one_look_each_and_no_more_room_than_there_is(peer: Peer) -> None:
     peer.desk.done.clear()
     for handle in range(1000):
@@ -241,6 +254,25 @@ def test_a_flood_of_offers_costs_one_look_each_and_no_more_room_than_there_is(pe
     asked = [handle for handle, ranges in answers if ranges]
     assert 1 <= len(asked) <= 4
     assert peer.taking.to_come <= 64 << 20
+
+
+def test_what_waits_for_room_is_asked_for_when_others_are_withdrawn(peer: Peer) -> None:
+    asked: set[int] = set()
+    for handle in range(10):
+        one = ware(
+            kind=FRAGMENTS,
+            hint=bytes(4),
+            bundle_id=sha256(b"%d" % handle).digest()[:8],
+            size=1 << 24,
+            digest=bytes(8),
+        )
+        asked |= {number for number, _ in peer.offer(handle, one)}
+    assert 0 < len(asked) < 5
+    for handle in sorted(asked):
+        peer.taking.withdrawn(handle)
+    later = {number for number, ranges in peer.step() if ranges}
+    assert len(later) == len(asked)
+    assert not later & asked
 
 
 def test_crumbs_that_make_no_symbols_are_bounded(

@@ -120,7 +120,7 @@ def test_a_device_that_goes_is_told_and_found_again(tmp_path: Path) -> None:
             with pytest.raises(CarrierGoneError, match="unplugged"):
                 port.write(b"x")
     name.unlink()
-    with pytest.raises(CarrierGoneError, match="No such file"):
+    with pytest.raises(CarrierGoneError, match="no such device"):
         opened(str(name))
     with line() as (far, path):
         name.symlink_to(path)
@@ -132,8 +132,9 @@ def test_a_device_that_goes_is_told_and_found_again(tmp_path: Path) -> None:
 def test_what_is_no_line_is_told(tmp_path: Path) -> None:
     plain = tmp_path / "plain"
     plain.write_text("")
-    with pytest.raises(CarrierGoneError, match=str(plain)):
-        opened(str(plain))
+    for other in (plain, tmp_path):
+        with pytest.raises(CarrierUnusableError, match=f"{other}: that is no serial device"):
+            opened(str(other))
 
 
 def test_a_speed_that_the_device_does_not_have_is_told() -> None:

@@ -1,12 +1,15 @@
 import os
 import socket
 import struct
+from contextlib import closing
 from threading import Thread
 
 import pytest
 
 from tests.transports.carriers.ends import LOOPBACK, a_bell, read, tcp_pair
+from transports.carriers import tcp
 from transports.carriers.address import Address
+from transports.carriers.bell import Bell
 from transports.carriers.carrier import CarrierGoneError
 from transports.carriers.tcp import TcpConnector, TcpListener
 
@@ -57,7 +60,7 @@ def test_nobody_there_is_told() -> None:
         listener = TcpListener(Address(LOOPBACK, 0))
         port = listener.listen()
         listener.close()
-        with pytest.raises(CarrierGoneError, match="refused"):
+        with pytest.raises(CarrierGoneError, match="nobody listens"):
             TcpConnector(Address(LOOPBACK, port)).open(bell)
         with pytest.raises(CarrierGoneError, match=r"no\.such\.host\.invalid:1"):
             TcpConnector(Address("no.such.host.invalid", 1)).open(bell)
@@ -66,7 +69,7 @@ def test_nobody_there_is_told() -> None:
 def test_two_cannot_listen_at_one_place() -> None:
     first = TcpListener(Address(LOOPBACK, 0))
     second = TcpListener(Address(LOOPBACK, first.listen()))
-    with pytest.raises(CarrierGoneError, match="in use"):
+    with pytest.raises(CarrierGoneError, match="another program has that port"):
         second.listen()
     first.close()
     second.listen()
@@ -104,3 +107,26 @@ def test_connecting_ends_when_told() -> None:
         assert TcpConnector(Address(LOOPBACK, port)).open(bell) is None
         for sock in waiting:
             sock.close()
+
+
+def test_who_cannot_be_accepted_is_no_reason_to_spin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when this process may open no more files: the caller stays in the queue."""
+    accept, left, waits = tcp._accept, [3], list[float]()
+
+    def refuse(listener: socket.socket) -> tuple[socket.socket, Address] | None:
+        left[0] -= 1
+        return accept(listener) if left[0] < 0 else None
+
+    class Counting(Bell):
+        def wait(self, seconds: float) -> None:
+            waits.append(seconds)
+
+    monkeypatch.setattr(tcp, "_accept", refuse)
+    listener = TcpListener(Address(LOOPBACK, 0))
+    with closing(Counting()) as bell, closing(listener):
+        with socket.create_connection((LOOPBACK, listener.listen())):
+            carrier = listener.open(bell)
+        assert carrier is not None
+        carrier.close()
+    assert len(waits) == 3
+    assert min(waits) > 0.01

@@ -85,3 +85,11 @@ def test_each_packet_is_in_four_acknowledgements_at_least() -> None:
 
 def test_ranges_are_as_many_as_fit() -> None:
     assert len(received(list(range(0, 100, 2))).ack(0, 5).ranges) == 5
+
+
+def test_on_a_line_the_second_long_one_is_acknowledged_at_once() -> None:
+    for size, is_prompt, is_due in ((512, True, True), (512, False, False), (200, True, False)):
+        some = Received(is_ordered=True, is_prompt=is_prompt)
+        for number in range(2):
+            some.take(0, number, size, WAIT_US)
+        assert some.is_due(0) == is_due

@@ -10,7 +10,7 @@ from transports.link import encode, frame_cbor
 from transports.link.decode import FAILS, FITS, GARBAGE, UNCHECKED, Decoded, decode
 from transports.link.frame import Ack, Data, Frame, HelloPart, Kind, Label, OneWay
 from transports.link.framing import PIPES
-from transports.link.offers import FragmentsOffer, Lack
+from transports.link.offers import FragmentsOffer, Lack, SealedOffer
 
 COBS = PIPES["cobs"](2048)
 LABEL = Label(3, 2587, b"hint")
@@ -40,9 +40,12 @@ def test_frames_are_shown_where_they_are(name: str, frames: list[Frame]) -> None
 
 def test_what_frames_say_is_shown() -> None:
     offer = FragmentsOffer(5, LABEL, b"bundleid", 1000, 64, b"digest12")
+    bundle = SealedOffer(6, LABEL, b"bundleid", 1000, 64)
     lacks = [Lack(5, 7, ((0, 64), (128, 256))), Lack(6, 7, ()), Lack(7, 7, None)]
     bodies = [
-        encode.encode_control(KEY, Kind.OFFER, 0, frame_cbor.array([offer.to_bytes()])),
+        encode.encode_control(
+            KEY, Kind.OFFER, 0, frame_cbor.array([offer.to_bytes(), bundle.to_bytes()])
+        ),
         encode.encode_control(
             KEY, Kind.LACK, 1, frame_cbor.array([lack.to_bytes() for lack in lacks])
         ),
@@ -51,6 +54,8 @@ def test_what_frames_say_is_shown() -> None:
         encode.encode_ack(KEY, Ack(((70_000, 70_005), (1, 69_990)), 2)),
         encode.encode_bye(KEY, 4, 9),
         encode.encode_short(KEY, Kind.PING, 5),
+        encode.encode_short(KEY, Kind.TURN, 6),
+        encode.encode_whole(KEY, 7, LABEL, b"sealed"),
         encode.encode_hello_part(HelloPart(0, 0, b"\1\2", b"sealed")),
         encode.encode_one_way(LABEL, b"fragment"),
     ]
@@ -58,7 +63,9 @@ def test_what_frames_say_is_shown() -> None:
     label = "priority 3  expiry_days 2587  hint 68696e74"
     assert [" ".join(line.split()) for line in lines] == [
         "OFFER unchecked number 0 offers (handle 5 priority 3 expiry_days 2587 hint 68696e74 "
-        "bundle_id 62756e646c656964 size 1000 payload_id 64 digest 6469676573743132)",
+        "bundle_id 62756e646c656964 size 1000 payload_id 64 digest 6469676573743132) "
+        "(handle 6 priority 3 expiry_days 2587 hint 68696e74 bundle_id 62756e646c656964 "
+        "size 1000 symbol_bytes 64)",
         "LACK unchecked number 1 lacks (handle 5 offer 7 ranges 0-64 128-256) "
         "(handle 6 offer 7 ranges all here) (handle 7 offer 7 ranges none)",
         "WITHDRAW unchecked number 2 handles 5 7",
@@ -66,9 +73,12 @@ def test_what_frames_say_is_shown() -> None:
         "ACK unchecked ranges 4464-4469 1-69990 delay_units 2",
         "BYE unchecked number 4 reason 9",
         "PING unchecked number 5",
+        "TURN unchecked number 6",
+        f"WHOLE unchecked number 7 {' '.join(label.split())} sealed_bytes 6",
         "HELLO fits index 0 last 0 tag 0102 data_bytes 6",
         f"ONE_WAY fits {' '.join(label.split())} body_bytes 8",
     ]
+    assert {one.kind for one in decoded(framed(*bodies))} == {kind.name for kind in Kind}
 
 
 def test_with_the_key_macs_are_checked_and_numbers_are_in_full() -> None:

@@ -187,6 +187,45 @@ def test_a_replayed_opening_costs_one_answer_a_second_and_nothing_else() -> None
     assert found.is_joined()
 
 
+@pytest.mark.parametrize("every_seconds", [0.02, 0.3])
+def test_a_replay_keeps_nobody_else_from_an_answer(every_seconds: float) -> None:
+    listener, caller = side(A, None), side(C, A)
+    found = Wire((listener, caller))
+    found.start()
+    assert found.run_until(found.is_joined, 5)
+    opening = hellos(found, 0)[0]
+    listener.start(found.now_us)
+    for _ in range(10):
+        found.inject(0, opening)
+        found.run(every_seconds)
+    caller.start(found.now_us)
+    for _ in range(int(2 / every_seconds)):
+        found.inject(0, opening)
+        found.run(every_seconds)
+    assert found.is_joined()
+    assert len(listener.sessions) == 2
+
+
+def test_many_recorded_hellos_cost_no_more_than_two_answers_a_second() -> None:
+    found = joined()
+    recorded: list[bytes] = []
+    for _ in range(20):
+        found.run(3)
+        found.sides[0].start(found.now_us)
+        assert found.run_until(found.is_joined, 30)
+        recorded = hellos(found, 1)
+    found.sides[1].start(found.now_us)
+    assert found.run_until(found.is_joined, 30)
+    sent, heard = found.sides[1].hellos_sent, found.sides[1].handshake.heard
+    for frame in recorded * 5:
+        found.inject(1, frame)
+        found.run(0.02)
+    seconds = len(recorded) / 10
+    assert found.sides[1].handshake.heard - heard == 5 * len(recorded)
+    assert found.sides[1].hellos_sent - sent <= 2 * (seconds + 1)
+    assert found.is_joined()
+
+
 def test_hellos_of_the_session_itself_get_no_answer_once_it_is_confirmed() -> None:
     found = joined()
     sent = [side.hellos_sent for side in found.sides]

@@ -33,6 +33,7 @@ from transports.link.hello import (
 
 A, B = bytes([1] * 8), bytes([2] * 8)
 VECTORS = {k: v for k, v in load("link").items() if v["operation"] == "hello"}
+PARTS = {k: v for k, v in load("link").items() if v["operation"] == "parts"}
 ERRORS = {"malformed": MalformedFrameError, "unverified": ForgedFrameError}
 SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 HYBRID = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
@@ -148,6 +149,16 @@ def test_a_hello_under_both_kems_fits_sixteen_frames_of_87_bytes() -> None:
     assert len(split(sealed, 222)) == 6
     with pytest.raises(FrameTooSmallError, match="87 bytes"):
         split(sealed, 86)
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_vectors_of_parts(name: str) -> None:
+    vector = PARTS[name]
+    sealed = bytes.fromhex(vector["sealed"])
+    parts = split(sealed, vector["mtu"])
+    assert [encode_hello_part(part).hex() for part in parts] == vector["frames"]
+    assembler = Assembler()
+    assert [assembler.add(part) for part in parts][-1] == sealed
 
 
 @given(st.binary(min_size=1, max_size=16 * 200), st.integers(208, 2048), st.randoms())

@@ -3,7 +3,8 @@
 import random
 from collections.abc import Callable
 
-from tests.sim.link import Side, World, serial
+from tests.sim.link import Side, World, datagrams, radio, serial
+from tests.sim.wire import Ills
 from transports.link import encode, events, frame_cbor
 from transports.link.frame import Ack, Kind, LinkKeys
 from transports.link.framing import framing_named
@@ -160,6 +161,76 @@ def test_a_late_answer_to_an_older_offer_does_not_count() -> None:
     assert liar.victim.delivered == []
     assert world.run(20, lambda: bool(liar.victim.delivered))
     assert list(world.sides[0].got.values()) == [data]
+
+
+def test_who_comes_and_goes_is_met_once_a_second() -> None:
+    world = serial(baud=1_000_000)
+    fickle, victim = world.sides
+    while world.now_us < 10_000_000:
+        world.run(0.0025)
+        fickle.link._handshake._answers = type(fickle.link._handshake._answers)()
+        if fickle.link.stats.is_established:
+            fickle.link.leave()
+            world._pump()
+            fickle.link.opened(world.now_us)
+    # Either side's hello may be the one that counts: of each kind there is one a second.
+    assert 5 <= len(victim.said(events.Established)) <= 22
+
+
+def test_only_a_hello_that_gets_an_answer_says_where_it_goes() -> None:
+    world = datagrams(Ills())
+    world.written = []
+    world.run(5)
+    opening = next(data for _, index, data in world.written if index == 0)
+    assert opening[0] == Kind.HELLO
+    victim = world.sides[1].link
+    world.sides[0].link.opened(world.now_us)
+    world.run(5)
+    heard, greeted = victim._handshake.heard, victim.greeted_count
+    for _ in range(100):
+        victim.receive(world.now_us, opening)
+    assert victim._handshake.heard - heard == 100
+    assert victim.greeted_count - greeted == 1
+
+
+def test_nobody_is_sent_the_same_for_ever() -> None:
+    world = serial()
+    liar = Liar(world)
+    data = random.Random(1).randbytes(5_000)
+    world.sides[0].ask = lambda handle, ware: None  # type: ignore[method-assign]
+    liar.victim.offer(data)
+    for _ in range(100):
+        world.run(1)
+        offered = liar.victim.link._books.outgoing._handles.by_wire
+        if not offered:
+            break
+        (offering,) = offered.values()
+        assert offering.numbers is not None
+        low = offering.numbers[0] % 65536
+        liar.control(Kind.LACK, [[offering.wire_handle, low, [0, len(data)]]])
+    assert liar.victim.link.stats.counts.payload_out <= 10 * len(data)
+    refused = [one for _, one in liar.victim.said(events.Refused)]
+    assert refused == [events.Refused(key) for key in liar.victim.files]
+    assert any("again and again" in note for note in liar.victim.notes())
+    assert liar.victim.link.stats.is_established
+
+
+def test_noise_without_end_keeps_no_radio_silent() -> None:
+    world = radio()
+    one, other = world.sides
+    data = random.Random(1).randbytes(3_000)
+    one.offer(data)
+    noise = random.Random(2)
+
+    def is_through() -> bool:
+        for side in world.sides:
+            side.link.receive(world.now_us, noise.randbytes(3))
+        return data in other.got.values()
+
+    for _ in range(4_000):
+        if world.run(0.05, is_through):
+            break
+    assert is_through()
 
 
 def test_a_stranger_gets_silence() -> None:

@@ -77,6 +77,18 @@ def test_the_same_offer_again_changes_nothing() -> None:
     assert incoming.take_data(0, Data(7, 1, 0, bytes(10))) == 10
 
 
+def test_an_offer_that_is_made_again_is_answered_again() -> None:
+    """The other side may have forgotten that it offered it, and waits."""
+    incoming = offered(number=5)
+    for number, ranges in enumerate((((0, 1000),), (), None), start=9):
+        incoming.ask(1, ranges)
+        said(incoming)
+        incoming.take_offers(number, [ware(bytes(1_000)).offer(1)])
+        assert said(incoming)[0] == (Lack(1, number, ranges),)
+        incoming.take_offers(number, [ware(bytes(1_000)).offer(1)])
+        assert not incoming.has_answers
+
+
 def test_only_what_was_asked_for_is_taken() -> None:
     incoming = offered()
     incoming.events.clear()
@@ -138,3 +150,22 @@ def test_ranges_are_within_the_size() -> None:
     for wrong in ((0, 1001), (-1, 5), (7, 7)):
         with pytest.raises(ValueError, match="no range"):
             incoming.ask(1, [wrong])
+
+
+def test_who_sends_every_other_byte_is_not_remembered_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("transports.link.incoming.MOST_RANGES", 100)
+    incoming = Incoming(deque())
+    wares = [ware(bytes([each]) * 1_000) for each in range(4)]
+    incoming.take_offers(5, [one.offer(each) for each, one in enumerate(wares)])
+    for handle in range(1, 5):
+        incoming.ask(handle, [(0, 1_000)])
+    taken = [incoming.take_data(0, Data(6, each % 4, 2 * each + 1, b"x")) for each in range(400)]
+    assert sum(len(one.missing or ()) for one in incoming._by_wire.values()) <= 100
+    assert sum(taken) == len([one for one in incoming.events if isinstance(one, events.Arrived)])
+    # What is in order comes all the same, and makes room for more.
+    for wire_handle in range(4):
+        for at in range(0, 1_000, 100):
+            incoming.take_data(0, Data(7, wire_handle, at, bytes(100)))
+    assert incoming.to_come == 0

@@ -91,3 +91,15 @@ def test_an_acknowledgement_of_everything_ever_sent_costs_what_is_under_way() ->
 def test_so_many_and_no_more_are_under_way() -> None:
     assert not flight((1 << 14) - 1, is_ordered=True).is_full
     assert flight(1 << 14, is_ordered=True).is_full
+
+
+def test_what_was_late_makes_patient_however_short_the_trip() -> None:
+    sent, short = flight(2, is_ordered=False, step_us=0), trip(300)
+    sent.take(1_000, [(1, 2)])
+    assert numbers(sent.give_up(3_000, short)) == [0]
+    sent.take(20_000, [(0, 1)])
+    for number in (2, 3):
+        sent.add(Sent(number, 20_000, 10, Seen()))
+    sent.take(21_000, [(3, 4)])
+    assert sent.give_up(40_000, short) == []
+    assert numbers(sent.give_up(43_000, short)) == [2]

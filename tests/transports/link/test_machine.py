@@ -2,13 +2,16 @@
 
 import random
 from collections.abc import Callable
+from fractions import Fraction
 
 import pytest
 
 from tests.sim.link import A, B, Side, World, datagrams, radio, serial, small, ware
 from tests.sim.wire import SECOND_US, Ills, SerialWay
 from transports.link import events
-from transports.link.airtime import RateLimit
+from transports.link.airtime import HOUR_US, Air, DutyCycle, RateLimit
+from transports.link.decode import decode
+from transports.link.framing import PIPES
 from transports.link.settings import LinkSettings
 
 LARGE = random.Random(1).randbytes(1_000_000)
@@ -52,7 +55,9 @@ def test_a_cut_loses_what_was_under_way_and_no_more() -> None:
     assert world.run(400, are_done(one))
     assert world.cuts > 50
     assert list(other.got.values()) == [LARGE]
-    assert one.link.stats.counts.payload_out <= 1.03 * len(LARGE)
+    sent = one.link.stats.counts.payload_out
+    assert sent <= 1.03 * len(LARGE)
+    assert one.link.stats.resent == sent - len(LARGE) > 0
 
 
 ILLS = {
@@ -108,6 +113,33 @@ def test_the_more_urgent_overtakes_at_the_next_frame() -> None:
     assert world.run(10, lambda: b"news" * 10 in other.got.values())
     # Offer, answer and data each wait for a frame of 2048 bytes at most, and what is ahead of it.
     assert world.now_us - start_us < 4 * 220_000
+
+
+def test_no_frame_of_what_is_less_urgent_goes_before_what_is_wanted() -> None:
+    world = serial()
+    one, other = world.sides
+    one.offer(LARGE)
+    world.run(20)
+    urgent = [b"%d" % number * 3000 for number in range(3)]
+    wares = [ware(LARGE), *(ware(data, priority=0) for data in urgent)]
+    one.offer_wares(wares, [LARGE, *urgent])
+    before = len(one.said(events.Wanted))
+    world.written = []
+    assert world.run(20, lambda: set(urgent) <= set(other.got.values()))
+    (since_us, _), *more = one.said(events.Wanted)[before:]
+    assert [at_us for at_us, _ in more] == [since_us] * 2  # all in one answer
+    sent = [
+        (at_us, frame.says["handle"])
+        for at_us, sender, data in world.written
+        for frame in decode([data], PIPES["cobs"](2048))
+        if sender == 0 and frame.kind == "DATA"
+    ]
+    large = {handle for at_us, handle in sent if at_us < since_us}
+    after = [handle not in large for at_us, handle in sent if at_us > since_us]
+    assert len(large) == 1
+    # Two frames for each, and then the rest of what is large.
+    assert after[:6] == [True] * 6
+    assert not any(after[6:])
 
 
 def test_what_is_small_is_not_stuck_behind_what_is_large() -> None:
@@ -317,6 +349,34 @@ def test_a_rate_limit_is_kept_and_used() -> None:
             if index == 0 and start <= at_us / SECOND_US < start + 60
         ]
         assert 0.98 * 240_000 <= sum(minute) <= 1.02 * 240_000
+
+
+def test_no_hour_has_more_than_its_share_whoever_restarts() -> None:
+    """Bytes on the wire, those of hellos, answers and what goes again too."""
+    air = Air(share=Fraction(7, 250), bytes_per_second=4_000)
+    world = datagrams(Ills(loss=0.1))
+    one, other = world.sides
+    limit = DutyCycle(air)
+    world.sides = (Side(one.name, one.peer, one.settings, limits=[limit]), other)
+    one = world.sides[0]
+    one.offer(LARGE)
+    world.written = []
+    for _ in range(5):
+        world.run(2_000)
+        spent = limit.snapshot(world.now_us)
+        limit = DutyCycle(air, spent, world.now_us)
+        one.limits = [limit]
+        one.restart(world.now_us)
+    sent = [
+        (at_us, air.airtime_us(len(data))) for at_us, sender, data in world.written if not sender
+    ]
+    hours = [
+        sum(airtime_us for at_us, airtime_us in sent[first:] if at_us < start_us + HOUR_US)
+        for first, (start_us, _) in enumerate(sent)
+    ]
+    assert max(hours) <= air.budget_us
+    assert max(hours) > 0.97 * air.budget_us
+    assert sum(airtime_us for _, airtime_us in sent) > 2 * air.budget_us
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -40,6 +40,23 @@ def test_whatever_is_heard_means_that_somebody_talks() -> None:
     assert not one.may_talk(one.quiet_us - 1)
 
 
+def test_noise_is_nobody_who_talks_for_ever() -> None:
+    one, now_us = turns(is_first=False), 0
+    while not one.may_talk(now_us):
+        one.heard(now_us)
+        now_us += 50_000
+    assert 2_000_000 <= now_us <= 10_000_000
+    one.talked(100)
+    one.passed(now_us)
+    began_us = now_us
+    while not one.may_talk(now_us):
+        one.heard(now_us)
+        now_us += 50_000
+        if now_us - began_us < 60_000_000:
+            one.understood(now_us)
+    assert now_us - began_us > 60_000_000
+
+
 def test_a_turn_ends() -> None:
     one = turns()
     while not one.is_long:

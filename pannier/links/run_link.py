@@ -48,7 +48,7 @@ def run_link(run: LinkRun, bell: Bell) -> Served:
         peer_of(node, run.config)
         opener = opener_of(node, run.config)
         # Whatever it is called: by the daemon and by hand it is the same one.
-        place = run.name
+        place = f"{run.config.kind} {run.config.place}"
         lock = node.home.locks / f"link-{stem_of(place)}"
         what = f"running the link {place}"
         stack.enter_context(exclusive(lock, what, patience_seconds=_LOCK_SECONDS))

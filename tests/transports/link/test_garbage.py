@@ -58,3 +58,10 @@ def test_mutated_captures_hold_no_frame_of_a_session(name: str) -> None:
     bodies, frames = taken(b"".join(mutations([capture], 300)), name)
     assert bodies > 1000
     assert frames == 0
+
+
+def test_mutated_datagrams_hold_no_frame_of_a_session() -> None:
+    sent = [one for one in FRAMES if is_of_session(kind_of(one))]
+    found = [taken(one, DATAGRAM) for one in mutations(sent, 3000) if one]
+    assert sum(bodies for bodies, _ in found) > 1000
+    assert sum(frames for _, frames in found) == 0

@@ -42,14 +42,15 @@ def _put(folder: Path) -> None:
 
 
 def _put_values(folder: Path) -> Callable[[Path], None]:
-    """Do the same as a program does that has the values already."""
+    """Do the same as a program does that has the ledger open, and the values already."""
     records = map(json.loads, _lines(folder).read_text().splitlines())
     values = [(one["thing"], one["data"], one["time"]) for one in records]
+    home = Home(folder / LIBRARY)
+    node = Node.open(home, open_keys(home, None), clock=clock, entropy=os.urandom)
+    store = ledgers.new_ledger(node, "farm")
 
-    def write(folder: Path) -> None:
-        home = Home(folder / LIBRARY)
-        with Node.open(home, open_keys(home, None), clock=clock, entropy=os.urandom) as node:
-            store = ledgers.new_ledger(node, "farm")
+    def write(_: Path) -> None:
+        with node:
             ledgers.put_values(node, store, values)
 
     return write

@@ -149,7 +149,7 @@ class TakingIn:
         number = ware.bundle_id.hex()
         paths = self._node.spool.inbox.paths(number)
         others = [path for path in paths if f"-{self._source}-" not in path]
-        return self._node.db.seen(number), others
+        return self._node.db.seen_from(number), others
 
     def end(self) -> None:
         """Keep all that came: the session is over."""

@@ -254,9 +254,11 @@ def _finish(linked: Linked, running: Iterable[subprocess.Popen[bytes]]) -> None:
 
 
 def _is_over(linked: Linked) -> bool:
-    """Return whether all arrived, and who sent it knows."""
+    """Return whether all arrived; who was killed meanwhile may never have said so."""
+    if _has_taken(linked):
+        return True
     is_known = all(_link_counters(linked, one).get("waiting") == 0 for one in linked.sent)
-    return is_known and (_has_taken(linked) or _has_all(linked))
+    return is_known and _has_all(linked)
 
 
 def _has_all(linked: Linked) -> bool:

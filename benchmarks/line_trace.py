@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from tests.sim.linesim import Trace
@@ -12,7 +13,8 @@ from transports.link.ranges import Ranges
 
 _DELIMITER, _FULL_RUN = b"\0", 0xFF
 # docs/link.md section 2. Around data: first byte, number, offset and MAC.
-_OFFER, _DATA_BIT, _AROUND_BYTES = b"\x12", 0x80, 10
+_HELLO, _OFFER, _DATA_BIT, _AROUND_BYTES = b"\x10", b"\x12", 0x80, 10
+_NOTHING = 0, 0, b""
 _CONTROL_HEAD_BYTES, _LONG_MAC_BYTES = 3, 8
 
 
@@ -58,10 +60,16 @@ class Way:
         return total, total - sum(one.total for one in known.values())
 
     def whole_data(self) -> tuple[int, int]:
-        """Return the same as `sent` of whole frames alone: how many bytes came, and again."""
+        """Return the same as `sent` of whole frames alone: how many bytes came, and again.
+
+        A frame that was broken off may look whole: one byte in a hundred ends a run of COBS. But
+        after a break the line begins with a delimiter and a hello, and no end of a frame is there
+        before them.
+        """
+        frames = list(self.frames())
         whole = Way(bytearray())
-        for _, _, piece in self.frames():
-            if _is_whole(piece):
+        for (_, end, piece), (begin, _, following) in pairwise((*frames, _NOTHING)):
+            if end <= len(self.stream) and not (begin == end and following[1:2] == _HELLO):
                 whole.stream += piece + _DELIMITER
         return whole.sent()
 
@@ -77,14 +85,6 @@ def _unstuffed(piece: bytes) -> bytes:
         frame += piece[1 : piece[0]] + b"\0" * (piece[0] != _FULL_RUN and len(piece) > piece[0])
         piece = piece[piece[0] :]
     return frame
-
-
-def _is_whole(piece: bytes) -> bool:
-    """Return whether the runs of COBS end where *piece* does."""
-    place = 0
-    while place < len(piece):
-        place += piece[place]
-    return place == len(piece)
 
 
 def _offers(piece: bytes) -> tuple[Offer, ...]:

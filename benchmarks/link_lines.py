@@ -254,15 +254,16 @@ def _finish(linked: Linked, running: Iterable[subprocess.Popen[bytes]]) -> None:
 
 
 def _is_over(linked: Linked) -> bool:
-    """Return whether all arrived; who was killed meanwhile may never have said so."""
-    if _has_taken(linked):
-        return True
-    is_known = all(_link_counters(linked, one).get("waiting") == 0 for one in linked.sent)
+    """Return whether all arrived, and both sides know it."""
+    is_known = all(
+        counters.get("is_through") and counters.get("waiting") == 0
+        for counters in (_link_counters(linked, one) for one in _OTHER)
+    )
     return is_known and _has_all(linked)
 
 
 def _has_all(linked: Linked) -> bool:
-    """Look whether all arrived: who is killed after taking something in never says so."""
+    """Look whether all arrived: a link is through before it has looked for the first time."""
     try:
         linked.check()
     except FailedError:

@@ -1,7 +1,7 @@
 """What `pannier link` says of links without a way back: `--oneway`."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
 import click
 
@@ -10,6 +10,14 @@ from pannier.errors import UsageError
 from pannier.link_config import OVERHEAD_PERCENT
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
+
+
+class OneWaySaid(TypedDict):
+    """What is said of the ways of a link; None where it is not."""
+
+    oneway: bool
+    overhead: str | None
+    rounds: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +60,16 @@ def one_way_options(command: _Command) -> _Command:
     return command
 
 
-def one_way_settings(
-    peers: Sequence[str], overhead: str | None, rounds: str | None, *, oneway: bool
-) -> OneWayOptions:
-    """Return what the options come to.
+def one_way_settings(peers: Sequence[str], said: OneWaySaid) -> OneWayOptions:
+    """Return what the options come to, where it sends to *peers*.
 
     Raises:
         UsageError: they mean nothing, or nothing without --oneway.
     """
-    if not oneway:
-        for option, said in (("--overhead", overhead), ("--rounds", rounds)):
-            if said is not None:
+    overhead, rounds = said["overhead"], said["rounds"]
+    if not said["oneway"]:
+        for option, value in (("--overhead", overhead), ("--rounds", rounds)):
+            if value is not None:
                 raise UsageError(f"{option} is for links without a way back: add --oneway")
         return OneWayOptions(oneway=False)
     percent = OVERHEAD_PERCENT
@@ -72,7 +79,7 @@ def one_way_settings(
     return OneWayOptions(True, tuple(peers), percent, count)
 
 
-def one_way_places(places: Sequence[str], listen: str | None) -> tuple[str, Sequence[str]]:
+def one_way_places(places: tuple[str, ...], listen: str | None) -> tuple[str, tuple[str, ...]]:
     """Return the address to send to, and to whom; both empty on the side that listens.
 
     Raises:

@@ -113,7 +113,8 @@ def spent_on(db: NodeDb, link: str, clocks: Clocks) -> Iterator[Spent]:
     passed_us = _passed_us(clocks, str(boot), as_int(uptime_us), as_int(clock_us))
     blob = as_blob(data)
     count = len(blob) // _NUMBER_BYTES
-    reserved_us, *numbers = struct.unpack(f"<{count}q", blob[: count * _NUMBER_BYTES])
+    numbers = list(struct.unpack(f"<{count}q", blob[: count * _NUMBER_BYTES]))
+    reserved_us = numbers.pop(0) if numbers else 0
     for since_us, age_us, airtime_us in zip(*[iter(numbers)] * 3, strict=False):
         yield Spent(since_us + passed_us, age_us + passed_us, airtime_us)
     if reserved_us:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pannier.links.answering import NO_ROOM, Refuse, Want, keep_symbols
 from pannier.links.pieces import Pieces
 from pannier.node import Node
+from spool.errors import SpoolError
 from spool.partial import Piece
 from transports.link.ranges import Ranges
 from transports.link.wares import Ware
@@ -60,11 +61,16 @@ class Coming:
             SpoolError: there is no room, or the disk refused.
         """
         partials, is_file = node.spool.partials, want.shape is None
-        if want.is_spoiled:
-            partials.drop(want.part)
-        partials.begin(want.part, ware.size if is_file else min(ware.size, _JOURNAL_BYTES))
         pieces, left = Pieces(ware.size), Ranges(want.ranges)
-        for piece in partials.read(want.part):
+        try:
+            if want.is_spoiled:
+                partials.drop(want.part)
+            partials.begin(want.part, ware.size if is_file else min(ware.size, _JOURNAL_BYTES))
+            here = partials.read(want.part)
+        except SpoolError:
+            partials.release(want.part)
+            raise
+        for piece in here:
             pieces.add(*piece)
         for known in pieces.had:
             left.remove(*known)
@@ -144,10 +150,12 @@ class Coming:
         Raises:
             SpoolError: the disk refused.
         """
-        self.keep(node, now_us)
-        if self._unsettled_us is not None:
-            self._settle(node)
-        node.spool.partials.release(self.want.part)
+        try:
+            self.keep(node, now_us)
+            if self._unsettled_us is not None:
+                self._settle(node)
+        finally:
+            node.spool.partials.release(self.want.part)
 
     def _written(self) -> None:
         self._unwritten.clear()

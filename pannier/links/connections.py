@@ -5,7 +5,7 @@ taken, one that has no session gives way.
 """
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from ledger.errors import LedgerError
@@ -32,12 +32,14 @@ class Served:
     Attributes:
         had_session: Whether the other side was ever there.
         is_idle: Whether nothing was left when it was there last.
+        is_stalled: Whether nothing passed any more, and it had not said that nothing is left.
         reasons: Why bundles went to quarantine.
         problem: Why there was no wire at the end; empty if there was one.
     """
 
     had_session: bool = False
     is_idle: bool = False
+    is_stalled: bool = False
     reasons: tuple[str, ...] = ()
     problem: str = ""
 
@@ -45,7 +47,7 @@ class Served:
     def of(cls, side_: Side) -> Self:
         """Return what came of one side."""
         course = side_.attending.course
-        return cls(course.had_session, course.was_idle, tuple(side_.reasons))
+        return cls(course.had_session, course.was_idle, course.was_stalled, tuple(side_.reasons))
 
 
 @dataclass(slots=True, eq=False)
@@ -129,7 +131,7 @@ class Connections:
             done = connection.served
             if done.had_session:
                 reasons = (*self._served.reasons, *done.reasons)[-100:]
-                self._served = Served(True, done.is_idle, reasons)
+                self._served = replace(done, reasons=reasons)
 
     def _serve(self, carrier: Carrier, connection: _Connection) -> None:
         """Serve one connection, in a thread of its own."""

@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from transports.link.stats import LinkStats
 
 QUIET_US = 3_000_000
-"""After so long in which nothing passed, and nothing is to, both sides have all they can get."""
+"""So long a side that is through waits until the other one is known to have heard that,"""
 
 PATIENCE_US = 60_000_000
-"""So long a link that is to end by itself waits for the other side to come,"""
+"""so long for the other side to come, or to say that it is through when nothing passes any more,"""
+
+STALLED_US = 7_200_000_000
+"""so long for anything to pass while there is something left: who may send in a share of each hour
+says nothing for almost an hour,"""
 
 RETURN_US = 30_000_000
 """and so long for it to come back."""
@@ -34,53 +38,64 @@ class Course:
 
     Attributes:
         had_session: Whether there ever was one.
-        was_idle: Whether nothing was left to pass when there was one last.
+        was_idle: Whether neither side had anything left to do when there was one last.
+        was_stalled: Whether nothing passed at the end of the last one, for as long as such a link
+            waits for the other side to say that it has nothing left.
     """
 
     def __init__(self) -> None:
         """Wait for a session."""
         self.had_session = False
-        self.was_idle = False
+        self.was_idle = self.was_stalled = False
         self._is_there = False
-        self._left = 0
+        self._is_known = False
         self._quiet_us = QUIET_US
         self._now_us = 0
         self._busy_us: int | None = None
+        self._passed_us: int | None = None
         self._alone_us: int | None = None
         self._last: tuple[int, ...] = ()
 
     def begin(self) -> None:
         """Take note that a session began."""
         self._is_there = self.had_session = True
+        self.was_idle = self.was_stalled = False
+        self._busy_us = self._passed_us = None
 
-    def end(self, waiting: int) -> None:
-        """Take note that it ended, with so many bundles that the other side did not take."""
-        self.was_idle = not waiting and not self._left
+    def end(self, *, is_through: bool) -> None:
+        """Take note that it ended, and whether neither side had anything left to do."""
+        self.was_idle = is_through
+        self.was_stalled = not is_through and self._is_stalled
         self._is_there, self._alone_us = False, None
 
-    def note(self, now_us: int, stats: LinkStats, waiting: int, *, is_settled: bool) -> None:
+    def stir(self) -> None:
+        """Take note that something came, which is to be looked at before it can be over."""
+        self.was_idle, self._busy_us = False, None
+
+    def note(self, now_us: int, stats: LinkStats, *, is_settled: bool) -> None:
         """Take note of how it is now.
 
         Args:
             now_us: The time.
             stats: What the link has counted.
-            waiting: How many bundles the other side did not take yet.
             is_settled: Whether its node has nothing to look up or import.
         """
         self._now_us = now_us
         self._quiet_us = max(QUIET_US, 4 * stats.srtt_us)
         if self._is_there:
-            self._left = stats.to_send + stats.to_come
-            self.was_idle = is_settled and not waiting and not self._left
+            self.was_idle, self._is_known = stats.is_through, stats.rest_is_known
         elif self._alone_us is None:
             self._alone_us = now_us
-        now = (stats.counts.payload_in, stats.counts.payload_out, waiting)
-        if self._busy_us is None or now != self._last or not self.was_idle:
-            self._last, self._busy_us = now, now_us
+        left = stats.waiting, stats.to_send, stats.to_come
+        now = (stats.counts.payload_in, stats.counts.payload_out, *left)
+        if self._passed_us is None or now != self._last:
+            self._last, self._passed_us = now, now_us
+        if self._busy_us is None or self._passed_us == now_us or any(left) or not is_settled:
+            self._busy_us = now_us
 
     def is_over(self, ending: Ending) -> bool:
         """Return whether a link that is to end so is at its end."""
-        if ending.when_quiet and self._is_quiet():
+        if ending.when_quiet and self.had_session and self._is_quiet():
             return True
         if self._is_there:
             return False
@@ -90,7 +105,18 @@ class Course:
         return ending.when_alone is not None and alone_us >= ending.when_alone
 
     def _is_quiet(self) -> bool:
-        """Return whether there was a session, and nothing is left to pass."""
-        since_us = self._now_us if self._busy_us is None else self._busy_us
-        is_long = self._now_us - since_us >= self._quiet_us
-        return self.had_session and self.was_idle and is_long
+        """Return whether nothing is left to pass, or seems to be."""
+        if not self._is_there:
+            return self.was_idle
+        if self.was_idle:
+            return self._is_known or self._since_us(self._busy_us) >= self._quiet_us
+        return self._is_stalled
+
+    @property
+    def _is_stalled(self) -> bool:
+        """Whether nothing has passed for too long, or has neither passed nor waited to."""
+        is_still = self._since_us(self._busy_us) >= PATIENCE_US
+        return is_still or self._since_us(self._passed_us) >= STALLED_US
+
+    def _since_us(self, at_us: int | None) -> int:
+        return 0 if at_us is None else self._now_us - at_us

@@ -266,14 +266,14 @@ class Offering:
         )
         if parts is None or not all(ware.key in self._gone for ware in parts):
             return
-        for ware in parts:
-            del self._gone[ware.key]  # type: ignore[arg-type]
         if isinstance(key, OwnFile):
             node.db.note_handed_over(key.name.bundle_id, self.source, node.clock())
         else:
             carry = node.spool.carried.known().get(key.name)
             if carry is not None:
                 node.spool.carried.add_source(carry, self.source)
+        for ware in parts:
+            del self._gone[ware.key]  # type: ignore[arg-type]
 
 
 def _is_due(node: Node, bundle: OutBundle, handed: Mapping[str, int]) -> bool:

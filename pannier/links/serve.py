@@ -8,9 +8,10 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from pannier.import_report import Report
+from pannier.links.meeting import Machine, nothing
 from pannier.links.notices import Notices
 from pannier.links.offering import Offering
-from pannier.links.session import Machine, Session, nothing
+from pannier.links.session import Session
 from pannier.links.work import Desk, Lane, Then
 from pannier.node import Node
 from spool.errors import BusyError, SpoolError
@@ -80,11 +81,11 @@ class Serving:
             case Noted(text):
                 self._notices.say(text)
             case Refused(key) if session is not None:
-                session.refused(key)
+                session.giving.refused(key)
             case Delivered(key) if session is not None:
-                session.delivered(key)
+                session.giving.delivered(key)
             case Wanted(handle, ware) if session is not None:
-                session.wanted(handle, ware)
+                session.giving.bringing.wanted(handle, ware)
             case Offered(handle, ware) if session is not None:
                 session.taking.offered(handle, ware)
             case Withdrawn(handle) if session is not None:

@@ -9,16 +9,16 @@ from pathlib import Path
 
 from pannier.import_report import Report
 from pannier.link_config import LinkConfig, SerialLink, TcpLink
-from pannier.links.attending import Attending, Offered
+from pannier.links.attending import Attending
 from pannier.links.ending import Ending
 from pannier.links.hints import PATIENCE_US as HINT_US
 from pannier.links.hints import hint
 from pannier.links.identity import NodeIdentity
+from pannier.links.meeting import nothing
 from pannier.links.notices import Notices
 from pannier.links.offering import is_served
 from pannier.links.progress import Progress
 from pannier.links.serve import Serving
-from pannier.links.session import nothing
 from pannier.links.wiring import limits_of, peer_of, settings_of
 from pannier.links.work import Workers
 from pannier.node import Node
@@ -80,6 +80,19 @@ def monotonic_us() -> int:
     return time.monotonic_ns() // 1000
 
 
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """Somebody is called who has not answered yet.
+
+    Attributes:
+        patience_us: When to say what may be wrong.
+        heard_bytes: How many bytes had come by the link before.
+    """
+
+    patience_us: int
+    heard_bytes: int
+
+
 class Side:
     """One link and its node; used by one thread.
 
@@ -93,12 +106,11 @@ class Side:
     def __init__(self, run: LinkRun, node: Node, link: Link, workers: Workers) -> None:
         """Put *node* behind *link*; see `side`."""
         self._run, self._node, self._link = run, node, link
-        offered = Offered(link)
         self._serving = Serving(
-            node, offered, workers, kind=run.config.kind, say=run.telling.say, told=self._told
+            node, link, workers, kind=run.config.kind, say=run.telling.say, told=self._told
         )
         progress = Progress(run.config.bytes_per_second or None, _limit_of(run.config))
-        self.attending = Attending(link, offered, self._serving, progress)
+        self.attending = Attending(link, self._serving, progress)
         self.attending.on_session = self._began
         self.attending.on_end = self._ended
         self.attending.on_tick = self._count
@@ -107,8 +119,7 @@ class Side:
         self.on_session: Callable[[], None] = lambda: None
         self._peer = run.config.peer
         self._since_us, self._seen_us = node.clock(), 0
-        self._hint_us: int | None = None
-        self._heard_before = 0
+        self._call: _Call | None = None
 
     def carry(self, carrier: Carrier, bell: Bell, ending: Ending, tap: Tap | None) -> None:
         """Use *carrier* until it hangs up or the link is to end.
@@ -118,8 +129,8 @@ class Side:
         """
         if carrier.agree(bell):
             self.attending.ending = ending
-            self._heard_before = self._link.stats.counts.bytes_in
-            self._hint_us = monotonic_us() + HINT_US
+            heard_bytes = self._link.stats.counts.bytes_in
+            self._call = _Call(monotonic_us() + HINT_US, heard_bytes)
             Drive(carrier, self._link, self.attending, bell, monotonic_us, tap).run()
 
     def close(self) -> None:
@@ -148,12 +159,12 @@ class Side:
 
     def _hint(self, stats: LinkStats) -> None:
         """Say what may be wrong, where whoever is called does not answer."""
-        config = self._run.config
-        if self._hint_us is None or monotonic_us() < self._hint_us:
+        config, call = self._run.config, self._call
+        if call is None or monotonic_us() < call.patience_us:
             return
-        self._hint_us = None
+        self._call = None
         if not config.listens:
-            has_heard = stats.counts.bytes_in > self._heard_before
+            has_heard = stats.counts.bytes_in > call.heard_bytes
             self.notices.say(hint(config, has_heard=has_heard))
 
     def _count(self, line: str, stats: LinkStats) -> None:
@@ -164,10 +175,9 @@ class Side:
             return  # nobody has called
         now_us = self._node.clock()
         if stats.is_established:
-            self._seen_us, self._hint_us = now_us, None
+            self._seen_us, self._call = now_us, None
         self._hint(stats)
         values = asdict(stats)
-        waiting = self.attending.waiting.values()
         config = self._run.config
         # Connections that anybody may open are told apart by who did.
         name = self._run.name if config.peer else f"{self._run.name} ({self._peer})"
@@ -178,8 +188,7 @@ class Side:
             "since_us": self._since_us,
             "seen_us": self._seen_us,
             "updated_us": now_us,
-            "waiting": len(waiting),
-            "waiting_bytes": sum(waiting),
+            "waiting_bytes": self._link.waiting_bytes,
             **values.pop("counts"),
             **values,
         }

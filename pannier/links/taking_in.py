@@ -6,8 +6,9 @@ process goes on with. That something is here is said only when it is: durably, a
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from pannier.links.answering import (
     SPOILED,
@@ -17,11 +18,13 @@ from pannier.links.answering import (
     Want,
     answer,
     keep_file,
-    keep_whole,
     recover,
 )
 from pannier.links.coming import Coming
-from pannier.links.work import WORK_ERRORS, Desk, Failed, Lane, Then
+from pannier.links.complaints import Complaints
+from pannier.links.retries import Retries
+from pannier.links.wholes import Declining, Wholes
+from pannier.links.work import LASTING_ERRORS, WORK_ERRORS, Failed, Lane, Then, Tray
 from pannier.node import Node
 from spool.errors import FullError, SpoolError
 from spool.partial import Piece
@@ -29,21 +32,37 @@ from transports.link.events import WholeArrived
 from transports.link.wares import Ware
 
 _MOST_SPOILED = 3
-_MOST_NOTES = 100
 
 
-class Asking(Protocol):
-    """The part of a link that answers offers."""
+_Found: TypeAlias = Answer | Exception
+"""What came of a look; an exception if it is to be tried again."""
+
+
+class Asking(Declining, Protocol):
+    """The part of a link that answers what comes."""
 
     def ask(self, handle: int, ranges: tuple[tuple[int, int], ...] | None) -> None:
         """Ask for *ranges* of what was offered as *handle*; () says it is here, None refuses it."""
+
+
+@dataclass(slots=True)
+class _Offered:
+    """Something that is offered.
+
+    Attributes:
+        ware: What it is.
+        mark: How the spool was when it was looked at.
+    """
+
+    ware: Ware
+    mark: object = None
 
 
 class TakingIn:
     """Takes in what one peer has by one link; used by the thread of the link."""
 
     def __init__(
-        self, node: Node, link: Asking, desk: Desk, source: str, *, came: Callable[[], None]
+        self, node: Node, link: Asking, desk: Tray, source: str, *, came: Callable[[], None]
     ) -> None:
         """Begin a session.
 
@@ -56,16 +75,16 @@ class TakingIn:
         """
         self._node, self._link, self._desk = node, link, desk
         self._source, self._came = source, came
-        self._carries = node.config.spool.carry_bytes > 0
         self._coming: dict[int, Coming] = {}
         self._waiting: dict[int, tuple[Ware, Want]] = {}
-        self._offered: dict[int, Ware] = {}
+        self._offered: dict[int, _Offered] = {}
         self._to_look: dict[int, Ware] = {}
-        self._marks: dict[int, object] = {}
+        self._failed = Retries[Ware]()
         self._is_looking = False
-        self._notes: list[str] = []
+        self._complaints = Complaints()
+        self._wholes = Wholes(node, link, source, complaints=self._complaints, came=came)
         self._now_us = 0
-        desk.submit(Lane.ANSWERING, self._recover, self._failed)
+        desk.submit(Lane.ANSWERING, self._recover, self._complaints.failed)
 
     @property
     def to_come(self) -> int:
@@ -75,25 +94,26 @@ class TakingIn:
     @property
     def is_settled(self) -> bool:
         """Whether nothing that was offered is still to be answered or to come."""
-        return not (self._to_look or self._is_looking or self._coming or self._waiting)
+        to_do = self._to_look or self._coming or self._waiting or self._failed
+        return not to_do and self._wholes.is_settled
 
     def notes(self) -> list[str]:
         """Return what a person should know, since the last time."""
-        notes, self._notes = self._notes, []
-        return notes
+        return self._complaints.take()
 
     # -- what the link tells ------------------------------------------------------------------
 
     def offered(self, handle: int, ware: Ware) -> None:
         """Look, at the next `step`, whether what is offered is wanted; it is answered later."""
-        self._offered[handle] = self._to_look[handle] = ware
+        self._offered[handle] = _Offered(ware)
+        self._to_look[handle] = ware
 
     def withdrawn(self, handle: int) -> None:
         """Keep what came of something that is not offered any more."""
         self._offered.pop(handle, None)
         self._waiting.pop(handle, None)
         self._to_look.pop(handle, None)
-        self._marks.pop(handle, None)
+        self._failed.forget(handle)
         coming = self._coming.pop(handle, None)
         if coming is not None:
             self._put_by(coming)
@@ -109,17 +129,8 @@ class TakingIn:
             self._finish(coming)
 
     def whole(self, arrived: WholeArrived) -> None:
-        """Take a small bundle; durable on return, for then it counts as delivered."""
-        label = arrived.label
-        name = label.priority, label.expiry_days, label.hint
-        try:
-            found = keep_whole(self._node, name, arrived.sealed, self._source)
-        except WORK_ERRORS as error:
-            found = Refuse(str(error))
-        if isinstance(found, Refuse):
-            self._say(found)
-        elif isinstance(found, Have) and found.is_new:
-            self._came()
+        """Take a small bundle; durable on return, for then it counts as delivered, or declined."""
+        self._wholes.take(arrived)
 
     # -- as time goes by ----------------------------------------------------------------------
 
@@ -128,7 +139,8 @@ class TakingIn:
         """When `step` has something to do; None if nothing is to come."""
         if self._to_look and not self._is_looking:
             return self._now_us
-        dues = [one.due_us for one in self._coming.values()]
+        dues = [self._failed.due_us, self._wholes.due_us]
+        dues += [one.due_us for one in self._coming.values()]
         return min((due_us for due_us in dues if due_us is not None), default=None)
 
     def step(self, now_us: int) -> None:
@@ -136,12 +148,15 @@ class TakingIn:
         self._now_us = now_us
         for coming in list(self._coming.values()):
             self._guarded(coming, partial(coming.step, self._node, now_us))
+        self._wholes.step(now_us)
+        self._to_look |= self._failed.take(now_us)
         self._look()
 
     def look_again(self) -> None:
         """Look whether what is still to come is wanted, where some came by another way."""
         for handle, coming in self._coming.items():
-            if not coming.is_looked_at and self._marks.get(handle) != self._mark(coming.ware):
+            mark = self._offered[handle].mark
+            if not coming.is_looked_at and mark != self._mark(coming.ware):
                 self._to_look[handle] = coming.ware
 
     def _mark(self, ware: Ware) -> object:
@@ -155,8 +170,10 @@ class TakingIn:
         """Keep all that came: the session is over."""
         for coming in self._coming.values():
             self._put_by(coming)
-        for those in (self._coming, self._waiting, self._offered, self._to_look, self._marks):
+        for those in (self._coming, self._waiting, self._offered, self._to_look):
             those.clear()
+        self._failed.clear()
+        self._wholes.end()
 
     # -- answers ------------------------------------------------------------------------------
 
@@ -166,31 +183,39 @@ class TakingIn:
             return
         to_look, self._to_look = self._to_look, {}
         self._is_looking = True
-        refuse = self._refusing(*to_look)
+        again = self._trying_again(to_look)
         try:
-            self._marks |= {handle: self._mark(ware) for handle, ware in to_look.items()}
+            for handle, ware in to_look.items():
+                self._offered[handle].mark = self._mark(ware)
         except WORK_ERRORS as error:
-            refuse(error)
+            self._looked(partial(again, error))
             return
 
         def job(node: Node) -> Then:
+            carries = node.config.spool.carry_bytes > 0
             found = {
-                handle: _answer_or_refuse(node, ware, self._source, carries=self._carries)
+                handle: _answer_if_possible(node, ware, self._source, carries=carries)
                 for handle, ware in to_look.items()
             }
-            return partial(self._answer_all, to_look, found)
+            return partial(self._looked, partial(self._answer_all, to_look, found))
 
-        self._desk.submit(Lane.ANSWERING, job, refuse)
+        self._desk.submit(Lane.ANSWERING, job, lambda error: self._looked(partial(again, error)))
 
-    def _answer_all(self, wares: Mapping[int, Ware], found: Mapping[int, Answer]) -> None:
+    def _looked(self, then: Then) -> None:
         self._is_looking = False
+        then()
+
+    def _answer_all(self, wares: Mapping[int, Ware], found: Mapping[int, _Found]) -> None:
         for handle, ware in wares.items():
             self._answer(handle, ware, found[handle])
 
-    def _answer(self, handle: int, ware: Ware, found: Answer) -> None:
-        if self._offered.get(handle) != ware:
+    def _answer(self, handle: int, ware: Ware, found: _Found) -> None:
+        offered = self._offered.get(handle)
+        if offered is None or offered.ware != ware:
             return
         match found:
+            case Exception():
+                self._fail(handle, found)
             case Have(is_new):
                 self._say_have(handle)
                 if is_new:
@@ -217,7 +242,7 @@ class TakingIn:
             self._wait_for_room(handle, ware, want, error)
             return
         except SpoolError as error:
-            self._refuse(handle, Refuse(str(error)))
+            self._fail(handle, error)
             return
         coming.spoiled = spoiled
         self._coming[handle] = coming
@@ -228,7 +253,8 @@ class TakingIn:
 
     def _wait_for_room(self, handle: int, ware: Ware, want: Want, error: Exception) -> None:
         """Ask later, when something else is done with; if nothing will be, refuse."""
-        if self._coming:
+        self._failed.forget(handle)
+        if self._coming or self._failed.is_any:
             self._waiting[handle] = ware, want
         else:
             self._refuse(handle, Refuse(str(error)))
@@ -239,26 +265,30 @@ class TakingIn:
         self._serve_waiting()
 
     def _refuse(self, handle: int, why: Refuse) -> None:
-        self._say(why)
+        self._complaints.refused(why)
         self._forget(handle)
         self._link.ask(handle, None)
         self._serve_waiting()
 
-    def _say(self, why: Refuse) -> None:
-        if why.is_noted and len(self._notes) < _MOST_NOTES:
-            self._notes.append(f"something that was offered is not taken: {why.reason}")
-
     def _forget(self, handle: int) -> None:
         """Be done with something: nothing of it waits in part any more."""
-        self._marks.pop(handle, None)
-        self._waiting.pop(handle, None)
-        self._offered.pop(handle, None)
+        for those in (self._offered, self._waiting, self._to_look):
+            those.pop(handle, None)
+        self._failed.forget(handle)
         coming = self._coming.pop(handle, None)
         if coming is not None:
             try:
                 self._node.spool.partials.drop(coming.want.part)
             except SpoolError as error:
-                self._notes.append(str(error))
+                self._complaints.failed(error)
+
+    def _fail(self, handle: int, error: Exception) -> None:
+        """Look again later at what could not be looked at, or kept; what cannot be is refused."""
+        if isinstance(error, LASTING_ERRORS):
+            self._refuse(handle, Refuse(str(error)))
+        else:
+            self._complaints.failed(error)
+            self._failed.later(self._now_us, handle, self._offered[handle].ware)
 
     def _serve_waiting(self) -> None:
         waiting, self._waiting = self._waiting, {}
@@ -281,21 +311,25 @@ class TakingIn:
         def job(node: Node) -> Then:
             return partial(self._answer, handle, ware, keep_file(node, want))
 
-        self._desk.submit(Lane.ANSWERING, job, self._refusing(handle))
+        self._desk.submit(Lane.ANSWERING, job, self._trying_again({handle: ware}))
 
     def _put_by(self, coming: Coming) -> None:
         """Keep what came of something that comes no further, for now."""
         try:
             coming.put_by(self._node, self._now_us)
         except SpoolError as error:
-            self._notes.append(str(error))
+            self._complaints.failed(error)
 
     def _guarded(self, coming: Coming, act: Callable[[], Refuse | None]) -> None:
-        """Do something with the disk; what it refuses is not taken any further."""
+        """Do something with the disk; what it has no room for is not taken any further."""
         try:
             refused = act()
         except SpoolError as error:
-            refused = Refuse(str(error))
+            del self._coming[coming.handle]
+            self._put_by(coming)
+            self._fail(coming.handle, error)
+            self._serve_waiting()
+            return
         if refused is not None:
             self._refuse(coming.handle, refused)
 
@@ -305,21 +339,13 @@ class TakingIn:
         recover(node, self._source)
         return self._came
 
-    def _refusing(self, *handles: int) -> Failed:
-        def refuse(error: Exception) -> None:
-            self._is_looking = False
-            for handle in handles:
-                if handle in self._offered:
-                    self._refuse(handle, Refuse(str(error)))
-
-        return refuse
-
-    def _failed(self, error: Exception) -> None:
-        self._notes.append(str(error))
+    def _trying_again(self, wares: Mapping[int, Ware]) -> Failed:
+        """Return what follows if nothing came of a look at *wares*."""
+        return lambda error: self._answer_all(wares, dict.fromkeys(wares, error))
 
 
-def _answer_or_refuse(node: Node, ware: Ware, source: str, *, carries: bool) -> Answer:
+def _answer_if_possible(node: Node, ware: Ware, source: str, *, carries: bool) -> _Found:
     try:
         return answer(node, ware, source, carries=carries)
     except WORK_ERRORS as error:
-        return Refuse(str(error))
+        return error

@@ -12,10 +12,12 @@ from functools import partial
 from typing import Protocol, TypeAlias
 
 from bundler.errors import BundleError
+from ledger.errors import BusyError as LedgerBusyError
 from ledger.errors import LedgerError
-from pannier.errors import PannierError
+from pannier.errors import BusyError, PannierError
 from pannier.node import Node
-from spool.errors import SpoolError
+from spool.errors import BusyError as SpoolBusyError
+from spool.errors import FullError, MalformedNameError, SpoolError
 
 
 class Lane(Enum):
@@ -33,19 +35,53 @@ Failed: TypeAlias = Callable[[Exception], None]
 
 WORK_ERRORS = (PannierError, LedgerError, BundleError, SpoolError, OSError)
 """What a disk, a home or a ledger can make any work fail with."""
+BUSY_ERRORS = (BusyError, LedgerBusyError, SpoolBusyError)
+"""Of these the ones that pass by themselves, soon."""
+LASTING_ERRORS = (BundleError, MalformedNameError, FullError)
+"""And those that come again whenever the same is tried: it cannot be, or has no room."""
 
 
-class Desk(Protocol):
+class Tray(Protocol):
     """Where work is handed in. Used by one thread."""
 
     def submit(self, lane: Lane, job: Job, failed: Failed) -> None:
         """Have *job* done after all that was handed in for *lane*; *failed* follows if it fails."""
+
+
+class Desk(Tray, Protocol):
+    """A tray, and what becomes of the work in it."""
 
     def finish(self) -> None:
         """Do what follows from the work that was done."""
 
     def close(self) -> None:
         """Wait until all that was handed in is done; what follows from it is left undone."""
+
+
+class Counted:
+    """A `Tray` that knows what of its work is not over yet; what follows is part of it.
+
+    Attributes:
+        open_count: How many pieces of work are not over.
+    """
+
+    def __init__(self, tray: Tray) -> None:
+        """Hand everything on to *tray*."""
+        self.open_count = 0
+        self._tray = tray
+
+    def submit(self, lane: Lane, job: Job, failed: Failed) -> None:
+        """See `Tray.submit`."""
+        self.open_count += 1
+
+        def counted(node: Node) -> Then:
+            return partial(self._over, job(node))
+
+        self._tray.submit(lane, counted, lambda error: self._over(partial(failed, error)))
+
+    def _over(self, then: Then) -> None:
+        self.open_count -= 1
+        then()
 
 
 class Workers:
@@ -63,7 +99,7 @@ class Workers:
         self._done: deque[Future[Then]] = deque()
 
     def submit(self, lane: Lane, job: Job, failed: Failed) -> None:
-        """See `Desk.submit`."""
+        """See `Tray.submit`."""
         self._pools[lane].submit(self._run, job, failed).add_done_callback(self._ended)
 
     def finish(self) -> None:

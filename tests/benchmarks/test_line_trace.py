@@ -30,11 +30,21 @@ def test_what_was_sent_and_sent_again() -> None:
 
 
 def test_of_a_frame_that_was_broken_off_counts_what_there_is() -> None:
-    stream = offer(0, b"one") + data(1, 0, 1000)[:-500] + b"\0" + data(2, 0, 1000)
+    hello = b"\0" + COBS.frame(b"\x10" + bytes(100))
+    stream = offer(0, b"one") + data(1, 0, 1000)[:-500] + hello + data(2, 0, 1000)
     sent, again = Way(bytearray(stream)).sent()
     assert 490 <= again <= 510
     assert sent - again == 1000
-    assert Way(bytearray(stream)).whole_data() == (1000, 0)
+
+
+def test_what_was_broken_off_is_not_whole_wherever_that_was() -> None:
+    hello = b"\0" + COBS.frame(b"\x10" + bytes(100))
+    before, frame = offer(0, b"one"), data(1, 0, 1000)
+    after = hello + offer(0, b"one") + data(2, 0, 1000)
+    for size in range(1, len(frame)):
+        assert Way(bytearray(before + frame[:size] + after)).whole_data() == (1000, 0)
+        assert Way(bytearray(before + frame[:size])).whole_data() == (0, 0)
+    assert Way(bytearray(before + frame + after)).whole_data() == (2000, 1000)
 
 
 def test_a_trace_is_read_as_it_was_written(tmp_path: Path) -> None:

@@ -113,11 +113,9 @@ def assert_on_both(members: Pair, tmp_path: Path) -> None:
 
 
 def both_finish(one: Running, other: Running) -> None:
-    """See both end by themselves; the one that is left may have had a last receipt to send."""
+    """See both end by themselves."""
     ends = [(it.finish(), it.lines[-1]) for it in (one, other)]
-    through = (0, "Both sides have everything.")
-    assert through in ends, (one.lines, other.lines)
-    assert {status for status, _ in ends} <= {0, 3}, (one.lines, other.lines)
+    assert ends == [(0, "Both sides have everything.")] * 2, (one.lines, other.lines)
 
 
 def counters(computer: Computer) -> dict[str, Any]:
@@ -129,7 +127,16 @@ def counters(computer: Computer) -> dict[str, Any]:
 
 
 def test_serial_survives_cuts_and_sends_little_twice(members: Pair, tmp_path: Path) -> None:
-    """The system takes XON and XOFF for itself, as modems do, and frames come through it whole."""
+    """The system takes XON and XOFF for itself, as modems do, and frames come through it whole.
+
+    What is under way at a cut goes again: what the line had taken and not given out, which it
+    counts, and what lay in the buffers of the system on both sides of it. At this speed a round
+    trip of 65 ms, which a busy machine has, is 3,000 bytes, and three cuts of a small file are no
+    sample for a share. That of 1 MB, cut every 20,000 bytes at 115,200 baud, at most 3 % go twice
+    is shown in simulated time by tests/transports/link/test_machine.py, and measured on ptys by
+    benchmarks/link_lines.py.
+    If all began anew with each cut, it would be some 15,000 bytes a cut.
+    """
     farm, home = members
     size = 40_000
     put_on_both(members, size)
@@ -141,11 +148,14 @@ def test_serial_survives_cuts_and_sends_little_twice(members: Pair, tmp_path: Pa
         one = stack.enter_context(running(farm, "serial", str(a), "home", *shared, *capture))
         other = stack.enter_context(running(home, "serial", str(b), "farm", *shared))
         both_finish(one, other)
-        assert line.counters()["cuts"] >= 2
+        seen = line.counters()
+        assert seen["cuts"] >= 2
     assert_on_both(members, tmp_path)
     counted = counters(farm)
     assert (counted["kind"], counted["peer"]) == ("serial", "home")
-    assert size < counted["payload_out"] < 1.2 * size
+    assert counted["payload_out"] > size
+    twice = counted["payload_out"] - counters(home)["payload_in"]
+    assert 0 < twice <= counted["resent"] <= seen["a2b"]["bytes_cut"] + 3_000 * seen["cuts"]
     assert counted.keys() >= COUNTERS
     assert home.types("status").out.count("  link serial") == 1
     sent = tmp_path / "seen.sent"
@@ -199,11 +209,11 @@ def test_udp_through_loss_with_progress_at_a_terminal(members: Pair, tmp_path: P
         # How long, how fast, how much of what it may, how much twice, how much still: in a line.
         for text in (" left; out ", "of the rate", "% again", " to go"):
             terminal.wait_for(text)
-        # The one that is left may have had a last receipt to send.
-        assert terminal.finish() in {0, 3}
+        assert terminal.finish() == 0
+        assert "Both sides have everything." in terminal.screen
         shown = [part for part in re.split("[\r\n]", terminal.screen) if " left; out " in part]
         assert max(map(len, shown)) < 80
-        assert other.finish() in {0, 3}, other.lines
+        assert (other.finish(), other.lines[-1]) == (0, "Both sides have everything.")
         passed = way.counters()["a2b"]
         assert passed["lost"] > 0
         assert passed["corrupted"] > 0

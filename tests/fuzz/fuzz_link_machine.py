@@ -3,8 +3,8 @@
 An input is frames without their MACs, a byte with the length before each.
 """
 
+import pickle
 from collections.abc import Iterator
-from copy import deepcopy
 from functools import cache
 
 from tests.fuzz.harness import Target, vectors
@@ -23,8 +23,11 @@ COBS = framing_named("cobs")
 
 
 @cache
-def established() -> Side:
-    """Return a side in a session with a peer that gets all, and has offered nothing yet."""
+def established() -> bytes:
+    """Return a side in a session with a peer that gets all, and has offered nothing yet.
+
+    Pickled: to make it anew of that takes a quarter of the time of a deep copy.
+    """
     world: World = serial()
     victim = world.sides[0]
     datas = [bytes([each]) * 5_000 for each in range(6)]
@@ -32,7 +35,7 @@ def established() -> Side:
     victim.offer_wares([*map(ware, datas), small(tiny)], [*datas, tiny])
     assert world.run(5, lambda: all(side.link.stats.is_established for side in world.sides))
     world.sides = (victim, Side(B, A, victim.settings))  # who says nothing more by itself
-    return victim
+    return pickle.dumps(victim)
 
 
 def answer(side: Side, found: list[events.Event]) -> None:
@@ -71,7 +74,7 @@ def signed(side: Side, frame: bytes) -> bytes:
 
 
 def take(data: bytes) -> None:
-    side = deepcopy(established())
+    side: Side = pickle.loads(established())  # noqa: S301 -- our own
     now_us, link, accepted = 10_000_000, side.link, 0
     for frame in list(frames_of(data))[:MOST_FRAMES]:
         before = link.stats.counts.frames_in
@@ -120,8 +123,9 @@ def seeds() -> Iterator[bytes]:
     yield packed(
         data, bytes((Kind.PING, 0, 9)), bytes((Kind.TURN, 0, 10)), bytes((Kind.BYE, 0, 11, 0))
     )
+    yield packed(data, bytes((Kind.REST, 0, 60, 0, 7)), bytes((Kind.REST, 0, 9, 0xFF, 0xFF)))
     yield packed(bytes((Kind.ACK, 0, 3, 0, 3)), bytes((Kind.ACK, 0xFF, 0xFF, 0, 0)))
     yield packed(bytes((Kind.WHOLE, 0, 7, 3, 0, 9)) + b"hint" + b"sealed")
 
 
-TARGET = Target(take, (LinkError,), seeds)
+TARGET = Target(take, (LinkError,), seeds, longest=2048)

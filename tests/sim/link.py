@@ -112,6 +112,10 @@ class Side:
         self.files.update((one.key, data) for one, data in zip(wares, datas, strict=True))
         self.link.offer(wares)
 
+    def attend(self, now_us: int) -> int | None:
+        """Do what is due; return when there is more to do, None if by an event."""
+        return None
+
     def handle(self, now_us: int, event: events.Event) -> None:
         if not isinstance(event, events.Arrived):
             self.log.append((now_us, event))
@@ -220,9 +224,11 @@ class World:
         if not self.is_up:
             self.now_us = max(self.now_us, self._resume_us)
             self.open()
+        dues = [side.attend(self.now_us) for side in self.sides]
         while self._pump():
-            pass
-        times = [time for way in self.ways if (time := way.due()) is not None]
+            dues = [side.attend(self.now_us) for side in self.sides]
+        times = [due for due in dues if due is not None]
+        times += [time for way in self.ways if (time := way.due()) is not None]
         times += [due for side in self.sides if (due := side.link.due(self.now_us)) is not None]
         assert times, "both sides wait for ever"
         soonest = min(*times, end_us)

@@ -54,15 +54,13 @@ def test_datagrams_with_all_ills_cost_their_share_and_little_more(linked: Linked
     ills = ("--loss", "0.2", "--reorder", "0.05", "--dup", "0.05", "--corrupt", "0.02")
     run = over_network(linked, "udp", *ills)
     assert run.lost > 0.1
-    # 1.06 for bundles of a megabyte; hellos, offers, answers and what a busy computer is late with
-    # are some kB of any.
-    assert run.relay["a2b"]["bytes_in"] * (1 - run.lost) < 1.06 * SIZE + 10_000
+    # 1.06 for bundles of a megabyte; hellos, offers and answers are some kB of any.
+    assert run.relay["a2b"]["bytes_in"] * (1 - run.lost) < 1.06 * SIZE + 4_000
 
 
-def test_resets_bring_a_frame_twice_at_most_and_stalls_nothing(linked: Linked) -> None:
+def test_resets_and_stalls_bring_nothing_twice(linked: Linked) -> None:
     options = ("--cut-every", "40000", "--stall", "25000,0.5", "--rate", "2M")
     run = over_network(linked, "tcp", *options)
     assert run.relay["resets"] >= 1
     assert run.relay["stalls"] >= 1
-    # The last frame before a reset may be heard when its session is over already.
-    assert came_twice(linked) <= 2_048 * run.relay["resets"]
+    assert came_twice(linked) == 0

@@ -105,6 +105,8 @@ def _frames() -> dict[str, Case]:
         "ping": ("nothing else", _signed(b"\x15\0\2", 2, 4), {"number": 2}),
         "turn": ("your turn", _signed(b"\x16\0\3", 3, 4), {"number": 3}),
         "bye": ("for a reason", _signed(b"\x17\0\4\1", 4, 8), {"number": 4, "reason": 1}),
+        "rest": ("nothing left, as of packets below 70,001", _signed(b"\x1a\0\6\x11\x71", 6, 4),
+                 {"number": 6, "heard_low": 70_001 % 65_536}),
         "whole": ("a sealed bundle of a byte", _signed(b"\x18\0\5" + LABEL + b"s", 5, 4),
                   {"number": 5, "priority": 3, "expiry_days": 0x0A1B, "hint": HINT, "body": b"s"}),
         "hello": ("the second of three parts", _checked(b"\x10\x12\xbe\xefpart"),
@@ -130,9 +132,10 @@ def _frames() -> dict[str, Case]:
 def _bad_frames() -> dict[str, Case]:
     frames: dict[str, tuple[str, str, bytes]] = {
         "empty": ("no bytes", "malformed", b""),
-        "kind": ("no such kind", "malformed", _signed(b"\x1a\0\1", 1, 4)),
+        "kind": ("no such kind", "malformed", _signed(b"\x1b\0\1", 1, 4)),
         "data_none": ("data of no bytes", "malformed", _signed(b"\x80\0\1\0\0\0", 1, 4)),
         "ping_long": ("a byte too many", "malformed", _signed(b"\x15\0\1\0", 1, 4)),
+        "rest_short": ("a byte is missing", "malformed", _signed(b"\x1a\0\1\0", 1, 4)),
         "bye_short": ("no reason", "malformed", _signed(b"\x17\0\1", 1, 8)),
         "priority": ("priority 8", "malformed", _signed(b"\x18\0\1\x08" + bytes(6) + b"s", 1, 4)),
         "ack_below": ("before packet 0", "malformed", _signed(b"\x11\0\1\0\2", 1, 4)),
@@ -166,6 +169,7 @@ def _offers() -> dict[str, Case]:
             "lacks",
             [[5, 0xFFFF, [0, 64, 128, 2**24]], [6, 0, []], [7, 1, None]],
         ),
+        "lack_whole": ("two that came whole", "lacks", [[128, 0, None], [128, 7, None]]),
         "withdraw": ("two handles", "withdrawn", [5, 127]),
     }
     bad: dict[str, tuple[str, str, object]] = {
@@ -184,6 +188,9 @@ def _offers() -> dict[str, Case]:
         "lack_many": ("33 ranges", "lacks", [[5, 1, list(range(66))]]),
         "lack_far": ("beyond 2^24", "lacks", [[5, 1, [0, 2**24 + 1]]]),
         "lack_offer": ("an offer of 17 bits", "lacks", [[5, 0x10000, None]]),
+        "lack_handle": ("handle 129", "lacks", [[129, 1, None]]),
+        "lack_whole": ("some of what came whole", "lacks", [[128, 1, [0, 8]]]),
+        "lack_whole_twice": ("one packet twice", "lacks", [[128, 1, None], [128, 1, None]]),
         "text": ("text", "withdrawn", ["5"]),
         "deep": ("too deep", "withdrawn", [[[[[]]]]]),
     }

@@ -23,6 +23,10 @@ class Bell:
         """Return what becomes readable when somebody rings."""
         return self._reading
 
+    def ringing_fileno(self) -> int:
+        """Return where a byte rings it, for what can do nothing but write."""
+        return self._writing
+
     def ring(self) -> None:
         """Wake the thread; does nothing once closed."""
         with suppress(OSError):  # full: it has been rung often enough

@@ -32,6 +32,7 @@ class Received:
         """
         self._is_ordered, self._is_prompt = is_ordered, is_prompt
         self._numbers = Ranges()
+        self._withheld = Ranges()
         self._said: deque[int] = deque([0] * _TIMES, maxlen=_TIMES)
         self._bytes = 0
         self._waiting = 0
@@ -84,6 +85,22 @@ class Received:
             due_us = now_us + max(wait_us, 0)
             self.due_us = due_us if self.due_us is None else min(self.due_us, due_us)
 
+    def forget(self, number: int) -> None:
+        """Say nothing of packet *number*, as if it had not come; that it did is remembered."""
+        self._withheld.add(number, number + 1)
+        self._withheld.keep_highest(_KEPT)
+        if not self._sayable:
+            self._waiting, self.due_us = 0, None
+
+    @property
+    def _sayable(self) -> Ranges:
+        if not self._withheld:
+            return self._numbers
+        sayable = Ranges(self._numbers)
+        for start, end in self._withheld:
+            sayable.remove(start, end)
+        return sayable
+
     @property
     def _is_much(self) -> bool:
         is_long = self._waiting >= _LONG_PACKETS and self._bytes >= _LONG_BYTES
@@ -94,7 +111,7 @@ class Received:
         needed = self._said[0]
         spare = 0 if self._is_ordered else self._bytes // _SHARE // 2
         ranges: list[tuple[int, int]] = []
-        for start, end in self._numbers.highest(min(most, MAX_ACK_RANGES)):
+        for start, end in self._sayable.highest(min(most, MAX_ACK_RANGES)):
             if end <= needed and len(ranges) > spare:
                 break
             ranges.append((start, end))

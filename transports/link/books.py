@@ -29,6 +29,12 @@ class Books:
             or outgoing.supply.next() is not None
         )
 
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether all that is offered was taken, and all that was asked for came."""
+        has_some = self.has_something or self.outgoing.waiting or self.incoming.to_come
+        return not has_some
+
     def begin(self, frame_bytes: int) -> None:
         """A session began, with frames of at most *frame_bytes*."""
         self.notes.begin()

@@ -25,6 +25,7 @@ MAC_BYTES = {
     Kind.TURN: SHORT_MAC_BYTES,
     Kind.BYE: LONG_MAC_BYTES,
     Kind.WHOLE: SHORT_MAC_BYTES,
+    Kind.REST: SHORT_MAC_BYTES,
 }
 """Of the kinds of a session; the others have a CRC."""
 

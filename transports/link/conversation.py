@@ -17,12 +17,15 @@ from transports.link.frame import (
     HelloPart,
     Kind,
     OneWay,
+    Rest,
     Short,
     Whole,
 )
 from transports.link.loss import Load
 from transports.link.outgoing import DataLoad, WholeLoad
 from transports.link.path import Path
+from transports.link.read import full_number
+from transports.link.rest import Rest as Resting
 from transports.link.sending import Sending
 from transports.link.session import Session
 from transports.link.turns import Turns
@@ -44,6 +47,7 @@ class Conversation:
         session: Keys, peer, and what it takes.
         sending: Own packets.
         turns: Who may send; None: both sides at any time.
+        rest: Which sides have nothing left to do.
         over: Why it is over; None: it is not.
         bye: Reason of the BYE frame to be sent; None: none is.
     """
@@ -55,6 +59,7 @@ class Conversation:
         self.session = session
         self.sending = Sending(path, now_us)
         self.turns = turns
+        self.rest = Resting()
         self.over: str | None = None
         self._path = path
         self._books = books
@@ -103,10 +108,12 @@ class Conversation:
     def _wait_us(self, frame: Frame) -> int:
         if isinstance(frame, Bye) or (isinstance(frame, Short) and frame.kind is Kind.TURN):
             return -1
-        return 0 if isinstance(frame, Short) else self._path.wait_us(self.sending.trip)
+        return 0 if isinstance(frame, (Short, Rest)) else self._path.wait_us(self.sending.trip)
 
     def _act(self, now_us: int, frame: Frame) -> None:
         books = self._books
+        if isinstance(frame, (Data, Control, Whole)):
+            self.rest.heard(frame.number)
         if isinstance(frame, Data):
             self._path.counts.payload_in += books.incoming.take_data(now_us, frame)
             if not books.incoming.is_known(frame.handle):
@@ -118,7 +125,11 @@ class Conversation:
                 books.notes.say("the other side offers or asks for what cannot be; dropped")
         elif isinstance(frame, Whole):
             self._path.counts.payload_in += len(frame.sealed)
-            books.events.append(WholeArrived(frame.label, frame.sealed))
+            books.events.append(WholeArrived(frame.number, frame.label, frame.sealed))
+        elif isinstance(frame, Rest):
+            following = self.sending.number
+            heard = full_number(frame.heard_low, following)
+            self.rest.take(frame.number, min(heard, following))
         elif isinstance(frame, Bye):
             self.over = "the other side ended it"
         elif self.turns is not None and isinstance(frame, Short) and frame.kind is Kind.TURN:
@@ -134,6 +145,11 @@ class Conversation:
             for lack in offers.read_lacks(frame.body):
                 if not books.outgoing.take_lack(frame.number, lack):
                     books.notes.say("the other side asks for what was never offered; dropped")
+
+    def decline(self, number: int) -> None:
+        """Say that the whole bundle in packet *number* is not wanted, and not that it came."""
+        self._received.forget(number)
+        self._books.incoming.decline(number)
 
     def end(self, reason: str, code: int) -> None:
         """Say with the next frame that it is over, and take no more."""
@@ -179,19 +195,45 @@ class Conversation:
             self.over = "the other side is silent"
 
     def _next(self, now_us: int, room: int) -> bytes | None:
-        books = self._books
-        is_due = self._received.is_due(now_us)
-        if is_due or (room and books.incoming.has_answers and self._received.is_waiting):
-            # What came is acknowledged before more is asked for: what is under way counts as sent.
+        if self._has_to_ack(now_us, is_full=bool(room)):
             return self._ack(now_us)
         if room:
             frame = self._control(now_us, min(max(room, _CONTROL_BYTES), self._most))
             if frame is None:
                 frame = self._payload(now_us, min(room, self._most))
             if frame is not None:
+                self.rest.spoke(self.sending.number - 1)
                 return frame
+        if self.has_rest_to_say:
+            return self._say_rest(now_us)
         is_needed = self.sending.probing.is_needed
         return self._sent(now_us, self._short(Kind.PING), None) if is_needed else None
+
+    def _has_to_ack(self, now_us: int, *, is_full: bool) -> bool:
+        """Return whether an acknowledgement goes next; *is_full*: a frame of any kind may."""
+        incoming = self._books.incoming
+        if is_full and incoming.has_declined:
+            return False  # what is not acknowledged would go again before that is said
+        # What came is acknowledged before more is asked for: what is under way counts as sent.
+        is_before = is_full and incoming.has_answers and self._received.is_waiting
+        return self._received.is_due(now_us) or is_before
+
+    @property
+    def is_through(self) -> bool:
+        """Whether neither side has anything left to do."""
+        return self.rest.is_other and self.rest.is_settled and self._books.is_at_rest
+
+    @property
+    def has_rest_to_say(self) -> bool:
+        """Whether the other side is to be told that this one has nothing left to do."""
+        rest = self.rest
+        return rest.is_settled and not rest.is_said and self._books.is_at_rest
+
+    def _say_rest(self, now_us: int) -> bytes:
+        number = self.sending.take_number()
+        key, following = self.session.keys.sending, self._received.following
+        load = self.rest.say(number, following)
+        return self._sent(now_us, encode.encode_rest(key, number, following), load)
 
     @property
     def _most(self) -> int:
@@ -237,6 +279,7 @@ class Conversation:
         load: Load
         if offering.wire_handle is None:
             start, data = offering.take(offering.ware.size)
+            outgoing.went_whole(number, offering)
             frame = encode.encode_whole(key, number, offering.ware.label, data)
             load = WholeLoad(outgoing, offering, start, start + len(data))
         else:
@@ -258,6 +301,6 @@ class Conversation:
         ]
         if self.turns is None:
             return min(times)
-        if sending.flight or self._books.has_something:
+        if sending.flight or self._books.has_something or self.has_rest_to_say:
             times.append(self.turns.quiet_us)
         return max(min(times), self.turns.quiet_us)

@@ -43,6 +43,11 @@ def encode_short(key: bytes, kind: Kind, number: int) -> bytes:
     return _signed(key, number, bytes((kind,)) + _low(number), SHORT_MAC_BYTES)
 
 
+def encode_rest(key: bytes, number: int, heard: int) -> bytes:
+    """Return a REST frame; *heard* is one more than the highest number that came."""
+    return _signed(key, number, bytes((Kind.REST,)) + _low(number) + _low(heard), SHORT_MAC_BYTES)
+
+
 def encode_bye(key: bytes, number: int, reason: int) -> bytes:
     """Return a BYE frame."""
     return _signed(

@@ -30,9 +30,15 @@ class Established:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The session is over; handles mean nothing any more. Another one begins by itself."""
+    """The session is over; handles mean nothing any more. Another one begins by itself.
+
+    Attributes:
+        reason: Why, for people.
+        is_through: Neither side had anything left to do.
+    """
 
     reason: str
+    is_through: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +89,18 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class WholeArrived:
-    """A whole small bundle. The other side counts it as delivered once `Link.send` was called."""
+    """A whole small bundle.
 
+    The other side counts it as delivered, unless `Link.decline` is called before the next
+    `Link.send`.
+
+    Attributes:
+        number: By which it is declined.
+        label: What the name of its file would say beside its id.
+        sealed: The bundle.
+    """
+
+    number: int
     label: Label
     sealed: bytes
 

@@ -37,6 +37,7 @@ class Kind(IntEnum):
     BYE = 0x17
     WHOLE = 0x18
     ONE_WAY = 0x19
+    REST = 0x1A
     DATA = 0x80
 
 
@@ -125,6 +126,19 @@ class Short:
 
 
 @dataclass(frozen=True, slots=True)
+class Rest:
+    """The sender has nothing left to do, as of what came.
+
+    Attributes:
+        number: Of the packet.
+        heard_low: Low 16 bits of one more than the highest number that came.
+    """
+
+    number: int
+    heard_low: int
+
+
+@dataclass(frozen=True, slots=True)
 class Bye:
     """The sender ends the session, for *reason* (0..255)."""
 
@@ -164,7 +178,7 @@ class OneWay:
     body: bytes
 
 
-Frame = Data | HelloPart | Ack | Control | Short | Bye | Whole | OneWay
+Frame = Data | HelloPart | Ack | Control | Short | Rest | Bye | Whole | OneWay
 
 
 def delay_units(delay_us: int) -> int:

@@ -30,6 +30,8 @@ Entropy = Callable[[int], bytes]
 FIRST_BACKOFF_US = 1_000_000
 LONGEST_BACKOFF_US = 60_000_000
 ANSWER_INTERVAL_US = 1_000_000
+MOST_OPENED = 100
+"""So many hellos are opened in a second."""
 # Nonces of so many hellos are known again. Who has recorded more of them can keep others waiting.
 _MOST_ANSWERED = 4096
 # After so many echoes that nothing followed, the other side has another nonce, or none.
@@ -81,6 +83,7 @@ class Handshake:
         self._outbox = _Outbox(identity, greeting)
         self._backoff = _Backoff(entropy, greeting.first_backoff_us)
         self._answers = _Answers()
+        self._openings = _Openings()
 
     def start(self, now_us: int) -> None:
         """Forget the session, and say hello at *now_us* if a peer is configured."""
@@ -115,7 +118,7 @@ class Handshake:
     def take(self, now_us: int, part: HelloPart) -> Session | None:
         """Return the new session that *part* of a hello makes, or None."""
         sealed = self._assembler.add(part)
-        if sealed is None:
+        if sealed is None or not self._openings.take(now_us):
             return None
         try:
             hello = open_sealed(sealed, self._identity)
@@ -220,6 +223,21 @@ class _Answers:
         if len(self._nonces) > _MOST_ANSWERED:
             self._nonces.popitem(last=False)
         return True
+
+
+class _Openings:
+    """How many hellos are opened: each costs as much as thousands of bytes of anything else."""
+
+    def __init__(self) -> None:
+        self._since_us = 0
+        self._count = 0
+
+    def take(self, now_us: int) -> bool:
+        """Return whether to open one more now, and take it that it is opened."""
+        if now_us - self._since_us >= ANSWER_INTERVAL_US:
+            self._since_us, self._count = now_us, 0
+        self._count += 1
+        return self._count <= MOST_OPENED
 
 
 class _Outbox:

@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from transports.link import frame_cbor
 from transports.link.events import Arrived, Event, Offered, Withdrawn
 from transports.link.frame import Data
-from transports.link.offers import MAX_LACK_RANGES, Lack, Offer
+from transports.link.offers import MAX_LACK_RANGES, WHOLE_HANDLE, Lack, Offer
 from transports.link.ranges import Ranges
 from transports.link.wares import Ware, offered
 
+# Wholes that are refused, and of which that is still to be said; the other side has no more under
+# way.
+MOST_DECLINED = 128
 # All that is missing is in so many ranges at most: a peer that sends every other byte has us
 # remember no more.
 MOST_RANGES = 1 << 16
@@ -59,10 +62,11 @@ class Inbound:
 
 @dataclass(slots=True)
 class LackLoad:
-    """The `Load` of a LACK frame: which answers it brings, as of which version."""
+    """The `Load` of a LACK frame: which answers it brings, as of which version; what it refuses."""
 
     incoming: "Incoming"
     answers: tuple[tuple[Inbound, int], ...]
+    declined: tuple[int, ...]
 
     def acked(self) -> None:
         """See `Load.acked`."""
@@ -72,6 +76,8 @@ class LackLoad:
         for inbound, version in self.answers:
             if inbound.version == version:
                 self.incoming.tell(inbound)
+        for number in self.declined:
+            self.incoming.decline(number)
 
 
 @dataclass(slots=True)
@@ -83,6 +89,8 @@ class Incoming:
     _by_wire: dict[int, Inbound] = field(default_factory=dict)
     _by_handle: dict[int, Inbound] = field(default_factory=dict)
     _untold: dict[int, Inbound] = field(default_factory=dict)
+    _taken_back: dict[int, int] = field(default_factory=dict)
+    _declined: deque[int] = field(default_factory=lambda: deque(maxlen=MOST_DECLINED))
     _patience_us: int = _PATIENCE_US
     _heard_us: int = 0
 
@@ -91,6 +99,8 @@ class Incoming:
         self._by_wire.clear()
         self._by_handle.clear()
         self._untold.clear()
+        self._taken_back.clear()
+        self._declined.clear()
         self._patience_us = _PATIENCE_US
 
     @property
@@ -101,6 +111,8 @@ class Incoming:
     def take_offers(self, number: int, offers: Sequence[Offer]) -> None:
         """Take note of what packet *number* offers."""
         for offer in offers:
+            if number < self._taken_back.get(offer.handle, 0):
+                continue  # overtaken: it would be asked for for ever
             known = self._by_wire.get(offer.handle)
             ware = offered(offer)
             if known is None or (number > known.number and known.ware != ware):
@@ -118,6 +130,7 @@ class Incoming:
     def withdraw(self, number: int, wire_handles: Iterable[int]) -> None:
         """Take note of what packet *number* takes back."""
         for wire_handle in wire_handles:
+            self._taken_back[wire_handle] = max(number, self._taken_back.get(wire_handle, 0))
             known = self._by_wire.get(wire_handle)
             if known is not None and number > known.number:
                 self._forget(known)
@@ -193,13 +206,27 @@ class Incoming:
     @property
     def has_answers(self) -> bool:
         """Whether there is something to say."""
-        return bool(self._untold)
+        return bool(self._untold or self._declined)
+
+    @property
+    def has_declined(self) -> bool:
+        """Whether something whole was refused, which is to be said before more is acknowledged."""
+        return bool(self._declined)
+
+    def decline(self, number: int) -> None:
+        """Say (again) that what packet *number* brought whole is not wanted."""
+        self._declined.append(number)
 
     def answers(self, now_us: int, room: int) -> tuple[bytes, LackLoad]:
         """Return the body of a LACK frame, of *room* bytes at most, and what it brings."""
         items: list[bytes] = []
         told: list[tuple[Inbound, int]] = []
+        declined: list[int] = []
         size = 1
+        while self._declined and size + _AROUND_BYTES < room:
+            declined.append(self._declined.popleft())
+            items.append(Lack(WHOLE_HANDLE, declined[-1] % _LOW, None).to_bytes())
+            size += len(items[-1])
         for inbound in list(self._untold.values()):
             count = min(MAX_LACK_RANGES, max((room - size - _AROUND_BYTES) // _RANGE_BYTES, 1))
             ranges = inbound.ranges(count)
@@ -213,7 +240,7 @@ class Incoming:
             told.append((inbound, inbound.version))
             size += len(item)
         self._heard_us = now_us
-        return frame_cbor.array(items), LackLoad(self, tuple(told))
+        return frame_cbor.array(items), LackLoad(self, tuple(told), tuple(declined))
 
     @property
     def due_us(self) -> int | None:

@@ -179,6 +179,14 @@ class Link:
         """
         self._books.incoming.ask(handle, ranges)
 
+    def decline(self, number: int) -> None:
+        """Answer a `WholeArrived` that is not taken, before the next `send`.
+
+        The other side does not offer it any more in this session.
+        """
+        if self._conversation is not None:
+            self._conversation.decline(number)
+
     def supply(self, handle: int, data: bytes) -> None:
         """Answer a `Wanted`; nothing happens if it is not wanted any more.
 
@@ -186,6 +194,19 @@ class Link:
             ValueError: there are not as many bytes as were offered.
         """
         self._books.outgoing.supply.supply(handle, data)
+
+    def settle(self, *, is_settled: bool) -> None:
+        """Take note whether the caller has nothing to look up, as of all that was told by now.
+
+        Once it has none, and nothing is to pass, the other side hears of it.
+        """
+        if self._conversation is not None:
+            self._conversation.rest.is_settled = is_settled
+
+    @property
+    def waiting_bytes(self) -> int:
+        """How many bytes that has which is offered, and not taken or refused in this session."""
+        return self._books.outgoing.waiting_bytes
 
     @property
     def stats(self) -> LinkStats:
@@ -198,8 +219,11 @@ class Link:
             rate=self._path.rate.bytes_per_second,
             frame_bytes=self._path.room,
             resent=self._books.outgoing.resent,
+            waiting=self._books.outgoing.waiting,
             to_send=self._books.outgoing.supply.to_send,
             to_come=self._books.incoming.to_come,
+            is_through=conversation is not None and conversation.is_through,
+            rest_is_known=conversation is not None and conversation.rest.is_known,
         )
 
     @property
@@ -262,9 +286,10 @@ class Link:
 
     def _end(self, reason: str) -> None:
         if self._conversation is not None:
+            is_through = self._conversation.is_through
             self._conversation = None
             self._books.end()
-            self._books.events.append(Ended(reason))
+            self._books.events.append(Ended(reason, is_through=is_through))
 
     def _greet(self, now_us: int) -> None:
         self._end("a new carrier came")

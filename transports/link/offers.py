@@ -4,7 +4,7 @@ Every reader takes the body of a frame whose MAC was right, so what it finds was
 it is believed only as far as its bounds go.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +23,8 @@ BUNDLE_ID_BYTES: Final = 8
 DIGEST_BYTES: Final = 8
 MAX_SIZE: Final = MAX_OFFSET + 1
 MAX_LACK_RANGES: Final = 32
+WHOLE_HANDLE: Final = MAX_HANDLE + 1
+"""In a LACK: what came in a WHOLE frame, without a handle."""
 _MAX_SYMBOL_BYTES, _SYMBOL_STEP_BYTES = 65_528, 8
 _MAX_PAYLOAD_ID = 2**32 - 1
 _SEALED, _FRAGMENTS = 0, 1
@@ -84,11 +86,13 @@ class Lack:
     """What is asked for of what was offered under *handle*.
 
     Attributes:
-        handle: 0..127.
+        handle: 0..127; 128 for what came in a WHOLE frame.
         offer_low: Low 16 bits of the packet number of the OFFER frame that this answers: a late
-            answer to what had the handle before must not count for what has it now.
+            answer to what had the handle before must not count for what has it now. Or of the
+            WHOLE frame.
         ranges: Of bytes, [start, end), ascending, none adjacent to another, at most 32: what is
-            still wanted. Empty: all of it is here, durably. None: it is not wanted.
+            still wanted. Empty: all of it is here, durably. None: it is not wanted, as is all
+            that this says of what came whole.
     """
 
     handle: int
@@ -119,7 +123,8 @@ def read_lacks(body: bytes) -> tuple[Lack, ...]:
         MalformedFrameError: *body* does not follow the format.
     """
     lacks = tuple(map(_lack, _items(body)))
-    _check_handles([lack.handle for lack in lacks])
+    # Of what came whole there may be several: these are told apart by their packets.
+    _check_handles([(lack.handle, lack.handle // WHOLE_HANDLE * lack.offer_low) for lack in lacks])
     return lacks
 
 
@@ -141,7 +146,7 @@ def _items(body: bytes) -> Sequence[object]:
     return items
 
 
-def _check_handles(handles: Sequence[int]) -> None:
+def _check_handles(handles: Sequence[Hashable]) -> None:
     if len(set(handles)) != len(handles):
         raise MalformedFrameError("a frame that names a handle twice")
 
@@ -184,11 +189,14 @@ def _symbol_bytes(value: object) -> int:
 
 def _lack(item: object) -> Lack:
     handle, offer_low, ranges = frame_cbor.as_array(item, 3)
-    return Lack(
-        frame_cbor.as_uint(handle, MAX_HANDLE),
+    lack = Lack(
+        frame_cbor.as_uint(handle, WHOLE_HANDLE),
         frame_cbor.as_uint(offer_low, 0xFFFF),
         None if ranges is None else _ranges(ranges),
     )
+    if lack.handle == WHOLE_HANDLE and lack.ranges is not None:
+        raise MalformedFrameError("what came whole is refused, or acknowledged")
+    return lack
 
 
 def _ranges(value: object) -> tuple[tuple[int, int], ...]:

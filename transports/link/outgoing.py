@@ -10,7 +10,7 @@ from transports.link.encode import WHOLE_OVERHEAD_BYTES
 from transports.link.events import Delivered, Event, Noted, Refused
 from transports.link.frame import MAX_HANDLE
 from transports.link.offering import Offering
-from transports.link.offers import Lack
+from transports.link.offers import WHOLE_HANDLE, Lack
 from transports.link.supply import Supply
 from transports.link.wares import SEALED, Ware
 
@@ -18,6 +18,8 @@ _LOW = 0x10000
 _WHOLES = 128
 # The longest bundle that goes without an offer: it is sent for nothing if it is there already.
 _WHOLE_BYTES = 1024
+# So many packets that brought something whole are remembered, the latest.
+_MOST_WENT = 1024
 # So often something goes to one who says each time that it came, and asks for it again.
 _TIMES = 8
 _AGAIN = "the other side asks for the same again and again; it gets it no more in this session"
@@ -94,11 +96,20 @@ class WithdrawLoad:
 
 @dataclass(slots=True)
 class Handles:
-    """Handles that are free, the one longest unused first, and what has the others."""
+    """Handles that are free, the one longest unused first, and what has the others.
+
+    Attributes:
+        free: Handles on the wire.
+        by_wire: What has one, by it.
+        by_key: All that was begun, by the caller's name for it.
+        by_packet: What went whole, by the low 16 bits of the packet's number.
+        last: The last handle as the caller knows it.
+    """
 
     free: deque[int] = field(default_factory=lambda: deque(range(MAX_HANDLE + 1)))
     by_wire: dict[int, Offering] = field(default_factory=dict)
     by_key: dict[Hashable, Offering] = field(default_factory=dict)
+    by_packet: dict[int, Offering] = field(default_factory=dict)
     last: int = 0
 
     @property
@@ -127,6 +138,7 @@ class Handles:
         """Take all handles."""
         for offering in list(self.by_key.values()):
             self.take(offering)
+        self.by_packet.clear()
 
 
 class Outgoing:
@@ -182,6 +194,17 @@ class Outgoing:
         known = self._handles.by_key.keys() | self._settled | self._refused
         self._sort(ware for key, ware in by_key.items() if key not in known)
         self._fill()
+
+    @property
+    def waiting(self) -> int:
+        """How many wares are neither delivered nor refused."""
+        return len(self._handles.by_key) + len(self._small) + len(self._large)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """How many bytes these have."""
+        offered = (one.ware for one in self._handles.by_key.values())
+        return sum(ware.size for ware in (*offered, *self._small, *self._large))
 
     def _drop(self, offering: Offering) -> None:
         self._handles.take(offering)
@@ -239,6 +262,8 @@ class Outgoing:
         Returns:
             Whether it can be one to something that was ever offered.
         """
+        if lack.handle == WHOLE_HANDLE:
+            return self._take_declined(lack.offer_low)
         offering = self._handles.by_wire.get(lack.handle)
         if offering is None or offering.numbers is None:
             return lack.handle in self._handles.free and self._handles.last > 0
@@ -255,6 +280,20 @@ class Outgoing:
         else:
             return self._want(offering, lack.ranges)
         return True
+
+    def went_whole(self, number: int, offering: Offering) -> None:
+        """Take note that packet *number* brings all of *offering*."""
+        went = self._handles.by_packet
+        went[number % _LOW] = offering
+        if len(went) > _MOST_WENT:
+            del went[next(iter(went))]
+
+    def _take_declined(self, low: int) -> bool:
+        """Offer no more what the packet with the number *low* brought; False if that is unknown."""
+        offering = self._handles.by_packet.get(low)
+        if offering is not None:
+            self.settle(offering, Refused(offering.ware.key))
+        return offering is not None
 
     def _want(self, offering: Offering, ranges: Sequence[tuple[int, int]]) -> bool:
         """Send *ranges*; return False if there are none such."""
@@ -277,7 +316,8 @@ class Outgoing:
 
     def take_back(self, wire_handle: int) -> None:
         """Say (again) that nothing is offered under *wire_handle*, if that is so."""
-        if wire_handle not in self._handles.by_wire:
+        offering = self._handles.by_wire.get(wire_handle)
+        if offering is None or offering.numbers is None:
             self._withdrawn[wire_handle] = None
 
     @property

@@ -24,6 +24,7 @@ from transports.link.frame import (
     Kind,
     Label,
     OneWay,
+    Rest,
     Short,
     Whole,
 )
@@ -39,6 +40,7 @@ _SMALLEST_BODY = {
     Kind.PING: 3,
     Kind.TURN: 3,
     Kind.BYE: 4,
+    Kind.REST: 5,
     Kind.WHOLE: 11,
     Kind.HELLO: 5,
     Kind.ONE_WAY: 9,
@@ -156,8 +158,14 @@ def parse(kind: Kind, number: int, body: bytes) -> Frame:
         return Control(kind, number, body[3:])
     if kind is Kind.WHOLE:
         return Whole(number, _label(body[3:10]), body[10:])
+    return _parse_short(kind, number, body)
+
+
+def _parse_short(kind: Kind, number: int, body: bytes) -> Short | Rest | Bye:
     if kind in SHORTS and len(body) == 3:
         return Short(kind, number)
+    if kind is Kind.REST and len(body) == 5:
+        return Rest(number, int.from_bytes(body[3:], "big"))
     if kind is Kind.BYE and len(body) == 4:
         return Bye(number, body[3])
     raise MalformedFrameError(f"a {kind.name} frame with {len(body)} bytes before its MAC")

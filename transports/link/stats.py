@@ -39,8 +39,11 @@ class LinkStats:
         rate: Bytes a second that are sent at most.
         frame_bytes: Length of a frame at present.
         resent: Bytes of wares that were lost, and went again or will.
+        waiting: Wares that are offered, and were not taken or refused in this session.
         to_send: Bytes of wares that are wanted and not known to have come.
         to_come: Bytes of wares that were asked for and did not come yet.
+        is_through: Whether neither side has anything left to do, which the other one has said.
+        rest_is_known: Whether the other side is known to have heard it of this one.
     """
 
     counts: Counts
@@ -49,5 +52,8 @@ class LinkStats:
     rate: int
     frame_bytes: int
     resent: int
+    waiting: int
     to_send: int
     to_come: int
+    is_through: bool
+    rest_is_known: bool

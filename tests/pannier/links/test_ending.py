@@ -1,13 +1,28 @@
 import pytest
 
-from pannier.links.ending import PATIENCE_US, QUIET_US, RETURN_US, Course, Ending
+from pannier.links.ending import (
+    PATIENCE_US,
+    QUIET_US,
+    RETURN_US,
+    STALLED_US,
+    Course,
+    Ending,
+)
 from transports.link.stats import Counts, LinkStats
 
 ONCE = Ending(when_quiet=True, when_alone=PATIENCE_US)
 FOR_EVER = Ending()
 
 
-def stats(payload: int = 0, *, left: int = 0, srtt_us: int = 0) -> LinkStats:
+def stats(
+    payload: int = 0,
+    *,
+    left: int = 0,
+    waiting: int = 0,
+    srtt_us: int = 0,
+    is_through: bool = True,
+    is_known: bool = False,
+) -> LinkStats:
     return LinkStats(
         counts=Counts(payload_in=payload),
         is_established=True,
@@ -15,84 +30,149 @@ def stats(payload: int = 0, *, left: int = 0, srtt_us: int = 0) -> LinkStats:
         rate=1000,
         frame_bytes=100,
         resent=0,
+        waiting=waiting,
         to_send=left,
         to_come=0,
+        is_through=is_through,
+        rest_is_known=is_known,
     )
 
 
-def met(at_us: int = 0) -> Course:
-    """Return one that has a session in which nothing is left."""
+BUSY = stats(is_through=False)
+
+
+def met(now: LinkStats) -> Course:
+    """Return one that has a session."""
     course = Course()
     course.begin()
-    course.note(at_us, stats(), 0, is_settled=True)
+    course.note(0, now, is_settled=True)
     return course
 
 
-def test_it_is_over_when_nothing_has_passed_for_a_while() -> None:
-    course = met()
-    course.note(QUIET_US - 1, stats(), 0, is_settled=True)
+def test_it_is_over_when_both_sides_know_that_nothing_is_left() -> None:
+    course = met(stats(is_known=True))
+    assert course.is_over(ONCE)
+    assert not course.is_over(FOR_EVER)
+
+
+def test_who_may_not_have_heard_it_has_a_while_to_say_so() -> None:
+    course = met(stats())
+    course.note(QUIET_US - 1, stats(), is_settled=True)
     assert not course.is_over(ONCE)
-    course.note(QUIET_US, stats(), 0, is_settled=True)
+    course.note(QUIET_US, stats(), is_settled=True)
+    assert course.is_over(ONCE)
+
+
+def test_a_long_way_takes_a_longer_while() -> None:
+    course = met(stats(srtt_us=QUIET_US))
+    course.note(QUIET_US, stats(srtt_us=QUIET_US), is_settled=True)
+    assert not course.is_over(ONCE)
+    course.note(4 * QUIET_US, stats(srtt_us=QUIET_US), is_settled=True)
+    assert course.is_over(ONCE)
+
+
+def test_who_never_says_that_it_is_through_is_not_waited_for_without_end() -> None:
+    course = met(BUSY)
+    course.note(PATIENCE_US - 1, BUSY, is_settled=True)
+    assert not course.is_over(ONCE)
+    course.note(PATIENCE_US, BUSY, is_settled=True)
+    assert course.is_over(ONCE)
+    assert not course.was_idle
+
+
+@pytest.mark.parametrize(
+    ("now", "is_settled"),
+    [
+        (stats(5, is_through=False), True),
+        (stats(left=1, is_through=False), True),
+        (stats(waiting=1, is_through=False), True),
+        (BUSY, False),
+    ],
+    ids=["something came", "some of it is under way", "some of it waits", "it is looked at"],
+)
+def test_whatever_goes_on_begins_the_while_anew(now: LinkStats, is_settled: bool) -> None:
+    course = met(BUSY)
+    course.note(PATIENCE_US, now, is_settled=is_settled)
+    assert not course.is_over(ONCE)
+    after = stats(now.counts.payload_in, is_through=False)
+    course.note(PATIENCE_US + 1, after, is_settled=True)
+    course.note(2 * PATIENCE_US - 1, after, is_settled=True)
+    assert not course.is_over(ONCE)
+    course.note(2 * PATIENCE_US + 1, after, is_settled=True)
+    assert course.is_over(ONCE)
+
+
+def test_who_answers_nothing_is_not_waited_for_without_end() -> None:
+    waits = stats(waiting=1, is_through=False)
+    course = met(waits)
+    course.note(1, waits, is_settled=False)
+    course.note(STALLED_US - 1, waits, is_settled=False)
+    assert not course.is_over(ONCE)
+    course.note(STALLED_US, waits, is_settled=False)
     assert course.is_over(ONCE)
     assert not course.is_over(FOR_EVER)
 
 
 @pytest.mark.parametrize(
-    ("now", "waiting", "is_settled"),
-    [(stats(5), 0, True), (stats(left=1), 0, True), (stats(), 1, True), (stats(), 0, False)],
-    ids=["something came", "some of it is under way", "some of it waits", "it is looked at"],
+    ("left_us", "is_through", "was_stalled"),
+    [(PATIENCE_US, False, True), (PATIENCE_US - 1, False, False), (PATIENCE_US, True, False)],
+    ids=["nothing passed", "the other side left", "all has passed"],
 )
-def test_whatever_goes_on_begins_the_while_anew(
-    now: LinkStats, waiting: int, is_settled: bool
+def test_it_is_known_whether_the_other_side_left_or_nothing_passed(
+    left_us: int, is_through: bool, was_stalled: bool
 ) -> None:
-    course = met()
-    course.note(QUIET_US, now, waiting, is_settled=is_settled)
-    assert not course.is_over(ONCE)
-    after = stats(now.counts.payload_in)
-    course.note(QUIET_US + 1, after, 0, is_settled=True)
-    course.note(2 * QUIET_US - 1, after, 0, is_settled=True)
-    assert not course.is_over(ONCE)
-    course.note(2 * QUIET_US + 1, after, 0, is_settled=True)
-    assert course.is_over(ONCE)
+    course = met(BUSY)
+    course.note(left_us, BUSY, is_settled=True)
+    course.end(is_through=is_through)
+    assert course.was_stalled == was_stalled
+    course.begin()
+    assert not course.was_stalled
 
 
-def test_a_long_way_takes_a_longer_while() -> None:
-    course = met()
-    course.note(QUIET_US, stats(srtt_us=QUIET_US), 0, is_settled=True)
+def test_what_just_came_is_looked_at_before_it_is_over() -> None:
+    course = met(stats(is_known=True))
+    course.stir()
     assert not course.is_over(ONCE)
-    course.note(4 * QUIET_US, stats(srtt_us=QUIET_US), 0, is_settled=True)
+    course.note(1, stats(is_known=True), is_settled=True)
     assert course.is_over(ONCE)
 
 
 def test_who_never_comes_is_waited_for_and_longer_if_nobody_says_how_long() -> None:
     course = Course()
-    course.note(7, stats(), 0, is_settled=True)
-    course.note(PATIENCE_US + 6, stats(), 0, is_settled=True)
+    course.note(7, stats(), is_settled=True)
+    course.note(PATIENCE_US + 6, stats(), is_settled=True)
     assert not course.is_over(ONCE)
-    course.note(PATIENCE_US + 7, stats(), 0, is_settled=True)
+    course.note(PATIENCE_US + 7, stats(), is_settled=True)
     assert course.is_over(ONCE)
     assert not course.is_over(FOR_EVER)
 
 
-def test_who_goes_may_come_back() -> None:
-    course = met()
-    course.end(waiting=1)
+def test_who_goes_before_all_has_passed_may_come_back() -> None:
+    course = met(stats())
+    course.end(is_through=False)
     assert not course.was_idle
-    course.note(1, stats(), 1, is_settled=False)
-    course.note(RETURN_US, stats(), 1, is_settled=False)
+    course.note(1, BUSY, is_settled=False)
+    course.note(RETURN_US, BUSY, is_settled=False)
     assert not course.is_over(ONCE)
-    course.note(RETURN_US + 1, stats(), 1, is_settled=False)
+    course.note(RETURN_US + 1, BUSY, is_settled=False)
     assert course.is_over(ONCE)
     course.begin()
     assert not course.is_over(ONCE)
 
 
+def test_who_goes_when_all_has_passed_need_not_come_back() -> None:
+    course = met(BUSY)
+    course.end(is_through=True)
+    assert course.was_idle
+    assert course.is_over(ONCE)
+    assert not course.is_over(FOR_EVER)
+
+
 def test_a_connection_ends_with_its_session() -> None:
     ending = Ending(when_over=True, when_alone=PATIENCE_US)
-    course = met()
-    course.note(9 * QUIET_US, stats(), 0, is_settled=True)
+    course = met(BUSY)
+    course.note(9 * QUIET_US, BUSY, is_settled=True)
     assert not course.is_over(ending)
-    course.end(waiting=0)
+    course.end(is_through=False)
     assert course.is_over(ending)
-    assert course.was_idle
     assert not Course().is_over(ending)

@@ -14,8 +14,11 @@ def stats(
         rate=1,
         frame_bytes=1,
         resent=resent,
+        waiting=0,
         to_send=to_send,
         to_come=to_come,
+        is_through=False,
+        rest_is_known=False,
     )
 
 

@@ -1,21 +1,24 @@
 """Nodes and wires: bundles cross both ways, once, whatever happens on the way."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import shake_256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bundler.geometry import Geometry
 from ledger.append import Draft
 from ledger.data import payload_from_value
+from ledger.errors import DamagedError
 from ledger.views import things
-from pannier.errors import UsageError
+from pannier.errors import BusyError, UsageError
 from pannier.exchange import exchange_medium
 from pannier.home import add_peer
 from pannier.ledgers import put
-from pannier.links import offering
+from pannier.links import offering, taking_in
+from pannier.links.answering import Answer, answer
 from pannier.links.pieces import Shape, fragment_of
 from pannier.links.work import Lane
 from pannier.lock import exclusive
@@ -23,6 +26,7 @@ from pannier.node import Node
 from pannier.overview import overview
 from pannier.queued import sealed_bundle
 from spool.delivery import Delivery
+from spool.errors import StorageError
 from spool.partial import Piece
 from tests.pannier.folders import add, write
 from tests.pannier.links.wire import USUAL, End, Wire
@@ -354,20 +358,20 @@ def test_what_is_wanted_many_times_before_it_is_read_is_read_once(world: World) 
     wire.open()
     end = wire.ends[0]
     assert wire.run(
-        20, lambda: end.serving._session is not None and bool(end.serving._session._wares)
+        20, lambda: end.serving._session is not None and bool(end.serving._session.giving._wares)
     )
     session = end.serving._session
     assert session is not None
-    wanted = max(session._wares, key=lambda one: one.size)
+    wanted = max(session.giving._wares, key=lambda one: one.size)
     end.desk.finish()
     end.desk.done.clear()
     for _ in range(100):
-        session.wanted(5, wanted)
-        session._bring()
+        session.giving.bringing.wanted(5, wanted)
+        session.giving.bringing.step()
     assert end.desk.done == [Lane.SENDING]
     end.desk.finish()
-    session.wanted(5, wanted)
-    session._bring()
+    session.giving.bringing.wanted(5, wanted)
+    session.giving.bringing.step()
     assert end.desk.done == [Lane.SENDING] * 2
 
 
@@ -375,19 +379,89 @@ def test_what_is_wanted_many_times_before_it_is_read_is_read_once(world: World) 
 def test_what_was_refused_or_falsely_said_to_be_there_is_offered_again(
     world: World, monkeypatch: pytest.MonkeyPatch, said: tuple[()] | None, days: float
 ) -> None:
-    monkeypatch.setattr("pannier.links.session._REVIEW_US", 20_000_000)
+    monkeypatch.setattr("pannier.links.giving._REVIEW_US", 20_000_000)
     wire = Wire(world, "ada", "bea")
     meet(world, wire)
     full = wire.ends[1].serving._session
     assert full is not None
     offered = full.taking.offered
-    monkeypatch.setattr(full.taking, "offered", lambda handle, _: full._link.ask(handle, said))
+    monkeypatch.setattr(
+        full.taking, "offered", lambda handle, _: full.taking._link.ask(handle, said)
+    )
     put_long(world, "ada")
     wire.run(50)
     world.clock.pass_days(days)
     assert not any("noise" in thing for thing in things(world.store("bea")))
     monkeypatch.setattr(full.taking, "offered", offered)
     wire.run(60)
+    assert_equal(world, ("ada", "bea"))
+
+
+def test_nobody_takes_it_for_over_while_an_offer_cannot_be_looked_at(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire = Wire(world, "ada", "bea")
+    meet(world, wire)
+    failed = 0
+
+    def failing(*given: Any, **named: Any) -> Answer:
+        nonlocal failed
+        if wire.now_us < since_us + 20_000_000:
+            failed += 1
+            raise DamagedError("disk I/O error")
+        return answer(*given, **named)
+
+    since_us = wire.now_us
+    monkeypatch.setattr(taking_in, "answer", failing)
+    put_long(world, "ada")
+    assert not wire.run(20, lambda: failed > 0 and any(one.is_quiet for one in wire.ends))
+    assert 3 <= failed <= 10
+    assert wire.run(40, lambda: all(one.attending.is_done() for one in wire.ends))
+    assert_equal(world, ("ada", "bea"))
+    assert wire.ends[1].said.count("disk I/O error") == 1
+
+
+def test_what_was_taken_is_noted_however_busy_the_home_is(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire = Wire(world, "ada", "bea")
+    meet(world, wire)
+    session = wire.ends[0].serving._session
+    assert session is not None
+    tries: list[list[object]] = []
+    note = offering.Offering.note
+
+    def noted(self: offering.Offering, node: Node, keys: Iterable[object]) -> None:
+        tries.append(list(keys))
+        if len(tries) < 4:
+            raise BusyError("busy")
+        note(self, node, keys)
+
+    monkeypatch.setattr(offering.Offering, "note", noted)
+    session.giving.delivered("a thing")
+    assert not session.is_settled
+    assert wire.run(10, lambda: session.is_settled)
+    assert tries == [["a thing"]] * 4
+
+
+def test_what_can_never_be_read_is_not_offered_on_and_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire = Wire(world, "ada", "bea")
+    meet(world, wire)
+    tries: list[int] = []
+
+    def refuse(*_: object) -> bytes:
+        tries.append(wire.now_us)
+        raise StorageError("disk I/O error")
+
+    monkeypatch.setattr(offering, "sealed_bundle", refuse)
+    put_long(world, "ada")
+    wire.run(50)
+    assert 2 <= len(tries) <= 6
+    assert not any(one.is_quiet for one in wire.ends)
+    monkeypatch.setattr(offering, "sealed_bundle", sealed_bundle)
+    wire.run(40)
     assert_equal(world, ("ada", "bea"))
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from pannier.links.meeting import nothing
 from pannier.links.offering import Offering, Plan
-from pannier.links.session import nothing
 from pannier.links.work import Failed, Job, Lane, Then
 from pannier.node import Node
 from tests.pannier.links import wire as wires
@@ -73,3 +73,37 @@ def test_what_a_later_plan_replaced_is_no_reason_for_another_one(
     # In short steps: a wire does not know when such a desk is done.
     assert any(wire.run(0.01, lambda: wire.payload() > 20_000) for _ in range(300))
     assert wire.ends[0].desk.done.count(Lane.SENDING) < 12
+
+
+def test_what_was_delivered_while_a_plan_was_made_does_not_wait_for_ever(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan still has it, and no receipt comes for a notice: nothing else would take it off."""
+    plan, plans = Offering.plan, list[Plan]()
+
+    def slow_plan(self: Offering, node: Node, without: Set[object]) -> Plan:
+        SlowDesk.took_us = 300_000
+        found = plan(self, node, without)
+        if self.peer == world["ada"].card.node_id:
+            plans.append(found)
+        return found
+
+    monkeypatch.setattr(Offering, "plan", slow_plan)
+    monkeypatch.setattr(wires, "DeskInPlace", SlowDesk)
+    wire = SlowDesk.wire = Wire(world, "ada", "bea")
+    wire.open()
+    bea = wire.ends[1]
+
+    def step(until: Callable[[], bool]) -> bool:
+        return any(wire.run(0.01, until) for _ in range(4_000))
+
+    assert step(lambda: world.has("bea") and bea.is_quiet)
+    world.put("ada", "well", 1)
+    assert step(lambda: bool(bea.link.stats.waiting))
+    assert bea.serving._session is not None
+    bea.serving._session.giving.plan_again()
+    before = len(plans)
+    assert step(lambda: len(plans) > before and bea.is_quiet)
+    late = plans[-1]
+    assert late.wares
+    assert bea.link.stats.waiting == 0

@@ -1,17 +1,23 @@
 """What a peer may offer and send that no honest one does."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256, shake_256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bundler.fragment import mac_check
 from bundler.sealed import bundle_id
 from bundler.split import Cut, split
-from pannier.links import coming
+from ledger.errors import BusyError as LedgerBusyError
+from ledger.errors import DamagedError
+from pannier.errors import BusyError as PannierBusyError
+from pannier.links import coming, taking_in, wholes
+from pannier.links.answering import answer, keep_file, keep_whole
 from pannier.links.cargo import digest_of
 from pannier.links.taking_in import TakingIn
+from spool.errors import FullError, StorageError
 from spool.partial import PartName
 from tests.pannier.links.wire import DeskInPlace
 from tests.sim.world import World
@@ -28,6 +34,7 @@ class Peer:
 
     def __init__(self, world: World) -> None:
         self.world, self.answers = world, list[tuple[int, Ranges]]()
+        self.declined: list[int] = []
         self.came = 0
         self.start()
 
@@ -40,6 +47,9 @@ class Peer:
 
     def ask(self, handle: int, ranges: Ranges) -> None:
         self.answers.append((handle, ranges))
+
+    def decline(self, number: int) -> None:
+        self.declined.append(number)
 
     def _came(self) -> None:
         self.came += 1
@@ -173,10 +183,10 @@ def test_of_a_file_only_what_its_sender_made_is_kept(peer: Peer) -> None:
     forged = b"".join(split(DATA, Cut(mtu_bytes=450, symbol_bytes=400, check=mac_check(bytes(32)))))
     genuine = genuine_file(peer)
     mixed = forged + genuine[: len(genuine) // 2] + b"junk"
-    for handle, data, answer in ((1, forged, None), (2, mixed, ())):
+    for handle, data, said in ((1, forged, None), (2, mixed, ())):
         peer.offer(handle, file_ware(peer, data))
         peer.taking.arrived(handle, 0, data)
-        assert peer.step() == [(handle, answer)]
+        assert peer.step() == [(handle, said)]
     assert kept(peer)
     assert kept(peer) in genuine
     assert peer.world["ada"].db.forged() > 10
@@ -293,10 +303,161 @@ def test_crumbs_that_make_no_symbols_are_bounded(
 def test_a_small_bundle_is_durable_when_it_was_taken(peer: Peer) -> None:
     one = sealed_ware(peer)
     label = Label(one.priority, one.expiry_days, one.hint)
-    peer.taking.whole(WholeArrived(label, DATA))
+    peer.taking.whole(WholeArrived(1, label, DATA))
     assert DATA in kept(peer)
+    assert peer.declined == []
     before = peer.came
-    peer.taking.whole(WholeArrived(Label(4, 60_000, bytes(4)), DATA))
+    peer.taking.whole(WholeArrived(2, Label(4, 60_000, bytes(4)), DATA))
     assert peer.came == before
-    peer.taking.whole(WholeArrived(Label(9, 60_000, one.hint), DATA))
+    peer.taking.whole(WholeArrived(3, Label(9, 60_000, one.hint), DATA))
     assert len(peer.taking.notes()) == 1
+    assert peer.declined == [2, 3]
+
+
+def test_a_small_bundle_that_finds_no_room_does_not_count_as_delivered(peer: Peer) -> None:
+    peer.world.configure("ada", "[spool]\npeer_bytes = 4096\n")
+    peer.start()
+    one = sealed_ware(peer)
+    peer.taking.whole(WholeArrived(7, Label(one.priority, one.expiry_days, one.hint), DATA))
+    assert not kept(peer)
+    assert peer.declined == [7]
+    assert "no room" in peer.taking.notes()[0]
+
+
+FAILURES = [
+    PannierBusyError("busy"),
+    LedgerBusyError("busy"),
+    DamagedError("disk I/O error"),
+    StorageError("disk I/O error"),
+    OSError(5, "Input/output error"),
+]
+
+
+def failing(times: int, error: Exception, act: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what fails so often before it is *act*."""
+    left = [error] * times
+
+    def failed(*given: Any, **named: Any) -> Any:
+        if left:
+            raise left.pop()
+        return act(*given, **named)
+
+    return failed
+
+
+@pytest.mark.parametrize("error", FAILURES, ids=lambda one: type(one).__module__)
+def test_a_look_that_fails_is_tried_again_soon_and_is_no_refusal(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr(taking_in, "answer", failing(3, error, answer))
+    assert peer.offer(1, sealed_ware(peer)) == []
+    assert not peer.taking.is_settled
+    assert peer.taking.due_us is not None
+    assert peer.step() == [(1, ((0, 5000),))]
+    is_busy = "busy" in str(error)
+    assert peer.taking.notes() == ([] if is_busy else [str(error)] * 3)
+
+
+def test_a_node_that_cannot_be_opened_or_looked_at_refuses_nothing(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peer.taking, "_mark", failing(1, OSError("no"), peer.taking._mark))
+    monkeypatch.setattr(peer.desk, "_node", failing(1, PannierBusyError("no"), peer.desk._node))
+    peer.taking.offered(1, sealed_ware(peer))
+    assert peer.step(2) == []
+    assert not peer.taking.is_settled
+    assert peer.step() == [(1, ((0, 5000),))]
+
+
+def test_what_a_disk_does_not_take_is_asked_for_again(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer.offer(1, sealed_ware(peer))
+    peer.taking.arrived(1, 0, DATA[:1000])
+    peer.step()
+    partials = peer.world["ada"].spool.partials
+    append = failing(2, StorageError("disk I/O error"), partials.append)
+    monkeypatch.setattr(partials, "append", append)
+    peer.taking.arrived(1, 1000, DATA[1000:1900])
+    assert peer.step(1) == []
+    assert not peer.taking.is_settled
+    ((handle, ranges),) = peer.step()
+    assert handle == 1
+    assert ranges in [((1000, 5000),), ((1900, 5000),)]
+    peer.taking.arrived(1, ranges[0][0], DATA[ranges[0][0] :])
+    assert peer.step() == [(1, ())]
+    assert peer.taking.is_settled
+
+
+def test_a_file_that_cannot_be_kept_now_is_kept_later_and_not_asked_for_again(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(taking_in, "keep_file", failing(2, OSError("no"), keep_file))
+    data = genuine_file(peer)
+    peer.offer(1, file_ware(peer, data))
+    peer.taking.arrived(1, 0, data)
+    assert peer.step() == []
+    assert not peer.taking.is_settled
+    assert peer.step(6) == [(1, ())]
+    assert kept(peer) == data
+
+
+def test_a_look_that_fails_while_bytes_come_lets_them_come(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer.offer(1, sealed_ware(peer))
+    peer.taking._offered[1].mark = "something came by another way"
+    monkeypatch.setattr(taking_in, "answer", failing(1, OSError("no"), answer))
+    peer.taking.look_again()
+    assert peer.step(1) == []
+    peer.taking.arrived(1, 0, DATA)
+    assert peer.step() == [(1, ())]
+
+
+def test_what_is_withdrawn_is_not_looked_at_again(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(taking_in, "answer", failing(1, OSError("no"), answer))
+    peer.taking.offered(1, sealed_ware(peer))
+    peer.step(1)
+    peer.taking.withdrawn(1)
+    assert peer.taking.is_settled
+    assert peer.step() == []
+
+
+def test_a_small_bundle_that_cannot_be_kept_now_is_kept_later(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wholes, "keep_whole", failing(2, OSError("no"), keep_whole))
+    one = sealed_ware(peer)
+    before = peer.came
+    peer.taking.whole(WholeArrived(7, Label(one.priority, one.expiry_days, one.hint), DATA))
+    assert peer.declined == [7]
+    assert not peer.taking.is_settled
+    assert peer.step() == []
+    assert DATA in kept(peer)
+    assert (peer.came, peer.declined) == (before + 1, [7])
+    assert peer.taking.due_us is None
+
+
+def test_small_bundles_that_wait_to_be_kept_are_bounded(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wholes, "keep_whole", failing(1000, OSError("no"), keep_whole))
+    for number in range(1000):
+        peer.taking.whole(WholeArrived(number, Label(4, 60_000, bytes(4)), DATA))
+    assert len(peer.declined) == 1000
+    assert len(peer.taking._wholes._later) == 128
+
+
+def test_what_could_not_be_begun_claims_no_room(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partials = peer.world["ada"].spool.partials
+    for refused in (StorageError("disk I/O error"), FullError("the disk is full")):
+        read = failing(1, refused, partials.read)
+        monkeypatch.setattr(partials, "read", read)
+        peer.taking.offered(1, sealed_ware(peer))
+        peer.step(1)
+        peer.taking.withdrawn(1)
+        assert partials._claims == {}

@@ -8,8 +8,11 @@ from collections.abc import Callable, Mapping
 from itertools import count
 
 from pannier.import_report import Report
+from pannier.links.attending import Attending
+from pannier.links.ending import Ending
 from pannier.links.identity import NodeIdentity
 from pannier.links.offering import is_served
+from pannier.links.progress import Progress
 from pannier.links.serve import Serving
 from pannier.links.work import WORK_ERRORS, Failed, Job, Lane
 from pannier.node import Node
@@ -68,12 +71,21 @@ class End:
 
     def start(self) -> None:
         node = self.world[self.name]
-        known = None if self._peer is None else node.peer_named(self._peer)
+        peer = self._peer  # by its node id, for a clone of it has another name here
+        known = None if peer is None else node.peers[self.world[peer].card.node_id]
         served = lambda one: is_served(node, one, self._kind)  # noqa: E731
         draw = entropy(f"{self.name} {self._peer} {next(self._starts)}")
         carries = node.config.spool.carry_bytes > 0
         rate, frame_bytes = self._settings["rate"], self._settings["frame_bytes"]
-        settings = LinkSettings(rate=rate, frame_bytes=frame_bytes, carries=carries, lead_us=10_000)
+        is_udp = self._kind == "udp"
+        settings = LinkSettings(
+            framing="datagram" if is_udp else "cobs",
+            rate=None if is_udp else rate,
+            frame_bytes=frame_bytes,
+            is_ordered=not is_udp,
+            carries=carries,
+            lead_us=10_000,
+        )
         self.link = Link(settings, NodeIdentity(node, known, is_served=served), draw)
         self.desk = DeskInPlace(lambda: self.world[self.name])
         self.serving = Serving(
@@ -84,6 +96,8 @@ class End:
             say=self.said.append,
             told=self.reports.append,
         )
+        self.attending = Attending(self.link, self.serving, Progress(None))
+        self.attending.ending = Ending(when_quiet=True)
 
     def listen(self) -> None:
         """Begin anew, for any peer."""
@@ -92,11 +106,11 @@ class End:
 
     def attend(self, now_us: int) -> int | None:
         """As the loop does between two looks at the wire."""
-        due_us = self.serving.attend(now_us)
+        due_us = self.attending.attend(now_us)
         while events := self.link.events():
             for event in events:
-                self.serving.take(event)
-            due_us = self.serving.attend(now_us)
+                self.attending.take(event)
+            due_us = self.attending.attend(now_us)
         return due_us
 
     def kill(self) -> None:
@@ -117,7 +131,7 @@ class End:
     @property
     def is_quiet(self) -> bool:
         stats = self.link.stats
-        return self.serving.is_settled and not stats.to_send and not stats.to_come
+        return stats.is_through and stats.rest_is_known
 
 
 class Wire:
@@ -134,12 +148,15 @@ class Wire:
         """Join two nodes; *settings* are "rate" and "frame_bytes"."""
         given = {**USUAL, **settings}
         self.now_us, self._rate = 0, given["rate"]
+        self._free_us = [0, 0]
         self.ends = tuple(
             End(world, name, peer, given, kind) for name, peer in ((one, other), (other, one))
         )
         self._order = count()
         self._flying: list[tuple[int, int, int, bytes]] = []
         self.spoil: Callable[[bytes], bytes] = lambda data: data
+        self.fate: Callable[[], list[int]] = lambda: [0]
+        """Draws after what delays something arrives besides; none: never."""
 
     def open(self) -> None:
         for end in self.ends:
@@ -177,7 +194,7 @@ class Wire:
             while self._flying and self._flying[0][0] <= self.now_us:
                 _, _, place, data = heapq.heappop(self._flying)
                 for event in self.ends[place].link.receive(self.now_us, self.spoil(data)):
-                    self.ends[place].serving.take(event)
+                    self.ends[place].attending.take(event)
         return until()
 
     def settle(self, seconds: float = 120) -> None:
@@ -204,8 +221,13 @@ class Wire:
     def _serve(self, place: int, end: End) -> int:
         end.attend(self.now_us)
         while (data := end.link.send(self.now_us)) is not None:
-            arrival_us = self.now_us + FLIGHT_US + len(data) * 1_000_000 // self._rate
-            heapq.heappush(self._flying, (arrival_us, next(self._order), 1 - place, data))
+            # What is short does not overtake.
+            self._free_us[place] = max(self._free_us[place], self.now_us)
+            self._free_us[place] += len(data) * 1_000_000 // self._rate
+            arrival_us = self._free_us[place] + FLIGHT_US
+            for late_us in self.fate():
+                arrival = arrival_us + late_us, next(self._order), 1 - place, data
+                heapq.heappush(self._flying, arrival)
         due_us = end.attend(self.now_us)
         dues = [due_us, end.link.due(self.now_us)]
         return min(one for one in [*dues, self.now_us + 1_000_000] if one is not None)

@@ -14,6 +14,7 @@ from transports.link.frame import (
     HelloPart,
     Label,
     OneWay,
+    Rest,
     Short,
     Whole,
 )
@@ -53,6 +54,7 @@ OF_SESSION: st.SearchStrategy[Frame] = st.one_of(
     st.builds(Control, st.sampled_from(CONTROLS), NUMBERS, CONTENT),
     st.builds(Short, st.sampled_from(SHORTS), NUMBERS),
     st.builds(Bye, NUMBERS, st.integers(0, 255)),
+    st.builds(Rest, NUMBERS, st.integers(0, 65_535)),
     st.builds(Whole, NUMBERS, LABELS, CONTENT),
 )
 OPEN: st.SearchStrategy[HelloPart | OneWay] = st.one_of(
@@ -82,6 +84,8 @@ def to_bytes(frame: Frame, key: bytes = KEY) -> bytes:
             encoded = encode.encode_control(key, kind, number, body)
         case Short(kind, number):
             encoded = encode.encode_short(key, kind, number)
+        case Rest(number, heard_low):
+            encoded = encode.encode_rest(key, number, heard_low)
         case Bye(number, reason):
             encoded = encode.encode_bye(key, number, reason)
         case Whole(number, label, sealed):

@@ -31,3 +31,7 @@ def test_the_overheads_are_as_said(label: Label, data: bytes) -> None:
 @pytest.mark.parametrize("kind", [Kind.PING, Kind.TURN])
 def test_a_ping_is_seven_bytes(kind: Kind) -> None:
     assert len(encode.encode_short(KEY, kind, 2**40)) == 7
+
+
+def test_that_nothing_is_left_takes_nine() -> None:
+    assert len(encode.encode_rest(KEY, 2**40, 2**41)) == 9

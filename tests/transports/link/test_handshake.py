@@ -5,12 +5,19 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.transports.link.doubles import HPKE_BYTES, HYBRID_BYTES, identity
+from tests.transports.link.doubles import (
+    HPKE_BYTES,
+    HYBRID_BYTES,
+    DoubleIdentity,
+    identity,
+    secret_of,
+)
 from tests.transports.link.wire import SECOND_US, Side, Wire, lossy
+from transports.link.encode import encode_hello_part
 from transports.link.errors import FrameTooSmallError
 from transports.link.frame import Kind
-from transports.link.handshake import ANSWER_INTERVAL_US, LONGEST_BACKOFF_US
-from transports.link.hello import CARRIES, HALF_DUPLEX
+from transports.link.handshake import ANSWER_INTERVAL_US, LONGEST_BACKOFF_US, MOST_OPENED
+from transports.link.hello import CARRIES, HALF_DUPLEX, split
 
 A, B, C = bytes([1] * 8), bytes([2] * 8), bytes([3] * 8)
 
@@ -244,6 +251,15 @@ def test_hellos_of_the_session_itself_get_no_answer_once_it_is_confirmed() -> No
     assert found.is_joined()
 
 
+def test_hellos_of_the_session_itself_make_no_other() -> None:
+    found = joined()
+    sessions = [side.sessions.copy() for side in found.sides]
+    for to, frame in found.sent.copy():
+        found.inject(to, frame)
+        found.run(2)
+    assert [side.sessions for side in found.sides] == sessions
+
+
 def test_an_old_echo_makes_no_session() -> None:
     found = joined()
     found.sides[1].start(found.now_us)  # so that its fresh nonce is another one
@@ -352,3 +368,22 @@ def test_after_any_mischief_of_whoever_holds_the_wire_there_is_a_session(
             found.run(data.draw(st.sampled_from((1, 3, 20))))
     found.fate = lossy(seed, 0.05)
     assert found.run_until(found.is_joined, 600)
+
+
+def test_a_flood_of_hellos_costs_few_openings() -> None:
+    opened = 0
+
+    class Counting(DoubleIdentity):
+        def open(self, sealed: bytes) -> bytes | None:
+            nonlocal opened
+            opened += 1
+            return super().open(sealed)
+
+    listener = Side(Counting(A, None, frozenset({B}), secret_of(A)))
+    for number in range(10_000):
+        (part,) = split(number.to_bytes(2, "big") * 70, 222)
+        listener.receive(number * 200, encode_hello_part(part))
+    assert opened == 2 * MOST_OPENED
+    wire = Wire((listener, side(B, A)), now_us=3_000_000)
+    wire.start()
+    assert wire.run_until(wire.is_joined, 10)

@@ -169,3 +169,21 @@ def test_who_sends_every_other_byte_is_not_remembered_for_ever(
         for at in range(0, 1_000, 100):
             incoming.take_data(0, Data(7, wire_handle, at, bytes(100)))
     assert incoming.to_come == 0
+
+
+def test_what_was_taken_back_is_not_offered_by_what_comes_late() -> None:
+    """Nobody would answer who asks for it."""
+    incoming = Incoming(deque())
+    incoming.withdraw(8, [1])
+    incoming.take_offers(7, [ware(bytes(1_000)).offer(1), ware(bytes(900)).offer(2)])
+    assert [one.ware.size for one in incoming.events if isinstance(one, events.Offered)] == [900]
+    incoming.take_offers(9, [ware(bytes(1_000)).offer(1)])
+    incoming.ask(2, [(0, 1_000)])
+    assert incoming.to_come == 1_000
+    # The same, offered twice, of which the first saying comes last.
+    incoming.withdraw(12, [1])
+    incoming.take_offers(10, [ware(bytes(1_000)).offer(1)])
+    assert incoming.to_come == 0
+    incoming.end()
+    incoming.take_offers(3, [ware(bytes(1_000)).offer(1)])
+    assert incoming.is_known(1)

@@ -507,3 +507,63 @@ def test_a_small_way_with_large_frames_is_found_too() -> None:
     one.offer(LARGE[:400_000])
     assert world.run(30, are_done(one))  # 20 s are the least
     assert one.link.stats.counts.payload_out == 400_000
+
+
+class Full(Side):
+    """Takes no small bundle, for some time."""
+
+    is_full = True
+
+    def handle(self, now_us: int, event: events.Event) -> None:
+        if isinstance(event, events.WholeArrived) and self.is_full:
+            self.link.decline(event.number)
+        else:
+            super().handle(now_us, event)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("ills", [None, Ills(), Ills(loss=0.2, reorder=0.3, duplicate=0.3)])
+def test_a_small_bundle_that_is_not_taken_is_not_delivered(ills: Ills | None, seed: int) -> None:
+    world = serial(seed=seed) if ills is None else datagrams(ills, seed=seed)
+    one, other = world.sides
+    other = Full(other.name, other.peer, other.settings, seed=seed)
+    world.sides, world.written = (one, other), []
+    datas = [bytes([each]) * 200 for each in range(20)]
+    one.offer_wares([small(data) for data in datas], datas)
+    other.offer(LARGE[:20_000])
+    assert world.run(60, lambda: len(one.said(events.Refused)) == 20)
+    world.run(10)
+    assert one.delivered == []
+    assert (one.link.stats.waiting, one.link.stats.to_send) == (0, 0)
+    if ills is None or ills == Ills():
+        assert one.link.stats.counts.payload_out == 4_000
+        # None of them counts as new when somebody repeats it.
+        vouched = other.link.vouched_count
+        for _, index, data in list(world.written):
+            if index == 0:
+                assert other.link.receive(world.now_us, data) == []
+        assert other.link.vouched_count == vouched
+    other.is_full = False
+    one.offer_wares([], [])
+    one.offer_wares([small(data) for data in datas], datas)
+    assert world.run(60, are_done(one))
+    assert set(other.wholes) == set(datas)
+
+
+def test_what_came_before_a_reset_is_not_sent_again_though_nobody_acknowledged_it() -> None:
+    """As TCP does: bytes that arrived are read before the end is seen."""
+    known = LinkSettings(frame_bytes=2_000)
+    ways = tuple(SerialWay(1_000_000, latency_us=30_000) for _ in range(2))
+    world = World((Side(A, B, known), Side(B, A, known)), (ways[0], ways[1]))
+    one, other = world.sides
+    one.offer(LARGE[:200_000])
+    world.down_us = 10_000
+    while not world.run(0.8, are_done(one)):
+        for data in ways[0].read(1 << 60):
+            for event in other.link.receive(world.now_us, data):
+                other.handle(world.now_us, event)
+        world.cut()
+    assert world.cuts == 2
+    assert list(other.got.values()) == [LARGE[:200_000]]
+    assert other.doubled == 0
+    assert one.link.stats.counts.payload_out == 200_000

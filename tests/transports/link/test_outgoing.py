@@ -122,3 +122,30 @@ def test_without_a_session_everything_waits() -> None:
     assert not outgoing.has_offers
     outgoing.begin(2048)
     assert len(said(outgoing, 1)[0]) == 5
+
+
+def test_a_lost_withdrawal_goes_again_before_the_handle_has_something_new() -> None:
+    outgoing = begun(*wares(128))
+    said(outgoing, 1)
+    outgoing.replace(wares(127))
+    body, load = outgoing.withdrawals()
+    (handle,) = read_withdrawn(body)
+    outgoing.replace([*wares(127), ware(b"another")])
+    load.lost()
+    outgoing.replace(wares(127))
+    assert read_withdrawn(outgoing.withdrawals()[0]) == (handle,)
+
+
+def test_what_was_delivered_does_not_wait_whoever_offers_it_still() -> None:
+    both = wares(2)
+    outgoing = begun(*both)
+    offers, _ = said(outgoing, 1)
+    assert (outgoing.waiting, outgoing.waiting_bytes) == (2, 800)
+    settle(outgoing, 1, offers[0])
+    outgoing.replace(both)
+    assert (outgoing.waiting, outgoing.waiting_bytes) == (1, 400)
+    settle(outgoing, 1, offers[1], None)
+    outgoing.replace(both)
+    assert (outgoing.waiting, outgoing.waiting_bytes) == (0, 0)
+    outgoing.end()
+    assert outgoing.waiting == 0

@@ -29,7 +29,7 @@ def read_any(frame: bytes, key: bytes, next_number: int, next_largest: int) -> F
 def said(frame: Frame) -> dict[str, object]:
     """Return the fields of *frame* as the vectors name them."""
     fields: dict[str, object] = {}
-    for name in ("number", "handle", "offset", "reason", "index", "last"):
+    for name in ("number", "handle", "offset", "reason", "heard_low", "index", "last"):
         if hasattr(frame, name):
             fields[name] = getattr(frame, name)
     for name in ("data", "tag", "body"):

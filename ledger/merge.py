@@ -118,6 +118,28 @@ def merge(store: Store, received: Range) -> Outcome:
     raise StaleError(f"another process kept writing to {store.path.name}; try again")
 
 
+def is_held(store: Store, log: LogName, checkpoint: Checkpoint) -> bool:
+    """Return whether all of *log* is here that its author signed with *checkpoint*.
+
+    Nothing up to there is new then, and no entry need be read to know it. What is not held is not
+    verified: `merge` does that.
+
+    Args:
+        store: The ledger.
+        log: Which log of it; its author must be known (`unwanted`).
+        checkpoint: As it came.
+
+    Raises:
+        UnverifiedError: it has the root of what is here, and its author did not sign it.
+        DamagedError: the file cannot be read.
+    """
+    state = store.log(log)
+    if not _begins_with(state, checkpoint, store.nodes(state)):
+        return False
+    checkpoint.verify(log_origin(store.ledger_id, log), members(store).verifier(log.author))
+    return True
+
+
 def signed_after(
     store: Store, log: LogName, first: int, entries: Entries, signature: bytes
 ) -> Checkpoint:
@@ -182,9 +204,15 @@ def _merge_once(store: Store, received: Range, state: LogState) -> Outcome:
     if received.first > state.size:
         return Gap(size=state.size)
     nodes = store.nodes(state)
-    if checkpoint.size <= state.size and root_at(state, checkpoint.size, nodes) == checkpoint.root:
+    if _begins_with(state, checkpoint, nodes):
         return Merged(count=0)
     return _merge_new(store, received, state, nodes)
+
+
+def _begins_with(state: LogState, checkpoint: Checkpoint, nodes: NodeReader) -> bool:
+    """Return whether what is held of a log begins with what *checkpoint* is over."""
+    size = checkpoint.size
+    return size <= state.size and root_at(state, size, nodes) == checkpoint.root
 
 
 def _merge_new(store: Store, received: Range, state: LogState, nodes: NodeReader) -> Outcome:

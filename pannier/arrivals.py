@@ -52,11 +52,24 @@ def _bring_together(new: NewLedgers, report: Report) -> None:
         moved = True
         while moved and new.node.ledger(ledger_id) is None:
             before = sum(report.entries.values()), len(new)
-            for name in list(new.node.spool.held.names()):
-                waits = judging.waits(new, name.bundle_id)
-                if any((one.kind, one.ledger_id) == ("ledger", ledger_id) for one in waits):
-                    judging.retry(new, name, report)
+            for name in _waiting_for(new, ledger_id):
+                judging.retry(new, name, report)
             moved = (sum(report.entries.values()), len(new)) != before
+
+
+def _waiting_for(new: NewLedgers, ledger_id: LedgerId) -> list[BundleName]:
+    """Return the held bundles of a ledger, in the order in which they can be merged.
+
+    Of a log, those that wait for fewer entries come first: otherwise each of many bundles would be
+    opened once for each of the others.
+    """
+    found: list[tuple[int, BundleName]] = []
+    for name in new.node.spool.held.names():
+        waits = judging.waits(new, name.bundle_id)
+        if any((one.kind, one.ledger_id) == ("ledger", ledger_id) for one in waits):
+            numbers = (one.number for one in waits if one.kind == "range")
+            found.append((max(numbers, default=0), name))
+    return [name for _, name in sorted(found)]
 
 
 def _retry_held(new: NewLedgers, report: Report) -> None:

@@ -1,8 +1,7 @@
 """Merging the sections of one opened bundle into the ledgers of a node."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from bundler.blob_section import BlobSection
 from bundler.errors import BundleError
@@ -26,6 +25,7 @@ from ledger.merge import (
     NotGranted,
     Outcome,
     Void,
+    is_held,
     merge,
     take_fork,
     unwanted,
@@ -34,12 +34,12 @@ from ledger.recover import take_back
 from ledger.seeds import covers, salts
 from ledger.store import Store
 from ledger.testimony import recheck, take_contradiction
-from pannier import decisions
-from pannier.contents import is_named, keeping
+from pannier.contents import keeping
 from pannier.new_ledgers import NewLedgers
 from pannier.node import Node
 from pannier.origin import Group, Origin
 from pannier.tail_reading import logs_of, read_tail
+from pannier.waits import Wait, is_readable
 from pannier.witnessing import hear_all
 
 if TYPE_CHECKING:
@@ -51,61 +51,6 @@ _MAX_BLOB_WAITS = 64
 # What a packer puts first needs nothing that follows, but for grants of grants.
 _MAX_PASSES = 64
 _TAIL_PASSES = 4  # of as many tails as a bundle may have
-
-_ELSEWHERE: dict[str, Callable[[Node, "Wait"], bool]] = {
-    "review": lambda node, wait: decisions.verdict(node.db, wait.author) is not None,
-    "log": lambda node, wait: bool(logs_of(node.ledgers(), wait.author)),
-    "blob": lambda node, wait: is_named(node, wait.author),
-    "newer": lambda _, wait: _is_readable(wait.number),
-}
-"""What waits for something of no certain ledger, and whether it is there."""
-
-
-class Wait(NamedTuple):
-    """What a bundle waits for.
-
-    Attributes:
-        kind: ``ledger`` (to be a member of it), ``grant`` (for the author), ``range`` (the entries
-            before *number*), ``close`` (the author's word on a fork), ``review`` (a person's word),
-            ``log`` (any log that a tail's reference may mean), ``blob`` (an entry that names a
-            content), ``newer`` (a version that knows the encoding *number*).
-        ledger_id: Which ledger; empty for ``review``, ``log``, ``blob`` and ``newer``.
-        author: Whose log or grant; empty for ``ledger``; the digest of the content for ``review``,
-            the reference for ``log``, the content for ``blob``.
-        incarnation: Of the log, or empty.
-        number: How many entries must be there, or 0.
-    """
-
-    kind: str
-    ledger_id: bytes
-    author: bytes = b""
-    incarnation: bytes = b""
-    number: int = 0
-
-    @classmethod
-    def from_row(cls, row: tuple[int | str | bytes | None, ...]) -> "Wait":
-        """Return the wait that ``node.db`` remembers."""
-        return cls(*row)  # type: ignore[arg-type]
-
-    def is_over(self, node: Node) -> bool:
-        """Return whether what was waited for is there."""
-        if self.kind in _ELSEWHERE:
-            return _ELSEWHERE[self.kind](node, self)
-        store = node.ledger(LedgerId(self.ledger_id))
-        if store is None:
-            return False
-        log = LogName(self.author, self.incarnation)
-        known = members(store)
-        if self.kind == "grant":
-            return known.is_known(self.author)
-        if self.kind == "range":
-            held = store.log(log)
-            is_void = known.taken(log) <= self.number
-            return held.size >= self.number or held.close is not None or is_void
-        if self.kind == "close":
-            is_forked = store.log(log).status is LogStatus.FORKED
-            return not is_forked or not may_write(known, self.author)
-        return True
 
 
 @dataclass(kw_only=True)
@@ -166,8 +111,8 @@ class Merging:
                     self._take_fork(section)
                 elif isinstance(section, WitnessSection):
                     self._witness = section
-            self._join_granted()
             is_done = not self.waits and not self._has_left_out
+            self._join_granted()
             if is_done or (sum(self.entries.values()), len(self.new)) == before:
                 self._keep_contents(opened)
                 self._hear_witnesses()
@@ -213,7 +158,7 @@ class Merging:
     # -- sections -----------------------------------------------------------------------------
 
     def _merge_log(self, section: LogSection) -> None:
-        if not _is_readable(section.encoding):
+        if not is_readable(section.encoding):
             self.waits.append(Wait("newer", b"", number=section.encoding))
             note = f"a bundle from {self.peer.name} needs a newer pannier; it waits"
             if note not in self.notes:
@@ -235,7 +180,10 @@ class Merging:
             return Ended(close=held.close)  # without what comes before: that may never come
         if section.first > held.size:
             return Gap(size=held.size)
-        from bundler.entry_encodings import decode_entries  # noqa: PLC0415 -- see `_is_readable`
+        if is_held(store, log, section.checkpoint):  # again, or in a ledger that waits for a grant
+            self.taken.append((store.ledger_id, log, section.checkpoint.size))
+            return Merged(count=0)
+        from bundler.entry_encodings import decode_entries  # noqa: PLC0415 -- see `is_readable`
 
         cover = held.cover if covers(held.cover, section.first, section.count) else section.cover
         salt: list[bytes | None] = (
@@ -390,10 +338,3 @@ class Merging:
                 f"{found.newer.size} entries), as {self.peer.name} let us see: the proof is kept"
                 f"{_UNSETTLED if store.log(log).status is LogStatus.FORKED else ''}"
             )
-
-
-def _is_readable(encoding: int) -> bool:
-    """Return whether entries in that encoding can be read; most bundles hold tails alone."""
-    from bundler.entry_encodings import is_known  # noqa: PLC0415 -- much code
-
-    return is_known(encoding)

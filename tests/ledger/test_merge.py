@@ -15,7 +15,7 @@ from ledger.errors import MalformedError, UnverifiedError
 from ledger.facts import Grant
 from ledger.log import MAX_BATCH_ENTRIES, LogName, LogStatus, Range, log_origin
 from ledger.members import Role
-from ledger.merge import Forked, Gap, Merged, NotGranted, merge, signed_after
+from ledger.merge import Forked, Gap, Merged, NotGranted, is_held, merge, signed_after
 from ledger.note import Checkpoint, sign_checkpoint
 from ledger.seeds import Seed, covers, root_cover, subcover
 from ledger.store import Store
@@ -532,6 +532,40 @@ def test_what_another_process_merged_meanwhile_is_seen(
 def test_the_log_of_nobody_is_not_granted(bob: Site, ada: Site, untouched: None) -> None:
     received = replace(carried(ada.store, ada.log), log=LogName(bytes(32), bytes(8)))
     assert merge(bob.store, received) == NotGranted(author=bytes(32))
+
+
+# -- what is here already ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("held", [0, 3, 8, 10])
+def test_what_is_here_is_known_from_its_checkpoint(ada: Site, bob: Site, held: int) -> None:
+    if held:
+        merge(bob.store, carried(ada.store, ada.log, 0, held))
+    before = dump(bob.store)
+    for _, end in PIECES:
+        point = carried(ada.store, ada.log, 0, end).checkpoint
+        assert is_held(bob.store, ada.log, point) == (end <= held)
+    assert dump(bob.store) == before
+
+
+@pytest.mark.parametrize("held", [8, 10])
+@pytest.mark.parametrize("what", FORGED)
+def test_nobody_says_that_it_is_here_but_its_author(
+    ada: Site, bob: Site, what: str, held: int
+) -> None:
+    merge(bob.store, carried(ada.store, ada.log, 0, held))
+    received = FORGED[what](carried(ada.store, ada.log, 0, 8))
+    if received.log == ada.log:
+        with pytest.raises(UnverifiedError):
+            is_held(bob.store, received.log, received.checkpoint)
+    else:
+        assert not is_held(bob.store, received.log, received.checkpoint)
+
+
+def test_another_history_is_not_here(ada: Site, bob: Site) -> None:
+    merge(bob.store, carried(ada.store, ada.log))
+    received = with_root(carried(ada.store, ada.log, 0, 8))
+    assert not is_held(bob.store, received.log, received.checkpoint)
 
 
 # -- a root that is computed here -----------------------------------------------------------------

@@ -117,7 +117,8 @@ def test_what_is_refused_after_it_waited_keeps_its_bytes_in_quarantine(world: Wo
     world.put("ada", "x", 1, "second")
     (state,) = [log for log in store.logs() if log.size]
     lie = attacks.log_section(store, state, 0, 1)
-    nonsense = encode_section(replace(lie, entries=b"\xff" + lie.entries))
+    other = replace(lie.checkpoint, root=bytes(32))
+    nonsense = encode_section(replace(lie, entries=b"\xff" + lie.entries, checkpoint=other))
     sealed = attacks.sealed_by(world["ada"], world["bea"], [nonsense])
     attacks.leave(world, "ada", "bea", sealed)
     number = bundle_id(sealed).hex()
@@ -132,6 +133,21 @@ def test_what_is_refused_after_it_waited_keeps_its_bytes_in_quarantine(world: Wo
     assert (world["bea"].spool.held.names(), waiting(world)) == ([], [])
     assert world["bea"].db.seen(number) == "refused"
     assert_equal(world, NAMES, "second")
+
+
+def test_what_is_here_already_is_not_read_again(world: World) -> None:
+    """Its author signed what is here: whatever comes beside that is looked at no more."""
+    world.put("ada", "well", 1)
+    world.rounds(NAMES, 2)
+    (state,) = [log for log in world.store("ada").logs() if log.size]
+    again = attacks.log_section(world.store("ada"), state, 0, state.size)
+    nonsense = encode_section(replace(again, entries=b"\xff" + again.entries))
+    sealed = attacks.sealed_by(world["ada"], world["bea"], [nonsense])
+    attacks.leave(world, "ada", "bea", sealed)
+    done = world.exchange("bea")
+    assert done.report.outcomes[bundle_id(sealed).hex()] is Outcome.MERGED
+    assert done.report.entries == {}
+    assert_equal(world, NAMES)
 
 
 def test_a_held_bundle_whose_senders_card_is_gone_is_dropped(world: World) -> None:

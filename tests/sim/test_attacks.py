@@ -497,6 +497,15 @@ def test_a_proof_of_a_fork_that_proves_nothing(world: World) -> None:
     assert "fork" in refused(world, encode_section(section))
 
 
+def test_nobody_says_that_an_author_signed_what_is_here_already(world: World) -> None:
+    """Who could would be taken to hold it."""
+    store = world.store("bea")
+    (state,) = [log for log in store.logs() if log.size]
+    held = attacks.log_section(world.store("ada"), state, 0, state.size)
+    forged = replace(held, checkpoint=replace(held.checkpoint, signature=bytes(64)))
+    assert "signature" in refused(world, encode_section(forged))
+
+
 def test_a_ledger_that_this_node_was_not_granted_leaves_nothing_behind(world: World) -> None:
     world.found("ada", ledger="secret")
     store = world.store("ada", "secret")
@@ -740,7 +749,7 @@ def test_a_bundle_of_a_later_version_stays_where_it_is(world: World) -> None:
     later = sealed[:1] + b"\x02" + sealed[2:]
     path = attacks.leave(world, "ada", "bea", later)
     done = receive(world)
-    assert "a newer pannier may read it" in done.report.reasons[bundle_id(later).hex()]
+    assert "update pannier to read it" in done.report.reasons[bundle_id(later).hex()]
     assert path.exists()
 
 
@@ -757,7 +766,7 @@ def test_a_content_of_a_later_version_stays_where_it_is(world: World) -> None:
     )
     path = attacks.leave(world, "ada", "bea", sealed)
     done = receive(world)
-    assert "a newer pannier may read it" in done.report.reasons[bundle_id(sealed).hex()]
+    assert "update pannier to read it" in done.report.reasons[bundle_id(sealed).hex()]
     assert path.exists()
 
 

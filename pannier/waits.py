@@ -1,0 +1,74 @@
+"""What a bundle waits for that cannot be merged yet, and whether it is there by now."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ledger.genesis import LedgerId
+from ledger.log import LogName, LogStatus
+from ledger.members import may_write, members
+from pannier import decisions
+from pannier.contents import is_named
+from pannier.node import Node
+from pannier.tail_reading import logs_of
+
+_ELSEWHERE: dict[str, Callable[[Node, "Wait"], bool]] = {
+    "review": lambda node, wait: decisions.verdict(node.db, wait.author) is not None,
+    "log": lambda node, wait: bool(logs_of(node.ledgers(), wait.author)),
+    "blob": lambda node, wait: is_named(node, wait.author),
+    "newer": lambda _, wait: is_readable(wait.number),
+}
+"""What waits for something of no certain ledger, and whether it is there."""
+
+
+class Wait(NamedTuple):
+    """What a bundle waits for.
+
+    Attributes:
+        kind: ``ledger`` (to be a member of it), ``grant`` (for the author), ``range`` (the entries
+            before *number*), ``close`` (the author's word on a fork), ``review`` (a person's word),
+            ``log`` (any log that a tail's reference may mean), ``blob`` (an entry that names a
+            content), ``newer`` (a version that knows the encoding *number*).
+        ledger_id: Which ledger; empty for ``review``, ``log``, ``blob`` and ``newer``.
+        author: Whose log or grant; empty for ``ledger``; the digest of the content for ``review``,
+            the reference for ``log``, the content for ``blob``.
+        incarnation: Of the log, or empty.
+        number: How many entries must be there, or 0.
+    """
+
+    kind: str
+    ledger_id: bytes
+    author: bytes = b""
+    incarnation: bytes = b""
+    number: int = 0
+
+    @classmethod
+    def from_row(cls, row: tuple[int | str | bytes | None, ...]) -> "Wait":
+        """Return the wait that ``node.db`` remembers."""
+        return cls(*row)  # type: ignore[arg-type]
+
+    def is_over(self, node: Node) -> bool:
+        """Return whether what was waited for is there."""
+        if self.kind in _ELSEWHERE:
+            return _ELSEWHERE[self.kind](node, self)
+        store = node.ledger(LedgerId(self.ledger_id))
+        if store is None:
+            return False
+        log = LogName(self.author, self.incarnation)
+        known = members(store)
+        if self.kind == "grant":
+            return known.is_known(self.author)
+        if self.kind == "range":
+            held = store.log(log)
+            is_void = known.taken(log) <= self.number
+            return held.size >= self.number or held.close is not None or is_void
+        if self.kind == "close":
+            is_forked = store.log(log).status is LogStatus.FORKED
+            return not is_forked or not may_write(known, self.author)
+        return True
+
+
+def is_readable(encoding: int) -> bool:
+    """Return whether entries in that encoding can be read; most bundles hold tails alone."""
+    from bundler.entry_encodings import is_known  # noqa: PLC0415 -- much code
+
+    return is_known(encoding)

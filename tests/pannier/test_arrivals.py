@@ -1,0 +1,135 @@
+"""Bundles of one import in any order; what each of them alone may do is in `test_importing`."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import bundler.entry_encodings
+from bundler.content import Opened, open_bundle
+from bundler.head import Stamp
+from bundler.keyring import Keyring
+from bundler.log_section import LogSection
+from bundler.notices import GenesisSection
+from bundler.sections import Section, encode_section
+from ledger.entries import Entries
+from ledger.members import Role
+from pannier.import_report import Outcome
+from pannier.membership import share
+from tests.sim import attacks
+from tests.sim.world import World, assert_equal
+
+
+class Offer(NamedTuple):
+    """A ledger that ada has and bea has not, in sections; bea's grant is in the last of them."""
+
+    world: World
+    sections: Sequence[Section]
+    without: Path
+
+
+@pytest.fixture(scope="module")
+def offer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Offer]:
+    """Two authors, one of whom was granted late, who contradict each other."""
+    with World(tmp_path_factory.mktemp("arrivals"), ("ada", "bea", "cyd")) as world:
+        world.found("ada", "cyd")
+        world.rounds(("ada", "cyd"), 2)
+        for number in range(9):
+            world.put("ada", "well", number)
+        for _ in range(3):
+            world.put_many("cyd", 5)
+        world.delete("ada", "well")
+        world.put("cyd", "well", "dry")
+        world.rounds(("ada", "cyd"), 2)
+        ada, store = world["ada"], world.store("ada")
+        share(ada, store, ada.peer_named("bea"), Role.WRITER)
+        sections: list[Section] = [GenesisSection(genesis=store.genesis.to_bytes())]
+        for state in sorted(store.logs(), key=lambda one: one.name.author == ada.card.author):
+            sizes = [0, *(one.size for one in store.checkpoints(state, 0, state.size))]
+            sections += [attacks.log_section(store, state, *pair) for pair in pairwise(sizes)]
+        yield Offer(world, sections, world.back_up("bea"))
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> Counter[object]:
+    """How often the entries of each section were decoded."""
+    counts: Counter[object] = Counter()
+    decode = bundler.entry_encodings.decode_entries
+
+    def counted(section: LogSection, salts: Sequence[bytes | None]) -> Entries:
+        counts[section.author, section.first] += 1
+        return decode(section, salts)
+
+    monkeypatch.setattr(bundler.entry_encodings, "decode_entries", counted)
+    return counts
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What was opened."""
+    found: list[bytes] = []
+
+    def noted(sealed: bytes, keyring: Keyring) -> Opened:
+        found.append(sealed)
+        return open_bundle(sealed, keyring)
+
+    monkeypatch.setattr("pannier.judging.open_bundle", noted)
+    return found
+
+
+def bring(offer: Offer, sections: Sequence[Section], *, stick: str, first: int) -> set[Outcome]:
+    """Let bea have a bundle of each section, all on one stick; return what became of them.
+
+    In which order they are looked at follows from their ids, and so from *first*.
+    """
+    world, ada = offer.world, offer.world["ada"]
+    for number, section in enumerate(sections, first):
+        stamp = Stamp(incarnation=ada.incarnation(), counter=10_000 + number, time_us=0)
+        encoded = [encode_section(section)]
+        sealed = attacks.sealed_by(ada, world["bea"], encoded, stamp=stamp)
+        attacks.leave(world, "ada", "bea", sealed, stick)
+    return set(world.exchange("bea", stick).report.outcomes.values())
+
+
+def assert_joined(offer: Offer) -> None:
+    """All of it is there, nothing waits, nothing is left over."""
+    world = offer.world
+    assert_equal(world, ("ada", "bea"))
+    assert world["bea"].spool.held.names() == []
+    assert world["bea"].db.rows("SELECT * FROM waiting") == []
+    assert list((world.home("bea").ledgers / "pending").iterdir()) == []
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.data())
+def test_a_new_ledger_is_the_same_whichever_of_its_bundles_come_first(
+    offer: Offer, data: st.DataObject
+) -> None:
+    offer.world.restore("bea", offer.without)
+    order = data.draw(st.permutations(offer.sections))
+    cuts = data.draw(st.sets(st.integers(1, len(order) - 1), max_size=3))
+    bounds = [0, *sorted(cuts), len(order)]
+    for begin, end in pairwise(bounds):
+        stick = f"{bounds} {begin}"
+        outcomes = bring(offer, order[begin:end], stick=stick, first=begin)
+        assert outcomes <= {Outcome.MERGED, Outcome.HELD}
+    assert_joined(offer)
+
+
+@pytest.mark.parametrize("first", [0, 100, 200, 300])
+def test_no_section_of_a_new_ledger_is_read_twice(
+    offer: Offer, read: Counter[object], opened: list[bytes], first: int
+) -> None:
+    """And no bundle is opened once for each of the others: a few times each, in any order."""
+    offer.world.restore("bea", offer.without)
+    outcomes = bring(offer, offer.sections, stick=f"from {first}", first=first)
+    assert outcomes == {Outcome.MERGED}
+    assert set(read.values()) == {1}
+    assert read.total() == len(offer.sections) - 1
+    assert len(opened) <= 5 * len(offer.sections)
+    assert_joined(offer)

@@ -13,6 +13,10 @@ class MalformedError(LedgerError):
     """Bytes do not follow docs/format.md, or are beyond its bounds."""
 
 
+class NewerError(MalformedError):
+    """It is of a version that came after this program; a later one reads it."""
+
+
 class UnverifiedError(LedgerError):
     """A signature, hash or proof does not fit what it is said to cover."""
 
@@ -21,11 +25,19 @@ class RefusedError(LedgerError):
     """What was asked cannot be done; the message says what to do instead."""
 
 
+class OtherKeysError(RefusedError):
+    """A file of a ledger is under other keys than those of this node."""
+
+
 class DamagedError(LedgerError):
     """A file of ours is not as we wrote it."""
 
 
-class FullError(DamagedError):
+class DiskError(DamagedError):
+    """The disk did not let a file be opened, read or written; what stands in it may be whole."""
+
+
+class FullError(DiskError):
     """The disk is full; what was to be written is not kept."""
 
 

@@ -27,7 +27,7 @@ from ledger.rest import Rest
 from ledger.seeds import MAX_COVER_SEEDS, Cover, check_cover, cover_to_cbor
 
 # The most that `check_cover` takes, at up to 25 bytes a seed; `ledger.merge` keeps to as many.
-_MAX_COVER_BYTES = 32 * MAX_COVER_SEEDS
+MAX_COVER_BYTES = 32 * MAX_COVER_SEEDS
 _MAX_FOLLOWS_BYTES = 1 << 16
 _MAX_DROPPED_BYTES = MAX_PAYLOAD_BYTES + _MAX_FOLLOWS_BYTES
 # What is sealed, and then of which log.
@@ -183,7 +183,7 @@ def cover_to_row(name: LogName, cover: Cover, rest: Rest) -> bytes:
 
 def _cover_from_row(name: LogName, value: bytes, rest: Rest) -> Cover:
     data = rest.open(COVER + b"".join(name), value)
-    return check_cover(cbor.decode(data, limit_bytes=_MAX_COVER_BYTES))
+    return check_cover(cbor.decode(data, limit_bytes=MAX_COVER_BYTES))
 
 
 def dropped_to_row(name: LogName, number: int, entry: Entry, rest: Rest) -> bytes:

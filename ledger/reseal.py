@@ -11,8 +11,10 @@ from ledger.blob_pack import BLOB_KEY, BLOB_KEY_LABEL
 from ledger.passphrase import NETWORK_KEY, NETWORK_KEY_LABEL
 from ledger.records import COVER, DROPPED, SqlValue, read_back
 from ledger.rest import Rest
-from ledger.store import Store
+from ledger.store import COVER_COPY, Store
 
+# Kinds of evidence that are sealed, and what as.
+_SEALED = {"dropped": DROPPED, COVER_COPY: COVER}
 # Rows with payloads that are in memory at once: at most 64 MiB.
 _STEP = 64
 
@@ -32,7 +34,7 @@ def reseal(store: Store, key: bytes) -> None:
     new = Rest(key, hides_names=store.rest.hides_names)
     with store.transaction():
         _reseal_payloads(store, new)
-        _reseal_dropped(store, new)
+        _reseal_evidence(store, new)
         _reseal_covers(store, new)  # after which the old key reads no log
         if new.hides_names:
             _reseal_names(store, new)
@@ -73,13 +75,13 @@ def _reseal_covers(store: Store, new: Rest) -> None:
         store.run("UPDATE log SET cover = ? WHERE id = ?", new.seal(what, cover), number)
 
 
-def _reseal_dropped(store: Store, new: Rest) -> None:
+def _reseal_evidence(store: Store, new: Rest) -> None:
     logs = {state.row: b"".join(state.name) for state in store.logs()}
     for number, log, what, sealed in _rows(store, "SELECT id, log, what, data FROM evidence"):
-        if what != "dropped":
+        if what not in _SEALED:
             continue
         with read_back():
-            label = DROPPED + logs[cbor.as_uint(log)]
+            label = _SEALED[str(what)] + logs[cbor.as_uint(log)]
             data = store.rest.open(label, cbor.as_bytes(sealed))
         store.run("UPDATE evidence SET data = ? WHERE id = ?", new.seal(label, data), number)
 

@@ -1,47 +1,32 @@
 """One ledger in one SQLite file.
 
-The store keeps and finds; it decides nothing, and verifies only that the file is one of ours.
+The store keeps and finds (`ledger.store_queries`); it decides nothing, and verifies only that the
+file is one of ours.
 `ledger.append` and `ledger.merge` check everything before they call `Store.commit`, which only
 compares the log's size and inserts one batch in one short transaction.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import cached_property
 
-from ledger import cbor
 from ledger.entries import Entries
-from ledger.entry import FOLLOW_LEAF_BYTES, Action, Entry
-from ledger.entry_table import EntryTable
-from ledger.errors import (
-    AlteredError,
-    StaleError,
-)
-from ledger.facts import Fact
+from ledger.entry import FOLLOW_LEAF_BYTES, Action
+from ledger.errors import StaleError
 from ledger.file_payload import FilePayload
 from ledger.lazy_dataclass import dataclass
 from ledger.log import Close, LogName, LogState, LogStatus
-from ledger.merkle import EMPTY_FRONTIER, Extension, Frontier, NodeReader, leaf_hashes, tiled_reader
+from ledger.merkle import EMPTY_FRONTIER, Extension, Frontier
 from ledger.note import Checkpoint
-from ledger.records import (
-    SqlValue,
-    checkpoint_from_row,
-    cover_to_row,
-    dropped_from_row,
-    dropped_to_row,
-    entry_from_row,
-    log_from_row,
-    read_back,
-)
-from ledger.rest import NAME_EXTRA_BYTES, TAG_BYTES
+from ledger.records import cover_to_row, dropped_to_row
 from ledger.schema import NUMBER_BITS
 from ledger.seeds import Seed
 from ledger.shown import show, show_anew, show_range_anew
 from ledger.store_blobs import Blobs
-from ledger.store_file import StoreFile
 from ledger.store_files import Files
+from ledger.store_queries import STEP, Queries, entry_id
 
-# Rows with payloads that are in memory at once while a log is cut back: at most 64 MiB.
-_STEP = 64
+COVER_COPY = "cover"
+"""What is kept twice of a log of our own, as evidence of this kind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,182 +48,8 @@ class Batch:
     cover: tuple[Seed, ...]
 
 
-class Store(StoreFile):
+class Store(Queries):
     """An open ledger."""
-
-    @cached_property
-    def _entries(self) -> EntryTable:
-        return EntryTable(self.rest, self.names, self.rows, self._db)
-
-    @cached_property
-    def _states(self) -> dict[SqlValue, tuple[Sequence[SqlValue], LogState]]:
-        """Logs as they were read last: there may be thousands, and few change."""
-        return {}
-
-    def _state(self, row: tuple[SqlValue, ...]) -> LogState:
-        known = self._states.get(row[0])
-        if known is None or known[0] != row:
-            known = self._states[row[0]] = row, log_from_row(row, self.rest)
-        return known[1]
-
-    # -- queries ------------------------------------------------------------------------------
-
-    def logs(self) -> list[LogState]:
-        """Return every log of which at least one entry is, or was, here."""
-        return [self._state(row) for row in self.rows(f"{_SELECT_LOG} ORDER BY id")]
-
-    def log_names(self) -> list[LogName]:
-        """Return the name of each log of which at least one entry is, or was, here."""
-        found = self.rows("SELECT author, incarnation FROM log ORDER BY id")
-        with read_back():
-            return [LogName(cbor.as_bytes(one), cbor.as_bytes(other)) for one, other in found]
-
-    def newest_log(self) -> int:
-        """Return a number that grows with each log that comes; 0 before the first."""
-        with read_back():
-            return cbor.as_uint(self.rows("SELECT coalesce(max(id), 0) FROM log")[0][0])
-
-    def log(self, name: LogName) -> LogState:
-        """Return the state of one log; that of an empty one if it is not here."""
-        found = self.rows(f"{_SELECT_LOG} WHERE author = ? AND incarnation = ?", *name)
-        if found:
-            return self._state(found[0])
-        return LogState(row=None, name=name, frontier=EMPTY_FRONTIER, cover=())
-
-    def entries(self, log: LogState, first: int, end: int) -> list[Entry]:
-        """Return the entries *first* up to (not including) *end* of *log*, in order."""
-        return self.columns(log, first, end).one_by_one()
-
-    def columns(self, log: LogState, first: int, end: int) -> Entries:
-        """Return the entries *first* up to (not including) *end* of *log* as columns.
-
-        Raises:
-            AlteredError: a payload, or a hidden name, does not open.
-            DamagedError: the file cannot be read.
-        """
-        return self._entries.between(_entry_id(log, first), _entry_id(log, end))
-
-    def facts(self, actions: Collection[int]) -> list[Fact]:
-        """Return every entry with one of *actions*, which are above 1 and always carried.
-
-        Raises:
-            DamagedError: the file cannot be read.
-        """
-        found = self.rows(
-            f"SELECT author, incarnation, entry.id & 4294967295, {_LEAF}, payload {_FROM_ENTRY} "
-            "JOIN log ON log.id = entry.id >> 32 "
-            f"WHERE action > 1 AND action IN ({', '.join('?' * len(actions))}) ORDER BY entry.id",
-            *map(int, actions),
-        )
-        facts = []
-        for author, incarnation, number, *row in found:
-            with read_back():
-                log = LogName(cbor.as_bytes(author), cbor.as_bytes(incarnation))
-                cbor.as_bytes(row[-1])
-                try:
-                    entry = entry_from_row(row, self.rest)
-                except AlteredError as error:
-                    raise AlteredError(f"log {log}, entry {number!r}: {error}") from error
-                facts.append(Fact(log, cbor.as_uint(number), entry))
-        return facts
-
-    def numbers(self, log: LogState, first: int, end: int) -> list[int]:
-        """Return the numbers from *first* up to *end* of which there is an entry, in order."""
-        found = self.rows(
-            f"SELECT entry.id & 4294967295 {_FROM_ENTRY} "
-            "WHERE entry.id >= ? AND entry.id < ? ORDER BY entry.id",
-            _entry_id(log, first),
-            _entry_id(log, end),
-        )
-        return [cbor.as_uint(row[0]) for row in found]
-
-    def costs(self, log: LogState, first: int, end: int) -> list[int]:
-        """Return at least what each entry *first* up to *end* counts between two checkpoints."""
-        found = self.rows(
-            "SELECT ? + length(CAST(thing.name AS BLOB)) + length(CAST(kind.name AS BLOB)) "
-            "+ coalesce(length(follows), 0) + coalesce(length(payload) - ?, 0) "
-            f"{_FROM_ENTRY} WHERE entry.id >= ? AND entry.id < ? ORDER BY entry.id",
-            64 - 2 * NAME_EXTRA_BYTES * self.rest.hides_names,
-            TAG_BYTES,
-            _entry_id(log, first),
-            _entry_id(log, end),
-        )
-        return [cbor.as_uint(row[0]) for row in found]
-
-    def leaves(self, log: LogState, first: int, end: int) -> list[bytes]:
-        """Return the leaf hashes of the entries *first* up to *end*; their payloads stay unread."""
-        bounds = (_entry_id(log, first), _entry_id(log, end))
-        return leaf_hashes(self._entries.between(*bounds, with_payloads=False).leaves())
-
-    def nodes(self, log: LogState) -> NodeReader:
-        """Return a reader of the tree of *log*, for proofs."""
-
-        def stored(level: int, position: int) -> bytes | None:
-            found = self.rows(
-                "SELECT hash FROM node WHERE log = ? AND level = ? AND position = ?",
-                log.row,
-                level,
-                position,
-            )
-            with read_back():
-                return cbor.as_bytes(found[0][0]) if found else None
-
-        return tiled_reader(stored, lambda first, end: self.leaves(log, first, end))
-
-    def checkpoints(self, log: LogState, first: int, end: int) -> list[Checkpoint]:
-        """Return the checkpoints with a size above *first* and up to *end*, ascending."""
-        found = self.rows(
-            "SELECT size, root, signature, mldsa44 FROM checkpoint "
-            "WHERE log = ? AND size > ? AND size <= ? ORDER BY size",
-            log.row,
-            first,
-            end,
-        )
-        return [checkpoint_from_row(row) for row in found]
-
-    def last_checkpoint(self, log: LogState) -> Checkpoint | None:
-        """Return the checkpoint of the greatest size, or None if nothing was ever signed."""
-        found = self.rows(
-            "SELECT size, root, signature, mldsa44 FROM checkpoint "
-            "WHERE log = ? ORDER BY size DESC LIMIT 1",
-            log.row,
-        )
-        return checkpoint_from_row(found[0]) if found else None
-
-    def evidence(self, what: str) -> list[tuple[LogState, bytes]]:
-        """Return what is kept as proof of the kind *what* (``fork``, ``dropped``).
-
-        Raises:
-            DamagedError: the file cannot be read.
-        """
-        found = self.rows("SELECT log, data FROM evidence WHERE what = ? ORDER BY id", what)
-        states = {state.row: state for state in self.logs()}
-        with read_back():
-            return [(states[cbor.as_uint(row)], cbor.as_bytes(data)) for row, data in found]
-
-    def newest_evidence(self) -> int:
-        """Return the number of the proof that was kept last; 0 if there is none."""
-        with read_back():
-            return cbor.as_uint(self.rows("SELECT coalesce(max(id), 0) FROM evidence")[0][0])
-
-    def dropped(self, after: int) -> Iterator[tuple[LogName, int, Entry]]:
-        """Yield (log, number, entry) of what fell off logs since the proof numbered *after*.
-
-        Raises:
-            DamagedError: the file cannot be read.
-        """
-        while found := self.rows(
-            "SELECT evidence.id, author, incarnation, data FROM evidence "
-            "JOIN log ON log.id = evidence.log "
-            "WHERE evidence.id > ? AND what = 'dropped' ORDER BY evidence.id LIMIT ?",
-            after,
-            _STEP,
-        ):
-            for number, author, incarnation, data in found:
-                with read_back():
-                    log = LogName(cbor.as_bytes(author), cbor.as_bytes(incarnation))
-                    after = cbor.as_uint(number)
-                yield log, *dropped_from_row(log, data, self.rest)
 
     # -- files --------------------------------------------------------------------------------
 
@@ -320,12 +131,12 @@ class Store(StoreFile):
         """
         self.note_facts_changed()
         first = frontier.size
-        for start in range(first, log.size, _STEP):
-            entries = self.entries(log, start, min(start + _STEP, log.size))
+        for start in range(first, log.size, STEP):
+            entries = self.entries(log, start, min(start + STEP, log.size))
             for number, entry in enumerate(entries, start):
                 data = dropped_to_row(log.name, number, entry, self.rest)
                 self.keep_evidence(log, "dropped", data)
-        bounds = (_entry_id(log, first), _entry_id(log, log.size))
+        bounds = (entry_id(log, first), entry_id(log, log.size))
         things = self.rows("SELECT DISTINCT thing FROM entry WHERE id >= ? AND id < ?", *bounds)
         self.run("DELETE FROM entry WHERE id >= ? AND id < ?", *bounds)
         self.file_entries.forget(*bounds)
@@ -338,6 +149,8 @@ class Store(StoreFile):
             cover_to_row(log.name, log.cover if first else (), self.rest),
             log.row,
         )
+        if not first:
+            self.run("DELETE FROM evidence WHERE log = ? AND what = ?", log.row, COVER_COPY)
         for (thing,) in things:
             show_anew(self._db, thing)
 
@@ -405,6 +218,11 @@ class Store(StoreFile):
             cover_to_row(state.name, batch.cover, self.rest),
             state.row,
         )
+        if not state.size and batch.cover and batch.cover[0].level == 0:
+            # All seeds of an own log follow from one, which a damaged page must not take along.
+            self.replace_evidence(
+                state, COVER_COPY, cover_to_row(state.name, batch.cover, self.rest)
+            )
         self.add_checkpoint(state, batch.checkpoint)
         self._db.executemany(
             "INSERT INTO node VALUES (?, ?, ?, ?)",
@@ -414,18 +232,6 @@ class Store(StoreFile):
         return state.row
 
 
-_LEAF = "thing.name, kind.name, action, time, follows, digest"
-_FROM_ENTRY = "FROM entry JOIN thing ON thing.id = entry.thing JOIN kind ON kind.id = entry.kind"
-_SELECT_LOG = (
-    "SELECT id, author, incarnation, frontier, cover, status, close_size, close_root, fork_index, "
-    "counts FROM log"
-)
-
-
 def short_leaf(leaf: bytes) -> bytes:
     """Return the part of a leaf hash by which other entries name it."""
     return leaf[:FOLLOW_LEAF_BYTES]
-
-
-def _entry_id(log: LogState, number: int) -> int:
-    return ((log.row or 0) << NUMBER_BITS) + number

@@ -6,6 +6,8 @@ Several processes may hold the same file open: readers never wait, writers wait 
 at most `BUSY_SECONDS`.
 """
 
+import errno
+import fcntl
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -14,14 +16,25 @@ from pathlib import Path
 from typing import Self, TypeVar, cast
 
 from ledger import cbor
-from ledger.errors import BusyError, DamagedError, FullError, MalformedError, RefusedError
+from ledger.errors import (
+    BusyError,
+    DamagedError,
+    MalformedError,
+    OtherKeysError,
+    RefusedError,
+)
 from ledger.genesis import Genesis, LedgerId
 from ledger.names import Names
 from ledger.records import SqlValue, read_back
 from ledger.rest import FileKey, Rest, RestKey
 from ledger.schema import APPLICATION_ID, TABLES, VERSION
+from ledger.storage_errors import MEND, storage_errors
 
 BUSY_SECONDS = 30.0
+_DRAFT = ".new"
+IMPLAUSIBLE_VERSION = 256
+"""From here on the number of a version is what a disk made of it."""
+
 _T = TypeVar("_T")
 
 
@@ -41,6 +54,8 @@ class StoreFile:
         # What was worked out from facts, as of which change of this connection or another.
         self._derived: dict[object, tuple[object, object]] = {}
         self._change_count = 0
+        # What was found to be damaged; nothing is written to such a file any more.
+        self._damage: list[str] = []
 
     @classmethod
     def create(cls, folder: Path, genesis: Genesis, key: RestKey) -> Self:
@@ -57,13 +72,17 @@ class StoreFile:
         """
         path = folder / f"{genesis.ledger_id.hex()}.db"
         if not path.exists():
-            draft = path.with_suffix(f".{genesis.nonce.hex()}.new")
-            draft.unlink(missing_ok=True)
+            draft = path.with_suffix(f".{genesis.nonce.hex()}{_DRAFT}")
             rest = Rest(key.of_ledger(genesis.ledger_id))
-            with _storage_errors(path):
-                with closing(_connect(draft)) as db:
+            with storage_errors(path), _held(draft):
+                with closing(sqlite3.connect(draft, isolation_level=None)) as db:
                     db.executescript(f"BEGIN;{TABLES}")
-                    db.execute("INSERT INTO meta VALUES ('genesis', ?)", (genesis.to_bytes(),))
+                    said = genesis.to_bytes()
+                    db.execute("INSERT INTO meta VALUES ('genesis', ?)", (said,))
+                    # Once more on other pages: without it nothing of a damaged file means anything.
+                    db.execute(
+                        "INSERT INTO evidence (log, what, data) VALUES (0, 'genesis', ?)", (said,)
+                    )
                     db.execute("INSERT INTO meta VALUES ('check', ?)", (rest.check,))
                     if key.hides_names:
                         db.execute("INSERT INTO meta VALUES ('names', x'01')")
@@ -74,29 +93,40 @@ class StoreFile:
         return cls.open(path, key)
 
     @classmethod
-    def open(cls, path: Path, key: RestKey | FileKey) -> Self:
+    def open(cls, path: Path, key: RestKey | FileKey, *, is_read_only: bool = False) -> Self:
         """Open a ledger file.
 
+        Args:
+            path: Of the file.
+            key: What it is under.
+            is_read_only: Whether not a byte of it changes, not even by SQLite moving what is in its
+                log, which overwrites what a damaged file may be mended with.
+
         Raises:
-            RefusedError: it is of a version that only a newer pannier reads, or under another key.
+            OtherKeysError: it is under another key.
+            RefusedError: it is of a version that only a newer pannier reads.
             DamagedError: it is not a ledger file, or not as we wrote it.
         """
         if not path.is_file():
             raise DamagedError(f"{path} is not there")
-        with _storage_errors(path), ExitStack() as undo:
-            db = undo.enter_context(closing(_connect(path, of_ours=True)))
+        if not path.stat().st_size:  # SQLite would remove what lies beside it
+            raise DamagedError(f"{path} is empty{MEND}")
+        with storage_errors(path), ExitStack() as undo:
+            db = undo.enter_context(closing(_connect_ours(path, is_read_only)))
             version = db.execute("PRAGMA user_version").fetchone()[0]
+            if not 0 < version < IMPLAUSIBLE_VERSION:
+                raise DamagedError(f"{path} has no format version{MEND}")
             if version != VERSION:
                 raise RefusedError(
                     f"{path} has format version {version}; this pannier reads version {VERSION}: "
-                    "use a newer pannier"
+                    "update pannier"
                 )
             found = dict(db.execute("SELECT key, value FROM meta"))
             with read_back():
                 genesis = Genesis.from_bytes(cbor.as_bytes(found.get("genesis")))
             rest = Rest(key.of_ledger(genesis.ledger_id), hides_names="names" in found)
             if found.get("check") != rest.check:
-                raise RefusedError(
+                raise OtherKeysError(
                     f"{path} is of another node, or of this one under other keys: "
                     "only the keys that wrote it open it"
                 )
@@ -107,6 +137,18 @@ class StoreFile:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+    def finish(self) -> None:
+        """Close the file with all that was written in it and nothing beside it: it may be renamed.
+
+        At a mere `close` SQLite tries the same, and says nothing if the disk refuses.
+
+        Raises:
+            DamagedError: the disk said no.
+        """
+        with storage_errors(self.path, self.genesis.name):
+            self._db.execute("PRAGMA journal_mode = DELETE")
+        self.close()
 
     def __enter__(self) -> Self:
         return self
@@ -121,7 +163,7 @@ class StoreFile:
             MalformedError: one of *values* is beyond 64 bits, or text that is not valid Unicode.
             DamagedError: the file cannot be read.
         """
-        with _storage_errors(self.path, self.genesis.name):
+        with storage_errors(self.path, self.genesis.name, self._damage):
             try:
                 return self._db.execute(sql, values).fetchall()
             except (OverflowError, UnicodeEncodeError) as error:
@@ -140,7 +182,9 @@ class StoreFile:
         if self._db.in_transaction:
             yield
             return
-        with _storage_errors(self.path, self.genesis.name):
+        if self._damage:
+            raise DamagedError(self._damage[0])
+        with storage_errors(self.path, self.genesis.name, self._damage):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -150,6 +194,22 @@ class StoreFile:
                 self.note_facts_changed()
                 self._db.rollback()
                 raise
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let all that is read inside be of one moment, whatever others write; write nothing there.
+
+        What they write is kept twice until the end: this is for what takes a moment.
+
+        Raises:
+            DamagedError: the file cannot be read.
+        """
+        with storage_errors(self.path, self.genesis.name, self._damage):
+            self._db.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._db.rollback()
 
     def derived(self, make: Callable[[Self], _T], also: int = 0) -> _T:
         """Return what *make* works out from the facts of the ledger, once until they change.
@@ -195,7 +255,7 @@ class StoreFile:
         Raises:
             DamagedError: the disk said no.
         """
-        with _storage_errors(path):
+        with storage_errors(path):
             target = sqlite3.connect(path, isolation_level=None)
             try:
                 self._db.backup(target)
@@ -204,12 +264,41 @@ class StoreFile:
                 target.close()
 
 
+@contextmanager
+def _held(draft: Path) -> Iterator[None]:
+    """Make the empty file *draft* and hold it: what nobody holds any more is swept."""
+    _sweep(draft.parent)
+    while True:
+        with draft.open("xb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if not os.fstat(file.fileno()).st_nlink:
+                continue  # another process swept it before it was held
+            yield
+            return
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what processes that are no more left unfinished, and what SQLite had beside it."""
+    for path in folder.glob(f"*{_DRAFT}*"):
+        draft = path.with_name(path.name[: path.name.rindex(_DRAFT) + len(_DRAFT)])
+        try:
+            with draft.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink(missing_ok=True)
+        except FileNotFoundError:
+            path.unlink(missing_ok=True)
+        except BlockingIOError:
+            continue  # somebody is writing it
+
+
 def put_in_place(draft: Path, path: Path) -> None:
-    """Give a finished ledger file its name; durable on return.
+    """Give a finished file its name; durable on return.
 
     Raises:
-        OSError: the disk said no.
+        OSError: the disk said no, or what SQLite could not put into the file lies beside it.
     """
+    if draft.with_name(f"{draft.name}-wal").exists():
+        raise OSError(errno.EIO, "not all of the ledger could be written", str(draft))
     draft.rename(path)
     if os.name == "posix":
         folder = os.open(path.parent, os.O_RDONLY)
@@ -234,40 +323,48 @@ def _check_ours(db: sqlite3.Connection, path: Path) -> None:
     except sqlite3.DatabaseError:
         number = None
     if number != APPLICATION_ID:
-        raise DamagedError(f"{path} is not a ledger file, or was cut off")
+        raise DamagedError(f"{path} is not a ledger file, or was cut off{MEND}")
 
 
-def _connect(path: Path, *, of_ours: bool = False) -> sqlite3.Connection:
+def _connect(path: Path) -> sqlite3.Connection:
     with ExitStack() as undo:
         db = undo.enter_context(
             closing(sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS))
         )
-        if of_ours:
-            _check_ours(db, path)
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        db.execute("PRAGMA cache_size = -16384")
+        _prepare(db)
         undo.pop_all()
     return db
 
 
-@contextmanager
-def _storage_errors(path: Path, name: str = "") -> Iterator[None]:
-    """Turn what SQLite and the disk say into our errors; *name* is that of the ledger."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        said = str(error)
-        if "locked" in said:
-            which = f"the ledger {name}" if name else path.name
-            raise BusyError(f"{which} is busy: another pannier is writing; try again") from error
-        if "readonly" in said:
-            raise DamagedError(
-                f"{path} can only be read: let this user write to it and to its folder"
-            ) from error
-        if "disk is full" in said:
-            raise FullError(f"{path}: {error}") from error
-        raise DamagedError(f"{path}: {error}") from error
-    except (sqlite3.DatabaseError, OSError, UnicodeDecodeError) as error:
-        # SQLite quotes a damaged schema in its messages, and Python cannot decode those.
-        raise DamagedError(f"{path}: {error}") from error
+def _connect_ours(path: Path, is_read_only: bool) -> sqlite3.Connection:
+    where = f"{path.absolute().as_uri()}?mode={'ro' if is_read_only else 'rw'}"
+    if is_read_only and path.with_name(f"{path.name}-journal").exists():
+        _roll_back(path)
+    with ExitStack() as undo:
+        number = path.stat().st_ino
+        db = undo.enter_context(
+            closing(sqlite3.connect(where, isolation_level=None, timeout=BUSY_SECONDS, uri=True))
+        )
+        _check_ours(db, path)
+        if not is_read_only:
+            _prepare(db)
+        if path.stat().st_ino != number:  # while this waited for a repair, which has set it aside
+            raise BusyError(f"{path.name} was replaced by another pannier meanwhile; try again")
+        undo.pop_all()
+    return db
+
+
+def _roll_back(path: Path) -> None:
+    """Let SQLite undo what a process had begun that is no more; who only reads may not.
+
+    This is how a file lies there whose first opening ended before it had a WAL: in front of that
+    there is nothing in it that could be lost.
+    """
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS)) as db:
+        db.execute("PRAGMA schema_version")
+
+
+def _prepare(db: sqlite3.Connection) -> None:
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA cache_size = -16384")

@@ -4,12 +4,15 @@ from collections.abc import Iterator
 
 import click
 
+from ledger.errors import DamagedError, LedgerError
 from ledger.genesis import Term
 from ledger.log import LogStatus
+from ledger.storage_errors import MEND
 from ledger.store import Store
 from ledger.verify import LogReport, verify_file
 from ledger.verify import verify as verify_logs
 from ledger.views import count_files
+from pannier.cli.repair import is_short, repair_each, repair_json, repair_lines
 from pannier.cli.session import (
     choose_ledger,
     home_option,
@@ -20,9 +23,10 @@ from pannier.cli.session import (
     print_json,
     progress,
 )
-from pannier.errors import PannierError
+from pannier.errors import PannierError, PartlyDoneError, UsageError
 from pannier.file_check import check_contents
 from pannier.node import Node
+from pannier.repairing import Repaired
 
 _MAX_FAULTS = 8
 DISTRIBUTED, CENTRALIZED = "distributed", "centralized"
@@ -34,27 +38,73 @@ _MEANINGS = {
 
 
 @click.command()
+@click.option("--repair", "is_repair", is_flag=True, help="Mend damaged files, as far as it goes.")
 @ledger_option
 @json_option
 @home_option
-def verify(ledger: str | None, as_json: bool, home: str | None) -> None:
+def verify(is_repair: bool, ledger: str | None, as_json: bool, home: str | None) -> None:
     """Recompute everything: every hash, tree, checkpoint, signature and right to write.
 
     \b
     Example:  pannier verify
     In a distributed ledger this shows of each entry who signed it. In a centralized one it
     shows which admin did; for which device the admin spoke is the admin's word.
+
+    With --repair what a damaged file still proves goes into a new one. It says what is lost;
+    peers who have it send it with the next exchange. The damaged file stays, by another name.
     """
     with open_node(home) as node:
-        chosen = [choose_ledger(node, ledger)] if ledger else list(node.ledgers())
-        results = [_verify(node, store, as_json=as_json) for store in chosen]
-    if as_json:
-        print_json([result for result, _ in results])
-    elif not results:
+        if is_repair and ledger:
+            raise UsageError("--repair looks at all files of the node: leave out --ledger")
+        repaired = list(_repair(node, as_json=as_json)) if is_repair else []
+        results = list(_verify_all(node, ledger, as_json=as_json))
+        if as_json:
+            found = [result for result, _ in results]
+            told = [repair_json(node, one) for one in repaired]
+            print_json({"repaired": told, "ledgers": found} if is_repair else found)
+    if not results and not as_json:
         click.echo("There is no ledger yet; nothing to verify.")
     faults = [line for _, lines in results for line in lines]
     if faults:
         raise PannierError("; ".join(faults))
+    if any(is_short(one) for one in repaired):
+        raise PartlyDoneError("not all could be saved; exchange with peers, who send the rest")
+
+
+def _repair(node: Node, *, as_json: bool) -> Iterator[Repaired]:
+    """Mend all files, and say so of each at once: whatever comes next, what is lost was told."""
+    told = []
+    try:
+        for one in repair_each(node):
+            told.append(one)
+            if not as_json:
+                for line in repair_lines(node, one):
+                    click.echo(line)
+            yield one
+    except (PannierError, LedgerError):
+        if as_json:
+            print_json({"repaired": [repair_json(node, one) for one in told], "ledgers": []})
+        raise
+
+
+def _verify_all(
+    node: Node, ledger: str | None, *, as_json: bool
+) -> Iterator[tuple[dict[str, object], list[str]]]:
+    """Yield what is to be said of each ledger, and what is wrong with it."""
+    if ledger:
+        yield _verify(node, choose_ledger(node, ledger), as_json=as_json)
+        return
+    for ledger_id in node.ledger_ids():
+        try:
+            store = node.ledger(ledger_id)
+            if store is not None:
+                yield _verify(node, store, as_json=as_json)
+        except DamagedError as error:
+            path = str(node.ledger_path(ledger_id))
+            said = str(error) if path in str(error) else f"{path}: {error}{MEND}"
+            if not as_json:
+                click.echo(f"BAD: {path}")
+            yield {"ledger": ledger_id.hex(), "ok": False, "faults": [said]}, [said]
 
 
 def _verify(node: Node, store: Store, *, as_json: bool) -> tuple[dict[str, object], list[str]]:

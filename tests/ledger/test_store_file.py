@@ -1,15 +1,20 @@
+import fcntl
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from io import BufferedWriter
 from pathlib import Path
 
 import pytest
 
-from ledger.errors import DamagedError, RefusedError
+from ledger import store_file
+from ledger.errors import BusyError, DamagedError, RefusedError
 from ledger.store import Store
+from ledger.store_file import put_in_place
 from tests.ledger.world import (
     REST_KEY,
     Site,
@@ -58,6 +63,64 @@ def test_what_a_create_that_was_cut_short_left_is_no_hindrance(tmp_path: Path) -
         assert store.genesis == genesis
 
 
+def test_what_other_creates_left_is_swept_and_what_is_held_is_not(tmp_path: Path) -> None:
+    for name in ("a.1.new", "a.1.new-wal", "b.2.new-shm", "b.2.new-journal", "c.3.new-wal"):
+        (tmp_path / name).write_bytes(b"left")
+    with (tmp_path / "c.3.new").open("xb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with Store.create(tmp_path, genesis_of("ada"), REST_KEY):
+            left = sorted(path.name for path in tmp_path.glob("*.new*"))
+    assert left == ["c.3.new", "c.3.new-wal"]
+
+
+def test_a_draft_that_was_swept_before_it_was_held_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes make ledgers: one sweeps what the other has just made, and sweeps again."""
+    lock, put = fcntl.flock, put_in_place
+    swept: list[Path] = []
+
+    def slow_to_lock(file: BufferedWriter, how: int) -> None:
+        if how == fcntl.LOCK_EX and not swept:
+            swept.append(Path(file.name))
+            swept[0].unlink()
+        lock(file, how)
+
+    def put_beside_another(draft: Path, path: Path) -> None:
+        store_file._sweep(tmp_path)
+        put(draft, path)
+
+    monkeypatch.setattr("ledger.store_file.fcntl.flock", slow_to_lock)
+    monkeypatch.setattr("ledger.store_file.put_in_place", put_beside_another)
+    genesis = genesis_of("ada")
+    with Store.create(tmp_path, genesis, REST_KEY) as store:
+        assert store.genesis == genesis
+    assert len(swept) == 1
+
+
+def test_a_file_whose_log_cannot_be_moved_into_it_is_not_put_in_place(ada: Site) -> None:
+    path = ada.store.path
+    with closing(sqlite3.connect(path)) as reader:
+        reader.execute("SELECT * FROM meta").fetchall()
+        with pytest.raises(BusyError):
+            ada.store.finish()
+        ada.store.close()
+        with pytest.raises(OSError, match="not all of the ledger could be written"):
+            put_in_place(path, path.with_name("elsewhere"))
+    assert path.exists()
+
+
+def test_a_finished_file_has_all_that_was_written(ada: Site) -> None:
+    ada.put("well", 1)
+    before = picture(ada.store)
+    ada.store.finish()
+    path = ada.store.path.with_name("elsewhere")
+    put_in_place(ada.store.path, path)
+    assert [one.name for one in path.parent.iterdir()] == ["elsewhere"]
+    with Store.open(path, REST_KEY) as store:
+        assert picture(store) == before
+
+
 def test_a_file_is_durable_and_readers_do_not_wait(ada: Site) -> None:
     assert ada.store.rows("PRAGMA journal_mode") == [("wal",)]
     assert ada.store.rows("PRAGMA synchronous") == [(2,)]
@@ -81,7 +144,7 @@ def test_what_is_no_ledger_file_is_said_so(tmp_path: Path) -> None:
 
 def test_a_file_of_a_later_version_is_left_alone(ada: Site) -> None:
     change(ada.store, "PRAGMA user_version = 2")
-    with pytest.raises(RefusedError, match="use a newer pannier"):
+    with pytest.raises(RefusedError, match="update pannier"):
         Store.open(ada.store.path, REST_KEY)
 
 
@@ -154,3 +217,21 @@ def test_opening_it_again_here_takes_no_lock_from_whoever_has_it_open(tmp_path: 
             store.set_meta("after", b"kept")
         with Store.open(store.path, REST_KEY) as again:
             assert again.rows("SELECT value FROM meta WHERE key = 'after'") == [(b"kept",)]
+
+
+def test_who_only_reads_reads_a_file_whose_first_opening_was_cut_short(tmp_path: Path) -> None:
+    (tmp_path / "made").mkdir()
+    with Store.create(tmp_path / "made", genesis_of("ada"), REST_KEY) as store:
+        genesis = store.genesis
+        store.finish()
+    with closing(sqlite3.connect(store.path, isolation_level=None)) as db:
+        db.execute("PRAGMA cache_size = 1")
+        db.execute("BEGIN")
+        db.execute("INSERT INTO meta VALUES ('half', zeroblob(100000))")
+        journal = f"{store.path.name}-journal"
+        for name in (store.path.name, journal):
+            shutil.copy(tmp_path / "made" / name, tmp_path)
+    with Store.open(tmp_path / store.path.name, REST_KEY, is_read_only=True) as found:
+        assert found.genesis == genesis
+        assert found.meta("half") is None
+    assert not (tmp_path / journal).exists()

@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,33 @@ def test_a_good_ledger_has_no_faults_and_everything_was_looked_at(ada: Site) -> 
         (2, 1, ()),
     ]
     assert verify_file(ada.store) == []
+
+
+class TestWhileOthersWrite:
+    """Logs are read one after the other, and somebody writes before the last is."""
+
+    def second(self, ada: Site, meanwhile: Callable[[Site], object]) -> LogReport:
+        with Store.open(ada.store.path, REST_KEY) as beside:
+            found = verify(ada.store)
+            next(found)
+            meanwhile(replace(ada, store=beside))
+            return next(found)
+
+    def test_what_is_new_is_for_the_next_time(self, world: World, ada: Site) -> None:
+        bob = world.sites[1]
+        bob.put("t3", "bob")
+        report = self.second(ada, lambda beside: send(bob, beside))
+        assert (report.entries, report.faults) == (2, ())
+        assert reports(ada.store)[1].entries == 3
+
+    def test_a_log_whose_author_is_removed_is_looked_at_once_more(self, ada: Site) -> None:
+        report = self.second(ada, lambda beside: beside.revoke("bob"))
+        assert (report.state.counts, report.faults) == (2, ())
+
+    def test_what_is_wrong_stays_wrong(self, ada: Site) -> None:
+        change(ada.store, "UPDATE entry SET time = 0 WHERE id = ?", 2 << 32)
+        report = self.second(ada, lambda beside: beside.revoke("bob"))
+        assert "do not have the root" in report.faults[0].reason
 
 
 def test_an_empty_ledger_has_nothing_to_verify(world: World) -> None:
@@ -157,7 +185,7 @@ def test_a_flipped_bit_in_what_proves_the_log_is_named(
     [
         ("DELETE FROM checkpoint WHERE log = 1 AND size = 600", "no checkpoint covers all"),
         ("DELETE FROM checkpoint WHERE log = 1", "no checkpoint covers all of its 600"),
-        ("UPDATE checkpoint SET size = 601 WHERE log = 1 AND size = 600", "no checkpoint covers"),
+        ("UPDATE checkpoint SET size = 601 WHERE log = 1 AND size = 600", "its author signed 601"),
         ("UPDATE checkpoint SET size = 299 WHERE log = 1 AND size = 300", "up to 299 do not have"),
         ("DELETE FROM node WHERE log = 1 AND level = 8", "tree node 8/0 is wrong"),
         ("UPDATE log SET status = 2 WHERE id = 1", "closed without a close"),

@@ -2,19 +2,20 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from pannier import lock
 from pannier.errors import BusyError, PannierError
-from pannier.lock import exclusive
+from pannier.lock import exclusive, sole_user
 from tests.cli.computers import environment
 
 HOLDER = """
 import sys
 from pathlib import Path
-from pannier.lock import exclusive
+from pannier.lock import exclusive, sole_user
 with exclusive(Path(sys.argv[1]), "at work"):
     print("held", flush=True)
     sys.stdin.read()
@@ -34,6 +35,14 @@ def test_one_at_a_time_and_the_next_one_after(tmp_path: Path) -> None:
     with exclusive(path, "at work"):
         pass
     assert path.read_bytes() == b""
+
+
+def test_who_has_patience_gets_its_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ExitStack() as held:
+        held.enter_context(exclusive(tmp_path / "x", "at work"))
+        monkeypatch.setattr("pannier.lock.time.sleep", lambda _: held.close())
+        with exclusive(tmp_path / "x", "waiting", patience_seconds=60):
+            pass
 
 
 def test_an_error_inside_lets_go(tmp_path: Path) -> None:
@@ -83,3 +92,16 @@ def test_a_lock_that_cannot_be_made_is_told_of(tmp_path: Path) -> None:
         exclusive(tmp_path / "file" / "x", "at work"),
     ):
         pytest.fail("not locked")
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+@pytest.mark.parametrize("error", [FileNotFoundError(2, "gone", "x"), OSError(28, "full", "y")])
+def test_what_goes_wrong_beside_a_file_in_use_by_nobody_is_told_as_it_is(
+    tmp_path: Path, error: OSError, is_there: bool
+) -> None:
+    path = tmp_path / "x.db"
+    if is_there:
+        path.write_bytes(b"")
+    with pytest.raises(OSError, match=str(error.strerror)) as raised, sole_user(path):
+        raise error
+    assert raised.value is error

@@ -1,0 +1,66 @@
+"""What SQLite and the disk say, as errors of this room: which of it tells of damage."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ledger.errors import BusyError, DamagedError, DiskError, FullError
+
+MEND = ": `pannier verify --repair` saves what it can of it"
+"""What to do about a file that is damaged."""
+
+_DISK_CODES = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
+
+
+@contextmanager
+def storage_errors(path: Path, name: str = "", damage: list[str] | None = None) -> Iterator[None]:
+    """Turn what SQLite and the disk say into our errors.
+
+    Args:
+        path: Of the file.
+        name: Of the ledger.
+        damage: Takes what shows that the file is not as it was written.
+
+    Raises:
+        BusyError: another process holds it.
+        FullError: the disk is full.
+        DiskError: the disk refuses; what stands in the file may be whole.
+        DamagedError: it is not as it was written.
+    """
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        said = str(error)
+        if "locked" in said:
+            which = f"the ledger {name}" if name else path.name
+            raise BusyError(f"{which} is busy: another pannier is writing; try again") from error
+        if "readonly" in said:
+            raise DiskError(
+                f"{path} can only be read: let this user write to it and to its folder"
+            ) from error
+        if "disk is full" in said:
+            raise FullError(f"{path}: {error}") from error
+        if "no such" in said:
+            raise _damaged(path, error, damage) from error
+        if is_of_disk(error):
+            raise DiskError(f"{path}: {error}") from error
+        raise DamagedError(f"{path}: {error}") from error
+    except OSError as error:
+        raise DiskError(f"{path}: {error}") from error
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        # SQLite quotes a damaged schema in its messages, and Python cannot decode those.
+        raise _damaged(path, error, damage) from error
+
+
+def is_of_disk(error: sqlite3.OperationalError) -> bool:
+    """Return whether the file could not be opened, read or written, whatever stands in it."""
+    code = getattr(error, "sqlite_errorcode", 0)  # some are made by Python
+    return code & 0xFF in _DISK_CODES and code != sqlite3.SQLITE_IOERR_SHORT_READ
+
+
+def _damaged(path: Path, error: Exception, damage: list[str] | None) -> DamagedError:
+    said = f"{path} is damaged ({error}){MEND}"
+    if damage is not None:
+        damage.append(said)
+    return DamagedError(said)

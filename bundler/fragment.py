@@ -153,7 +153,7 @@ class Fragment:
             ForgedError: *verify* does not accept the check.
         """
         reader = items.Reader(data, at)
-        reader.expect(START, "a fragment of version 1; a newer pannier may read it")
+        reader.expect(START, "a fragment of version 1; update pannier to read it")
         bundle_id = reader.raw(BUNDLE_ID_BYTES)
         transfer_bytes = reader.uint(limits.bundle_bytes)
         symbol_bytes = reader.uint(MAX_SYMBOL_BYTES)

@@ -181,4 +181,4 @@ def check_payload(
 
 def _take_version(reader: items.Reader) -> None:
     if reader.uint() != _VERSION:
-        raise MalformedError("not a content of version 1; a newer pannier may read it")
+        raise MalformedError("not a content of version 1; update pannier to read it")

@@ -174,7 +174,7 @@ def parse_sealed(data: bytes | memoryview, *, limits: Limits = DEFAULT_LIMITS) -
     count = reader.array_of(_FULL_ITEMS, _SHARED_ITEMS, _CLEAR_ITEMS)
     version = reader.uint()
     if version != _VERSION and (version, count) != (_COMPACT_VERSION, _COMPACT_ITEMS):
-        raise MalformedError("not a bundle of version 1 or 2; a newer pannier may read it")
+        raise MalformedError("not a bundle of version 1 or 2; update pannier to read it")
     header = Header(reader.uint(MAX_PRIORITY), reader.uint(MAX_EXPIRY_DAYS))
     sealed: Sealed
     if count == _FULL_ITEMS:

@@ -9,6 +9,7 @@ from typing import get_args
 from bundler import codec, items
 from bundler.blob_section import BlobSection
 from bundler.errors import LimitError, MalformedError
+from bundler.lack_section import LackSection
 from bundler.limits import DEFAULT_LIMITS, Limits
 from bundler.log_section import LogSection
 from bundler.notices import (
@@ -27,6 +28,7 @@ BodySection = (
     LogSection
     | HaveSection
     | SentSection
+    | LackSection
     | ReceiptSection
     | GenesisSection
     | KeySection

@@ -76,7 +76,7 @@ class Ticket:
         if len(data) > MAX_BYTES or blocks < 1 or rest:
             raise MalformedError(f"{len(data)} bytes are no ticket")
         if data[0] != _VERSION:
-            raise MalformedError(f"mistyped, or of version {data[0]} for a newer pannier")
+            raise MalformedError(f"mistyped, or of version {data[0]}: update pannier then")
         body, check = data[:-_CHECK_BYTES], data[-_CHECK_BYTES:]
         starts = range(1 + START_BYTES, len(body), _BLOCK_BYTES)
         wanted = tuple(

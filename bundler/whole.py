@@ -40,13 +40,21 @@ class Whole:
             LimitError: the bundle is too big.
         """
         reader = items.Reader(data)
-        reader.expect(START, "a whole bundle of version 1; a newer pannier may read it")
+        reader.expect(START, "a whole bundle of version 1; update pannier to read it")
         hint = reader.raw(HINT_BYTES)
         sealed = bytes(reader.view(limits.bundle_bytes))
         reader.end()
         if not sealed:
             raise MalformedError("an empty bundle")
         return cls(hint=hint, sealed=sealed)
+
+
+def is_of_later_version(data: bytes) -> bool:
+    """Return whether *data* begins as every version of a file that comes after this one will.
+
+    Source: docs/format.md section 7.
+    """
+    return len(data) >= 2 and 0x80 <= data[0] <= 0x97 and 2 <= data[1] <= 23
 
 
 def frame_bytes(sealed_bytes: int) -> int:

@@ -82,12 +82,12 @@ class Card:
         """Read and verify a card.
 
         Raises:
-            MalformedError: *data* is not a card of version 1.
+            NewerError: *data* is of a later version.
+            MalformedError: it is not a card.
             UnverifiedError: its signature is not by its own key.
         """
         fields = cbor.as_list(cbor.decode(data, limit_bytes=_MAX_CARD_BYTES))
-        if not fields or cbor.as_uint(fields[0]) != 1:
-            raise MalformedError("not a card of version 1; a newer pannier may read it")
+        cbor.check_version(fields, "a card")
         _, name, author, keys, signature = cbor.as_list(fields, 5)
         card = cls(
             name=check_name(cbor.as_text(name)),

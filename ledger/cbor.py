@@ -13,7 +13,7 @@ from math import isfinite
 
 import cbor2
 
-from ledger.errors import MalformedError
+from ledger.errors import MalformedError, NewerError
 
 MAX_DEPTH = 16
 # An item of one byte (an empty array) takes 70 bytes of memory and 1 us to check: without this, a
@@ -213,6 +213,20 @@ def as_uint(value: object, *, maximum: int = _UINT64_MAX) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= maximum:
         raise MalformedError(f"expected an integer of 0 to {maximum}")
     return value
+
+
+def check_version(fields: Sequence[object], what: str) -> None:
+    """Check that the first of *fields* is 1, the version of *what*.
+
+    Raises:
+        NewerError: it is a later one.
+        MalformedError: it is none.
+    """
+    version = as_uint(fields[0]) if fields else 0
+    if version > 1:
+        raise NewerError(f"{what} of version {version}: update pannier to read it")
+    if version < 1:
+        raise MalformedError(f"not {what} of version 1")
 
 
 def as_int64(value: object) -> int:

@@ -6,7 +6,7 @@ from typing import NewType, Self
 
 from ledger import cbor
 from ledger.card import Card, check_name
-from ledger.errors import MalformedError
+from ledger.errors import MalformedError, NewerError
 from ledger.lazy_dataclass import dataclass
 
 LedgerId = NewType("LedgerId", bytes)
@@ -58,12 +58,12 @@ class Genesis:
         """Read a genesis and verify the cards in it.
 
         Raises:
-            MalformedError: *data* is not a genesis of version 1.
+            NewerError: *data* is of a later version.
+            MalformedError: it is not a genesis.
             UnverifiedError: a card in it does not verify.
         """
         fields = cbor.as_list(cbor.decode(data, limit_bytes=_MAX_GENESIS_BYTES))
-        if not fields or cbor.as_uint(fields[0]) != 1:
-            raise MalformedError("not a genesis of version 1; a newer pannier may read it")
+        cbor.check_version(fields, "a genesis")
         _, name, cards, time_us, nonce, terms = cbor.as_list(fields, 6)
         admins = tuple(Card.from_bytes(cbor.as_bytes(card)) for card in cbor.as_list(cards))
         if not 1 <= len(admins) <= _MAX_ADMINS or len({a.author for a in admins}) != len(admins):
@@ -86,9 +86,7 @@ def _terms(value: object) -> frozenset[Term]:
     names = [cbor.as_text(item) for item in cbor.as_list(value)]
     unknown = sorted(set(names) - {term.value for term in Term})
     if unknown:
-        raise MalformedError(
-            f"a ledger on terms not known here ({unknown[0]!r}): use a newer pannier"
-        )
+        raise NewerError(f"a ledger on terms not known here ({unknown[0]!r}): update pannier")
     if names != sorted(set(names)):
         raise MalformedError("the terms of a genesis ascend and do not repeat")
     return frozenset(map(Term, names))

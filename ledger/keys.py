@@ -180,7 +180,8 @@ def keys_from_file(data: bytes, passphrase: str | None) -> NodeKeys:
     """Open the key file.
 
     Raises:
-        MalformedError: *data* is not a key file of version 1.
+        NewerError: *data* is of a later version.
+        MalformedError: it is not a key file.
         WrongPassphraseError: *passphrase* is missing or is not the one.
     """
     fields = _file_fields(data)
@@ -204,9 +205,8 @@ def keys_from_file(data: bytes, passphrase: str | None) -> NodeKeys:
 
 def _file_fields(data: bytes) -> list[object]:
     fields = list(cbor.as_list(cbor.decode(data, limit_bytes=_MAX_FILE_BYTES)))
-    if len(fields) not in (2, 5) or cbor.as_uint(fields[0]) != 1:
-        raise MalformedError("not a key file of version 1; a newer pannier may read it")
-    return fields
+    cbor.check_version(fields, "a key file")
+    return list(cbor.as_list(fields, 2, 5))
 
 
 def _keys(secret: bytes) -> NodeKeys:

@@ -9,7 +9,7 @@ from typing import Self
 from ledger import cbor
 from ledger.card import Card
 from ledger.entry import MAX_PAYLOAD_BYTES, Entry, entry_from_bytes, leaf_bytes, payload_digest
-from ledger.errors import MalformedError, RefusedError, UnverifiedError
+from ledger.errors import RefusedError, UnverifiedError
 from ledger.genesis import Genesis
 from ledger.lazy_dataclass import dataclass
 from ledger.log import LogName, log_origin
@@ -74,12 +74,12 @@ class Proof:
         """Read a proof; `verify` says whether it proves anything.
 
         Raises:
-            MalformedError: *data* is not a proof of version 1.
+            NewerError: *data* is of a later version.
+            MalformedError: it is not a proof.
             UnverifiedError: a card in it does not verify.
         """
         fields = cbor.as_list(cbor.decode(data, limit_bytes=MAX_PROOF_BYTES))
-        if not fields or cbor.as_uint(fields[0]) != 1:
-            raise MalformedError("not a proof of version 1; a newer pannier may read it")
+        cbor.check_version(fields, "a proof")
         _, genesis, card, incarnation, number, entry, payload, secret, checkpoint, path = (
             cbor.as_list(fields, 10)
         )

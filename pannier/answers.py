@@ -1,4 +1,4 @@
-"""What a node answers to a transport's three questions."""
+"""What a node answers to a transport's questions."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -6,27 +6,37 @@ from typing import TYPE_CHECKING
 
 from bundler.errors import BundleError
 from bundler.fragment import fits, is_plausible, mac_check
-from bundler.geometry import OVERHEAD_BYTES
+from bundler.geometry import OVERHEAD_BYTES, Geometry
 from bundler.sealed import bundle_id
 from bundler.whole import START as WHOLE_START
-from bundler.whole import Whole, frame_bytes
+from bundler.whole import Whole, frame_bytes, is_of_later_version
+from pannier.lack_rows import lack_of
 from pannier.node import Node
 from spool.name import BundleName, FragmentName
-from transports.questions import Fate, Mine, Questions, Sifted, Verdict
+from transports.questions import Fate, Mine, Part, Questions, Sifted, Verdict
+from transports.terms import FILE_BYTES
 
 if TYPE_CHECKING:
+    from pannier.incomplete import Rest
     from pannier.queued import Sealed
 
 MEDIUM_FRAGMENT_BYTES = 1 << 20
 """On a medium a fragment holds many symbols: a bad sector spoils one of these and no more."""
 
+REPAIRED_FRAGMENT_BYTES = 16 << 10
+"""Where there are symbols for repair, one flipped bit costs no more of them than this."""
+
+# What stands around symbols is a good deal less than this share of a file.
+_AROUND_SHARE = 128
+
 
 def questions(node: Node) -> Questions:
-    """Return the three callables for a transport that serves *node*."""
+    """Return the callables for a transport that serves *node*."""
     return Questions(
         whose=lambda name: whose(node, name),
         sift=lambda name, peer, data: sift(node, name, peer, data),
         fragments=lambda peer, name: fragments(node, peer, name),
+        part=lambda peer, name: part(node, peer, name),
     )
 
 
@@ -76,6 +86,15 @@ def sift(node: Node, name: FragmentName, peer: str | None, data: bytes) -> Sifte
             if it is for others: then only damage that leaves nothing whole can be told.
         data: The file.
     """
+    found = _sift(node, name, peer, data)
+    if found.data or not is_of_later_version(data):
+        return found
+    # Or is the version alone spoilt?
+    spoilt = _sift(node, name, peer, data[:1] + WHOLE_START[1:2] + data[2:])
+    return found if spoilt.data else Sifted(b"", 0, is_newer=True)
+
+
+def _sift(node: Node, name: FragmentName, peer: str | None, data: bytes) -> Sifted:
     number = bytes.fromhex(name.bundle_id)
     if data.startswith(WHOLE_START):
         return _sift_whole(number, data)
@@ -93,8 +112,24 @@ def _sift_whole(number: bytes, data: bytes) -> Sifted:
     return Sifted(b"", 1)
 
 
+def part(node: Node, peer: str, name: BundleName) -> Part | None:
+    """Return which part of a queued bundle `fragments` gives; None: all of it."""
+    rest = _rest(node, peer, name)
+    return None if rest is None else rest.part
+
+
+def _rest(node: Node, peer: str, name: BundleName) -> "Rest | None":
+    if not lack_of(node.db, peer, name.bundle_id):
+        return None
+    from pannier.incomplete import rest_of  # noqa: PLC0415 -- most bundles come whole
+
+    return rest_of(node, peer, name)
+
+
 def fragments(node: Node, peer: str, name: BundleName) -> Iterator[bytes | memoryview]:
     """Return a queued bundle as fragments for a medium, joined, in parts.
+
+    Where the peer has said that it has some of it already, that is left out.
 
     Raises:
         SpoolError: it is not queued any more; with the first fragment: it is not as it was sealed.
@@ -119,14 +154,45 @@ def sealed_fragments(
     Raises:
         PannierError: *peer* is no peer, and no group that this node is in.
     """
-    if frame_bytes(len(sealed)) <= OVERHEAD_BYTES + name.symbol_bytes:
+    repair_percent = min(_repair_percent(node, peer, name), _most_percent(len(sealed), name))
+    is_small = frame_bytes(len(sealed)) <= OVERHEAD_BYTES + name.symbol_bytes
+    if is_small and not repair_percent:
         yield Whole(hint=bytes.fromhex(name.hint), sealed=bytes(sealed)).to_bytes()
         return
-    from bundler.split import Cut, parts  # noqa: PLC0415 -- as above
+    from bundler.split import Cut, parts, split, symbols_of  # noqa: PLC0415 -- as above
 
+    number = bytes.fromhex(name.bundle_id)
     cut = Cut(
-        mtu_bytes=MEDIUM_FRAGMENT_BYTES,
+        mtu_bytes=_fragment_bytes(name) if repair_percent else MEDIUM_FRAGMENT_BYTES,
         symbol_bytes=name.symbol_bytes,
         check=mac_check(node.shared.fragment_key_to(peer)),
     )
-    yield from parts(sealed, cut, number=bytes.fromhex(name.bundle_id))
+    rest = _rest(node, peer, name)
+    if rest is not None:
+        yield from symbols_of(sealed, cut, rest.numbers, number=number)
+    elif repair_percent:
+        yield from split(sealed, cut, repair_percent=repair_percent)
+    else:
+        yield from parts(sealed, cut, number=number)
+
+
+def _fragment_bytes(name: BundleName) -> int:
+    """Return how long the fragments of a bundle are where damage is made good."""
+    return max(REPAIRED_FRAGMENT_BYTES, name.symbol_bytes + OVERHEAD_BYTES)
+
+
+def _most_percent(length: int, name: BundleName) -> int:
+    """Return how much repair goes with a bundle into a file that its reader still takes."""
+    geometry = Geometry.of(length, name.symbol_bytes)
+    source_bytes = geometry.symbols * geometry.symbol_bytes
+    # Each block has whole fragments more, and two symbols.
+    rounding_bytes = geometry.blocks * (_fragment_bytes(name) + 2 * geometry.symbol_bytes)
+    room_bytes = FILE_BYTES - FILE_BYTES // _AROUND_SHARE - source_bytes - rounding_bytes
+    return max(100 * room_bytes // source_bytes, 0)
+
+
+def _repair_percent(node: Node, queue: str, name: BundleName) -> int:
+    """Return the most that any of those who wait for a bundle is to have."""
+    readers = [queue] if queue in node.peers else node.db.audience(name.bundle_id)
+    peers = (node.peers[one] for one in readers if one in node.peers)
+    return max((node.settings(one).repair for one in peers), default=0)

@@ -17,8 +17,7 @@ from pannier.backup_file import new_head, read_backup, read_head, write_backup
 from pannier.errors import PannierError, UsageError
 from pannier.node import Node
 
-_DAY_US = 86_400_000_000
-_PIECE = ".backup-"
+_PIECE = ".backup"
 
 
 def backup(
@@ -40,6 +39,7 @@ def backup(
 
     Raises:
         UsageError: there is something at *path*.
+        BusyError: another process is making or taking back a backup.
         PannierError: *path* cannot be written.
         LedgerError: the disk said no.
     """
@@ -47,10 +47,12 @@ def backup(
         raise UsageError(f"{path} exists already: choose a new name")
     head = new_head(node.entropy, (stretch or KeyStretch()) if passphrase is not None else None)
     secret = head.secret(passphrase, node.rest_key)
-    draft = path.with_name(f".{path.name}.{node.entropy(4).hex()}.tmp")
+    # Always the same name: the next one to *path* removes what one that was killed has left.
+    draft = path.with_name(f".{path.name}.tmp")
     try:
-        draft.touch(mode=0o600)
         with _piece(node) as copy:
+            draft.unlink(missing_ok=True)
+            draft.touch(mode=0o600, exist_ok=False)  # nor through a link that somebody put there
             store.copy_to(copy)
             with copy.open("rb") as source:
                 _write(draft, write_backup(head, secret, store.rest.key, source))
@@ -91,6 +93,7 @@ def restore(node: Node, path: Path, passphrase: str | None) -> Store:
 
     Raises:
         UsageError: there is no backup, or this node has the ledger already.
+        BusyError: another process is making or taking back a backup.
         WrongPassphraseError: *passphrase*, or this node, does not open it.
         PannierError: the backup is none, is damaged or does not verify.
         LedgerError: the disk said no.
@@ -112,6 +115,7 @@ def restore(node: Node, path: Path, passphrase: str | None) -> Store:
             open_incarnation(candidate, node.author)
             if node.rest_key.of_ledger(ledger_id) != key.key:
                 reseal(candidate, node.rest_key.of_ledger(ledger_id))
+            candidate.finish()
         put_in_place(copy, node.home.ledgers / f"{ledger_id.hex()}.db")
     store = node.ledger(ledger_id)
     if store is None:
@@ -139,20 +143,17 @@ def _check(candidate: Store) -> None:
 @contextmanager
 def _piece(node: Node) -> Iterator[Path]:
     """Give a path among the ledgers for a file that is gone afterwards."""
-    _sweep(node)
-    path = node.home.ledgers / f"{_PIECE}{node.entropy(8).hex()}"
-    try:
-        yield path
-    finally:
-        for suffix in ("", "-wal", "-shm", "-journal"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
+    with node.alone("backup", "making or taking back a backup"):
+        _sweep(node)  # what one that was killed has left
+        try:
+            yield node.home.ledgers / _PIECE
+        finally:
+            _sweep(node)
 
 
 def _sweep(node: Node) -> None:
-    """Remove what a backup that was killed has left, a day ago or more."""
     for path in node.home.ledgers.glob(f"{_PIECE}*"):
-        if path.stat().st_mtime_ns // 1000 < node.clock() - _DAY_US:
-            path.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
 
 def _write(path: Path, pieces: Iterator[bytes]) -> None:

@@ -85,7 +85,7 @@ def read_head(file: IO[bytes]) -> tuple[BackupHead, bytes]:
     if not start.startswith(_MAGIC):
         raise PannierError("it is not a backup that `pannier ledger backup` wrote")
     if start[len(_MAGIC) :] != _VERSION:
-        raise PannierError("it is a backup of a later version: use a newer pannier")
+        raise PannierError("it is a backup of a later version: update pannier to read it")
     data = file.read(_HEAD.size)
     if len(data) < _HEAD.size:
         raise PannierError("the backup is damaged: it was cut off")

@@ -18,6 +18,7 @@ from ledger.file_payload import FilePayload
 from ledger.lazy_dataclass import dataclass
 from ledger.store import Store
 from ledger.store_blobs import Place
+from pannier.durable_files import make_folder
 from pannier.errors import PannierError, UsageError
 from pannier.files import (
     SMALL_BYTES,
@@ -114,7 +115,7 @@ class Checkout:
         try:
             if name_below(home, folder) is not None:
                 raise UsageError(f"{folder} lies in this node's own folder: name another")
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             self._folder = TargetFolder(folder)
             own = name_below(folder, home)
         except OSError as error:
@@ -284,13 +285,15 @@ class Checkout:
         return len(self._pending) >= _MAX_PENDING_FILES or self._pending_bytes >= _MAX_PENDING_BYTES
 
     def _finish(self) -> Iterator[Skipped | int]:
-        """Make what is pending durable, and give it its names."""
+        """Make what is pending durable, give it its names, and make those durable, too."""
         self._folder.sync([one.draft for one in self._pending])
+        folders = {parent for one in self._pending for parent in _folders_of(one.thing)}
         while self._pending:
             one = self._pending[-1]
             yield from self._tell(one.thing, self._put_in_place(one))
             self._pending.pop()
         self._pending_bytes = 0
+        self._folder.sync(folders)
 
     def _put_in_place(self, one: _Pending) -> Iterator[Skipped | int]:
         if self._folder.look(one.thing) != one.existing:
@@ -300,6 +303,12 @@ class Checkout:
         self._folder.rename(one.draft, one.thing)
         self.done.files += 1
         self.done.size_bytes += one.size
+
+
+def _folders_of(thing: str) -> list[str]:
+    """Return the folders that *thing* lies in, the one that is checked out into last."""
+    parts = thing.split("/")
+    return ["/".join(parts[:end]) for end in range(len(parts) - 1, -1, -1)]
 
 
 def _folded(name: str) -> str:

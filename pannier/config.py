@@ -16,6 +16,8 @@ import = "direct"               # "review": what it sends changes no ledger befo
 clear = false                   # true: nothing to or from it is encrypted, and only ledgers travel
                                 # that were made for that (`ledger new --clear`); both must say so
 pad = false                     # true: what is sealed for it has one of few sizes
+repair = 0                      # percent of symbols more in what is written for it onto media, and
+                                # by `pack`: so much damage costs nothing
 
 [transport.dropbox]
 kind = "directory"              # a drop folder, exchanged whenever something changes
@@ -76,6 +78,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ledger.lazy_dataclass import dataclass
+from pannier.durable_files import replace_file
 from pannier.errors import PannierError, UsageError
 
 if TYPE_CHECKING:
@@ -103,6 +106,7 @@ class PeerConfig:
     import_: str = DIRECT
     clear: bool = False
     pad: bool = False
+    repair: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,9 +220,7 @@ def turn_on(path: Path, flag: str) -> None:
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
     table = next((n for n, line in enumerate(lines) if line.lstrip().startswith("[")), len(lines))
     kept = [line for line in lines[:table] if line.partition("=")[0].strip() != flag]
-    draft = path.with_name(f".{path.name}.new")
-    draft.write_text("".join((f"{flag} = true\n", *kept, *lines[table:])), encoding="utf-8")
-    draft.replace(path)
+    replace_file(path, "".join((f"{flag} = true\n", *kept, *lines[table:])).encode())
 
 
 def turn_on_for_peer(path: Path, peer: str, flag: str) -> None:
@@ -239,9 +241,7 @@ def turn_on_for_peer(path: Path, peer: str, flag: str) -> None:
         text = "\n".join([*lines, ""])
         if not _says(text, peer, flag):
             raise UsageError(f"write `{flag} = true` under {header} in {path}, and try again")
-        draft = path.with_name(f".{path.name}.new")
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
+        replace_file(path, text.encode())
     except OSError as error:
         raise PannierError(f"cannot write {path}: {error.strerror}") from error
 
@@ -260,6 +260,7 @@ def _check(config: Config, where: str) -> None:
             ("repeat", 1, 1000),
             ("priority", 0, 7),
             ("expiry_days", 1, 36_500),
+            ("repair", 0, 1000),
         ):
             if not least <= getattr(peer, key) <= most:
                 raise UsageError(f"{where}: [peer.{name}]: {key} must be {least} to {most}")

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 MEDIUM_FOLDER = "pannier"
 """A medium is exchanged by itself only if it has this folder: nobody's stick is written unasked."""
 
+_PATIENCE_SECONDS = 30.0
+"""How long it waits for commands at the same home."""
+
 Told = Callable[[Node, Exchanged], list[str]]
 
 
@@ -222,6 +225,7 @@ class Daemon:
         is_done = False
         try:
             with self._open() as node:
+                node.patience_seconds = _PATIENCE_SECONDS
                 problems = act(node)
             is_done = True
         except (

@@ -8,6 +8,8 @@ from typing import NamedTuple
 from pannier.nodedb import NodeDb
 
 ACCEPTED, REFUSED = "accepted", "refused"
+AT_REVIEW = "at review"
+"""How the reason begins that the sender of a bundle is told which a person refused."""
 
 
 class Decision(NamedTuple):

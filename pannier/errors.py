@@ -29,3 +29,7 @@ class BusyError(PannierError):
     """Another pannier is at work on the same thing."""
 
     exit_status = 4
+
+
+class DamagedFileError(PannierError):
+    """A file of ours is not as it was written."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bundler.errors import BundleError
 from pannier import content_rows
-from pannier.answers import questions, sealed_fragments, whose
+from pannier.answers import part, questions, sealed_fragments, whose
 from pannier.clear import refusal, refusing
 from pannier.group_sending import prepare_groups
 from pannier.home import Peer
@@ -92,7 +92,7 @@ def exchange_medium(
         PannierError: the home cannot be read or written.
     """
     keep_house(node)
-    medium = Medium.open(folder, entropy=node.entropy, label=label)
+    medium = Medium.open(folder, entropy=node.entropy, label=label, mark=node.spool.mark)
     node.db.note_medium(medium.id, medium.label, str(folder.resolve()), node.clock())
     report = Report()
     asked = questions(node)._replace(take=lambda offers: _take(node, report, offers))
@@ -175,12 +175,16 @@ def _leave(
         return
     when = time_text(node.clock())
     # Not by whom: whoever finds the stick learns no name from it.
-    medium.note(f"Last exchange: {when} UTC.", mark=node.spool.mark)
+    with node.spool.exchange(medium.id):  # another process of ours makes the same draft
+        medium.note(f"Last exchange: {when} UTC.", mark=node.spool.mark)
 
 
 def _due(node: Node, medium: Medium, done: Exchanged, peers: Sequence[Peer]) -> list[OutBundle]:
     """Return the bundles that are to lie on the medium, made now if need be."""
     due: list[OutBundle] = []
+    # Who sends again what came has not heard that it did: the word got lost with the medium.
+    # Notices wait for no word, and to answer those would go on for ever.
+    unheard = node.db.owe_again(done.collected.repeated)
     try:
         due += hellos(node)
         prepare_groups(node, peers)
@@ -189,7 +193,7 @@ def _due(node: Node, medium: Medium, done: Exchanged, peers: Sequence[Peer]) -> 
     for peer in peers:
         done.problems += [refusal(one, peer) for one in refusing(node, peer)]
         try:
-            due += prepare(node, peer, medium=medium.id)
+            due += prepare(node, peer, medium=None if peer.node_id in unheard else medium.id)
         except BundleError as error:
             done.problems.append(f"nothing was made for {peer.name}: {error}")
     return due
@@ -209,7 +213,7 @@ def _deliver(
         terms._replace(bundles=frozenset(one.bundle_id for one in first)),
         _contents(node, medium, done, peers),
     )
-    again = _fitting(medium, [one for one in due if one.bundle_id in elsewhere])
+    again = _fitting(node, medium, [one for one in due if one.bundle_id in elsewhere])
     if not again:
         return delivered
     queues = sorted({one.peer for one in again})
@@ -247,13 +251,15 @@ def _room(medium: Medium) -> Room:
     return Room() if free_bytes is None else Room(free_bytes)
 
 
-def _fitting(medium: Medium, bundles: Sequence[OutBundle]) -> list[OutBundle]:
+def _fitting(node: Node, medium: Medium, bundles: Sequence[OutBundle]) -> list[OutBundle]:
     """Return the first of *bundles*, as many as there is room for."""
     room = _room(medium)
     chosen: list[OutBundle] = []
     for one in bundles:
-        if bytes_around(one.size_bytes) <= room.left_bytes:
-            room.take(one.size_bytes)
+        rest = part(node, one.peer, BundleName.from_text(one.name))
+        size_bytes = one.size_bytes if rest is None else rest.size_bytes
+        if bytes_around(size_bytes) <= room.left_bytes:
+            room.take(size_bytes)
             chosen.append(one)
     return chosen
 
@@ -300,6 +306,11 @@ def _name_problems(done: Exchanged) -> None:
         done.problems.append(f"{len(report.reasons)} went to quarantine: {reasons}")
     if collected.bad:
         done.problems.append(f"nothing was genuine in {', '.join(collected.bad[:3])}")
+    if collected.newer:
+        done.problems.append(
+            f"files of a later version stay on the medium ({collected.newer}): "
+            "update pannier to read them"
+        )
     if collected.unreadable:
         done.problems.append(f"cannot be read: {', '.join(collected.unreadable[:3])}")
     if collected.refused:

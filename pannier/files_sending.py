@@ -27,7 +27,6 @@ from pannier import content_rows
 from pannier.files import ahead
 from pannier.home import Peer
 from pannier.loads import Load, Look, Room, loads
-from pannier.lock import exclusive
 from pannier.node import Node
 from pannier.out_bundle import OutBundle, withdraw
 from pannier.recipe import Recipe, placement_of, sections
@@ -227,7 +226,7 @@ class _Notes:
             return
         way = self._look.way
         db = way.node.db
-        with exclusive(way.node.home.locks / "send", "preparing bundles"):
+        with way.node.alone("send", "preparing bundles"):
             with db.transaction():
                 for bundle, load in bundles:
                     db.add_bundle(bundle, [(load.store.ledger_id, _NO_LOG, Span(0, 0))])

@@ -5,7 +5,9 @@ from struct import Struct
 from ledger.append import close_log
 from ledger.log import LogState, LogStatus
 from ledger.store import Store
+from pannier.errors import DamagedFileError
 from pannier.node import Node
+from pannier.nodedb_file import MEND_NODE_DB
 from pannier.trusted_time import Moment
 
 _MOMENT = Struct(">3q")
@@ -34,12 +36,23 @@ def settle_own_forks(node: Node, notes: list[str]) -> None:
                 _settle(node, store, state, notes)
 
 
+def moment_from(known: bytes | None) -> Moment:
+    """Return the moment that is kept in ``node.db``.
+
+    Raises:
+        PannierError: it is damaged.
+    """
+    if known is None or len(known) != _MOMENT.size:
+        raise DamagedFileError(f"node.db is damaged{MEND_NODE_DB}")
+    return Moment(*_MOMENT.unpack(known))
+
+
 def _settle(node: Node, store: Store, state: LogState, notes: list[str]) -> None:
     key = f"fork {store.ledger_id.hex()} {state.name.incarnation.hex()}"
     known, now = node.db.meta(key), node.time.moment()
     if known is None:
         node.db.set_meta(key, _MOMENT.pack(*now))
-    elif now.after_us(Moment(*_MOMENT.unpack(known))) > _PATIENCE_US:
+    elif now.after_us(moment_from(known)) > _PATIENCE_US:
         close_log(store, node.author, state, time_us=now.clock_us)
         notes.append(
             f"{store.genesis.name}: of two histories of our own the one that is here counts from "

@@ -25,7 +25,6 @@ from ledger.store import Store
 from pannier.epochs import KnownEpochs, PlacedEpoch
 from pannier.home import Peer
 from pannier.lacks import Piece, in_order, parts, spans_lacked
-from pannier.lock import exclusive
 from pannier.node import Node
 from pannier.out_bundle import OutBundle, withdraw
 from pannier.sending import reconcile, take_back
@@ -53,7 +52,7 @@ def prepare_groups(node: Node, peers: Sequence[Peer]) -> None:
         LedgerError: a ledger cannot be read.
         SpoolError: the spool cannot take a bundle.
     """
-    with exclusive(node.home.locks / "send", "preparing bundles"):
+    with node.alone("send", "preparing bundles"):
         _tidy(node)
         stores = [one for one in node.ledgers() if node.epochs.of(one).sealing is not None]
         if not stores:

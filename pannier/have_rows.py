@@ -74,7 +74,7 @@ def have_state(db: NodeDbFile, peer: str) -> HaveState | None:
         key_ids=frozenset(ids[at : at + KEY_ID_BYTES] for at in range(0, len(ids), KEY_ID_BYTES)),
         seen=None if known is None else _seen(known),
         base=None if base is None else as_int(base),
-        ask=None if asked is None else Ask(asked[0], asked[1:]),
+        ask=Ask(asked[0], asked[1:]) if asked else None,
     )
 
 

@@ -28,12 +28,14 @@ class Hearing:
         peer: Who speaks; `pannier.nodedb.NodeDb.advance_peer` knows of it.
         stamp: Of the bundle.
         first: The first section that was taken: what it says besides logs counts.
+        is_whole: Whether all is known that the peer held when it said so (`conclude`).
     """
 
     node: Node
     peer: Peer
     stamp: Stamp
     first: HaveSection | None = None
+    is_whole: bool = False
     _digest: bytes | None = None
     _count: int = 0
     _sections: int = 0
@@ -59,7 +61,8 @@ class Hearing:
     def conclude(self) -> KnownHave:
         """Return what is confirmed now that all sections were taken: no log, if in doubt."""
         known = known_have(self.node, self.peer)
-        if not self._is_whole(known):
+        self.is_whole = self._leads_to(known)
+        if not self.is_whole:
             return replace(known, logs={})
         self._note(self.stamp.counter)
         return known
@@ -78,7 +81,7 @@ class Hearing:
     def _is_too_much(self) -> bool:
         return self._count > MAX_LOGS or self._sections > _MAX_SECTIONS
 
-    def _is_whole(self, known: KnownHave) -> bool:
+    def _leads_to(self, known: KnownHave) -> bool:
         """Whether what is known by now is what the peer holds."""
         if self._is_too_much() or len(known.logs) > MAX_LOGS:
             have_rows.forget_held(self.node.db, self.peer.node_id)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ledger.algorithm import label_of
 from ledger.card import Card, check_name
-from ledger.errors import LedgerError, WrongPassphraseError
+from ledger.errors import LedgerError, NewerError, WrongPassphraseError
 from ledger.keys import (
     Entropy,
     NodeKeys,
@@ -18,9 +18,13 @@ from ledger.keys import (
 )
 from ledger.lazy_dataclass import dataclass
 from pannier.config import turn_on
+from pannier.durable_files import make_folder, replace_file, sync_folder
 from pannier.errors import PannierError, UsageError
+from pannier.lock import exclusive
 
 _MAX_PEER_NAME_BYTES = 64
+_PRIVATE = 0o600
+_PRIVATE_FOLDER = 0o700
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +133,15 @@ def create_home(
         raise UsageError(str(error)) from error
     keys = NodeKeys.generate(name, entropy, post_quantum=post_quantum)
     try:
-        home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(home.path, _PRIVATE_FOLDER)
         for folder in (home.keys.parent, home.cards, home.ledgers, home.locks):
-            folder.mkdir(mode=0o700, exist_ok=True)
-        for setting in settings:
-            turn_on(home.config, setting)
-        _write_private(home.keys, keys_to_file(keys, passphrase, entropy))
+            folder.mkdir(mode=_PRIVATE_FOLDER, exist_ok=True)
+        sync_folder(home.path)
+        with exclusive(home.locks / "new", "making a node"):
+            check_is_new(home)  # another process may have made one meanwhile
+            for setting in settings:
+                turn_on(home.config, setting)
+            replace_file(home.keys, keys_to_file(keys, passphrase, entropy), _PRIVATE)
     except OSError as error:
         raise PannierError(f"cannot make {home.path}: {error.strerror}") from error
     return keys
@@ -186,6 +193,8 @@ def _naming_the_file(home: Home) -> Iterator[None]:
         yield
     except WrongPassphraseError:
         raise
+    except NewerError as error:
+        raise PannierError(f"{home.keys} is {error}") from error
     except LedgerError as error:
         raise PannierError(f"{home.keys} is damaged ({error}): put a copy of it back") from error
 
@@ -200,7 +209,7 @@ def change_passphrase(home: Home, old: str | None, new: str | None, entropy: Ent
     """
     keys = open_keys(home, old)
     try:
-        _write_private(home.keys, keys_to_file(keys, new, entropy))
+        replace_file(home.keys, keys_to_file(keys, new, entropy), _PRIVATE)
     except OSError as error:
         raise PannierError(f"cannot write {home.keys}: {error.strerror}") from error
 
@@ -233,6 +242,10 @@ def read_peers(home: Home) -> dict[str, Peer]:
     for path in sorted(home.cards.glob("*.card")):
         try:
             card = Card.from_text(path.read_text(encoding="ascii"))
+        except FileNotFoundError:
+            continue  # forgotten by another process meanwhile
+        except NewerError as error:
+            raise PannierError(f"{path} is {error}") from error
         except (OSError, UnicodeDecodeError, LedgerError) as error:
             raise PannierError(
                 f"{path} is damaged ({error}): remove it, then `pannier peer add` the card again"
@@ -268,7 +281,7 @@ def add_peer(home: Home, name: str, card: Card, *, own: bytes) -> Peer:
     try:
         path = home.cards / f"{name}.card"
         if not path.exists():
-            _write_private(path, card.to_text().encode() + b"\n")
+            replace_file(path, card.to_text().encode() + b"\n", _PRIVATE)
     except OSError as error:
         raise PannierError(f"cannot keep the card: {error.strerror}") from error
     return Peer(name=name, card=card)
@@ -312,21 +325,3 @@ def is_file_name(name: str) -> bool:
         and name == name.strip(". ")
         and not set(name) & set('/\\:*?"<>|')
     )
-
-
-def _write_private(path: Path, data: bytes) -> None:
-    """Write *path*, readable by its owner alone, new or in place of what was there; durable."""
-    draft = path.with_name(f".{path.name}.new")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "wb") as file:  # noqa: PTH123 -- a descriptor, for its mode
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(path)
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from pannier.forks import settle_own_forks
 from pannier.import_report import Report
-from pannier.lock import exclusive
 from pannier.node import Node
 from pannier.passphrase_ledgers import meet_members
 from pannier.rotation import tend_all_epochs
@@ -30,7 +29,7 @@ def import_arrived(node: Node) -> Report:
         SpoolError: the spool cannot be read or written.
     """
     report = Report()
-    with exclusive(node.home.locks / "import", "importing"):
+    with node.alone("import", "importing"):
         if _is_any_here(node):
             from pannier.arrivals import take_in  # noqa: PLC0415 -- it opens bundles: much code
 

@@ -18,11 +18,12 @@ from pannier.home import Peer
 from pannier.import_report import Outcome, Report
 from pannier.importing import MAX_COUNTER, keyring
 from pannier.joining import join
-from pannier.merging import Merging, Wait
+from pannier.merging import Merging
 from pannier.new_ledgers import NewLedgers
 from pannier.node import Node
 from pannier.origin import Origin, origin_of
 from pannier.statements import UNFOUNDED, believe, note_sender_holds
+from pannier.waits import Wait
 from spool.errors import FullError
 from spool.name import BundleName
 

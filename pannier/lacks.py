@@ -88,7 +88,8 @@ def _spans(way: Way, store: Store, state: LogState, end: int) -> list[Span]:
         return []
     states = ("queued", "sent") if way.is_oneway else ("queued",)
     on_the_way = way.node.db.spans_for(way.peer.node_id, store.ledger_id, state.name, states)
-    return plan.lacking(end, confirmed, on_the_way)
+    in_vain = way.left_out.get((store.ledger_id, state.name), ())
+    return plan.lacking(end, confirmed, [*on_the_way, *in_vain])
 
 
 def parts(store: Store, state: LogState, span: Span) -> Iterator[Span]:

@@ -40,10 +40,29 @@ def new_ledger(
 
     Raises:
         UsageError: this node has one called so.
+        BusyError: another process is making one.
         LedgerError: *name* is not a name, or the disk said no.
     """
-    if any(store.genesis.name == name for store in node.ledgers()):
-        raise UsageError(f"there is a ledger {name} already")
+    with node.alone("new", "making a ledger"):
+        if any(store.genesis.name == name for store in node.ledgers()):
+            raise UsageError(f"there is a ledger {name} already")
+        return _make(node, name, terms, hide_names=hide_names)
+
+
+def first_ledger(node: Node) -> Store | None:
+    """Make the first ledger of *node*, called as it is; None if there is one by now.
+
+    Raises:
+        BusyError: another process is making one.
+        LedgerError: the disk said no.
+    """
+    with node.alone("new", "making a ledger"):
+        if any(True for _ in node.ledgers()):
+            return None
+        return _make(node, node.card.name, frozenset(), hide_names=False)
+
+
+def _make(node: Node, name: str, terms: frozenset[Term], *, hide_names: bool) -> Store:
     genesis = Genesis(
         name=name,
         admins=(node.card,),

@@ -44,11 +44,21 @@ def read_counters(home: Path) -> list[dict[str, object]]:
 def _readable(folder: Path) -> Iterator[dict[str, object]]:
     for path in folder.glob("*.json"):
         try:
-            counters = json.loads(path.read_bytes())
-        except (OSError, ValueError, RecursionError):
+            counters = counters_from(path.read_bytes())
+        except OSError:
             continue
-        if isinstance(counters, dict) and isinstance(counters.get("name"), str):
+        if counters is not None:
             yield counters
+
+
+def counters_from(data: bytes) -> dict[str, object] | None:
+    """Return the counters that a file of the content *data* holds; None if it holds none."""
+    try:
+        counters = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    is_ours = isinstance(counters, dict) and isinstance(counters.get("name"), str)
+    return counters if is_ours else None
 
 
 def link_text(counters: Mapping[str, object], now_us: int) -> str:

@@ -87,7 +87,10 @@ class Look:
                 # What it may have lost with the first file that it says it lacks some of.
                 is_said = held is not None and first < held.size
                 doubted_bytes = _DOUBTED_BYTES
+                in_vain = way.left_out.get((store.ledger_id, state.name), ())
                 for number, file in store.files(state, first, passed_on(store, state)):
+                    if any(span.first <= number < span.end for span in in_vain):
+                        continue  # nothing there names it
                     is_doubted = is_said and (number == first or file.size <= doubted_bytes)
                     yield from self._of_file(store, file, is_doubted=is_doubted)
                     doubted_bytes -= file.size

@@ -50,15 +50,15 @@ class NewLedgers:
         store = self._stores[ledger_id]
         if self.node.card.author not in members(store):
             return False
-        store.close()
+        store.finish()
         del self._stores[ledger_id]
         put_in_place(store.path, self.node.home.ledgers / store.path.name)
         return True
 
     def close(self) -> None:
-        """Drop what this node was not granted."""
+        """Drop what this node was not granted, and what an import that was killed has left."""
         for store in self._stores.values():
             store.close()
-            for suffix in ("", "-wal", "-shm"):
-                store.path.with_name(store.path.name + suffix).unlink(missing_ok=True)
         self._stores.clear()
+        for path in (self.node.home.ledgers / _FOLDER).glob("*"):
+            path.unlink(missing_ok=True)

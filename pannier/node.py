@@ -7,6 +7,7 @@ does not ask for is not opened for it, nor is its module imported.
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +23,7 @@ from ledger.store import Store
 from pannier.config import Config, PeerConfig, read_config
 from pannier.errors import PannierError, UsageError
 from pannier.home import Home, Peer, read_peers
+from pannier.lock import exclusive
 from pannier.trusted_time import TrustedTime, Uptime, no_uptime
 
 if TYPE_CHECKING:
@@ -51,7 +53,18 @@ def _ledger_id(path: Path) -> LedgerId:
 
 @dataclass(kw_only=True)
 class Node:
-    """An open node."""
+    """An open node.
+
+    Attributes:
+        home: Its folder.
+        config: What its user has set.
+        keys: Its private keys.
+        clock: What time it is, as far as this machine knows.
+        entropy: Where it draws keys and names from.
+        uptime: A clock that never steps.
+        wrapper: What seals keys for others.
+        patience_seconds: How long it waits for another process at the same home (`alone`).
+    """
 
     home: Home
     config: Config
@@ -60,6 +73,7 @@ class Node:
     entropy: "Entropy"
     uptime: Callable[[], Uptime] = no_uptime
     wrapper: Wrapper = field(default_factory=HpkeWrapper)
+    patience_seconds: float = 0.0
     _stores: dict[LedgerId, Store] = field(default_factory=dict)
 
     @classmethod
@@ -83,17 +97,36 @@ class Node:
 
     def close(self) -> None:
         """Close everything."""
+        self.let_go()
+        if "db" in self.__dict__:
+            self.db.close()
+            del self.__dict__["db"]
+
+    def let_go(self) -> None:
+        """Close all ledgers; one is opened again when it is asked for."""
         for store in self._stores.values():
             store.close()
         self._stores.clear()
-        if "db" in self.__dict__:
-            self.db.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def alone(self, lock: str, what: str) -> AbstractContextManager[None]:
+        """Be the only process at this home that does *what*, as long as the block runs.
+
+        Args:
+            lock: A name.
+            what: What is being done, for the message.
+
+        Raises:
+            BusyError: another process has been at it for longer than `patience_seconds`.
+            PannierError: the file system knows no locks, or refused.
+        """
+        path = self.home.locks / lock
+        return exclusive(path, what, patience_seconds=self.patience_seconds)
 
     # -- what is opened when it is asked for --------------------------------------------------
 
@@ -120,7 +153,12 @@ class Node:
 
         settings = self.config.spool
         quotas = Quotas(carried_bytes=settings.carry_bytes, inbox_bytes=settings.peer_bytes)
-        return open_spool(self.home.spool, entropy=self.entropy, quotas=quotas)
+        return open_spool(
+            self.home.spool,
+            entropy=self.entropy,
+            quotas=quotas,
+            patience_seconds=self.patience_seconds,
+        )
 
     @cached_property
     def peers(self) -> dict[str, Peer]:
@@ -226,12 +264,23 @@ class Node:
             PannierError: a file with another name lies among them.
             LedgerError: one cannot be opened.
         """
-        for path in sorted(self.home.ledgers.glob("*.db")):
-            yield self._opened(_ledger_id(path))
+        yield from map(self._opened, self.ledger_ids())
+
+    def ledger_ids(self) -> list[LedgerId]:
+        """Return the ids of the ledgers of which there is a file.
+
+        Raises:
+            PannierError: a file with another name lies among them.
+        """
+        return [_ledger_id(path) for path in sorted(self.home.ledgers.glob("*.db"))]
+
+    def ledger_path(self, ledger_id: LedgerId) -> Path:
+        """Return where the file of a ledger is, or would be."""
+        return self.home.ledgers / f"{ledger_id.hex()}.db"
 
     def ledger(self, ledger_id: LedgerId) -> Store | None:
         """Return one ledger, or None if this node does not have it."""
-        if (self.home.ledgers / f"{ledger_id.hex()}.db").exists():
+        if self.ledger_path(ledger_id).exists():
             return self._opened(ledger_id)
         return None
 
@@ -248,8 +297,7 @@ class Node:
 
     def _opened(self, ledger_id: LedgerId) -> Store:
         if ledger_id not in self._stores:
-            path = self.home.ledgers / f"{ledger_id.hex()}.db"
-            self._stores[ledger_id] = Store.open(path, self.rest_key)
+            self._stores[ledger_id] = Store.open(self.ledger_path(ledger_id), self.rest_key)
         return self._stores[ledger_id]
 
     # -- how the node counts what it says -----------------------------------------------------
@@ -257,9 +305,12 @@ class Node:
     def incarnation(self) -> bytes:
         """Return the 8 bytes under which this node counts its bundles."""
         found = self.db.meta("incarnation")
-        if found is None:
-            found = self._new_incarnation(above=bytes(_INCARNATION_BYTES))
-            with self.db.transaction():
+        if found is not None:
+            return found
+        with self.db.transaction():
+            found = self.db.meta("incarnation")  # another process may have drawn it meanwhile
+            if found is None:
+                found = self._new_incarnation(above=bytes(_INCARNATION_BYTES))
                 self.db.set_meta("incarnation", found)
         return found
 
@@ -286,12 +337,19 @@ class Node:
 
     def counter(self) -> int:
         """Return the counter of the bundle made last; 0 before the first."""
-        return int.from_bytes(self.db.meta("counter") or b"", "big")
+        from pannier.nodedb_file import as_count  # noqa: PLC0415 -- a `put` needs none
+
+        return as_count(self.db.meta("counter"))
 
     def next_counter(self) -> int:
-        """Return the counter for the next bundle."""
+        """Return the counter for the next bundle: no less than the seconds since counting began.
+
+        So a node that is older than it knows, being a restored backup, draws none that it drew
+        before, by any clock that goes on, even where it speaks before somebody tells it.
+        """
         with self.db.transaction():
-            counter = self.counter() + 1
+            began = int.from_bytes(self.incarnation(), "big") >> _INCARNATION_RANDOM_BITS
+            counter = max(self.counter() + 1, self.clock() // 1_000_000 - began)
             self.db.set_meta("counter", counter.to_bytes(8, "big"))
         return counter
 

@@ -10,14 +10,14 @@ from bundler.plan import Span
 from ledger.genesis import LedgerId
 from ledger.log import LogName
 from pannier.have_rows import NEVER
-from pannier.nodedb_file import Value, as_blob, as_int
+from pannier.nodedb_file import Value, as_blob, as_count, as_int
 from pannier.nodedb_peers import UNTOLD, PeerRows
 from pannier.out_bundle import OutBundle, out_bundle_from_row
 
 TAKEN = "taken"
 """Outcome of a bundle that is merged; that it has this id one peer says, and no hash of it."""
 
-_ARRIVED = ("confirmed", "sent")
+_ARRIVED = ("confirmed", "sent", "left out")
 
 
 class NodeDb(PeerRows):
@@ -25,7 +25,7 @@ class NodeDb(PeerRows):
 
     def forged(self) -> int:
         """Return how many fragments for this node were thrown away: damaged or forged."""
-        return int.from_bytes(self.meta("forged") or b"", "big")
+        return as_count(self.meta("forged"))
 
     def count_forged(self, more: int) -> None:
         """Count *more* of them."""

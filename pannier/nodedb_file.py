@@ -1,15 +1,25 @@
 """The file ``node.db`` itself: its tables, and reading and changing it (docs/format.md 9.3)."""
 
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Self
 
-from pannier.errors import BusyError, PannierError
+from ledger.storage_errors import is_of_disk
+from ledger.store_file import IMPLAUSIBLE_VERSION
+from pannier.errors import BusyError, DamagedFileError, PannierError
 
 VERSION = 1
 _BUSY_SECONDS = 30.0
+_COUNT_BITS = 63
+MEND_NODE_DB = ": `pannier verify --repair` sets it aside, and it is made anew"
+"""What to do about a file that is damaged."""
+
+_ERROR_CODE = re.compile("error code[ =]([0-9]+)")
+"""What a check of SQLite says in the midst of its lines."""
+
 Value = int | str | bytes | None
 """What a column holds."""
 
@@ -126,22 +136,33 @@ class NodeDbFile:
         """Open ``node.db``, making it if it is not there.
 
         Raises:
+            DamagedFileError: it is not as it was written.
             PannierError: it cannot be read, or only by a newer pannier.
         """
-        with _errors():
+        with _errors(), ExitStack() as undo:
             db = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_SECONDS)
+            undo.callback(db.close)
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
             self = cls(db)
-            with self.transaction():
-                version = db.execute("PRAGMA user_version").fetchone()[0]
-                if version == 0:
-                    for statement in _TABLES.split(";"):
-                        db.execute(statement)
-                    db.execute(f"PRAGMA user_version = {VERSION}")
-                elif version != VERSION:
-                    raise PannierError(f"{path} was written by a newer pannier: use that")
+            if self._version() == 0:
+                self._make_tables()
+            if not VERSION <= as_int(self._version()) < IMPLAUSIBLE_VERSION:
+                raise DamagedFileError(f"node.db is damaged{MEND_NODE_DB}")
+            if self._version() != VERSION:
+                raise PannierError(f"{path} was written by a newer pannier: update this one")
+            undo.pop_all()
         return self
+
+    def _version(self) -> Value:
+        return self.rows("PRAGMA user_version")[0][0]
+
+    def _make_tables(self) -> None:
+        with self.transaction():
+            if self._version() == 0:  # another process may have made them meanwhile
+                for statement in _TABLES.split(";"):
+                    self.run(statement)
+                self.run(f"PRAGMA user_version = {VERSION}")
 
     def close(self) -> None:
         """Close the file."""
@@ -177,6 +198,28 @@ class NodeDbFile:
         with _errors():
             self._db.executemany(sql, rows)
 
+    def faults(self) -> list[str]:
+        """Return what in the file is not as it was written, as far as that can be seen.
+
+        Raises:
+            PannierError: the disk does not let it be read.
+        """
+        try:
+            found = [str(line) for (line,) in self.rows("PRAGMA integrity_check(10)")]
+            for code in _ERROR_CODE.findall(" ".join(found)):
+                if int(code) & 0xFF == sqlite3.SQLITE_IOERR:
+                    raise PannierError("node.db: disk I/O error")
+            return [f"node.db is damaged: {line}" for line in found if line != "ok"] or [
+                f"node.db is damaged: {column} of {table} is of another type"
+                for table, column, kind in _columns()
+                if self.rows(
+                    f"SELECT 1 FROM {table} "  # noqa: S608 -- our own names
+                    f"WHERE typeof({column}) NOT IN ('{kind}', 'null') LIMIT 1"
+                )
+            ]
+        except DamagedFileError as error:
+            return [str(error)]
+
     # -- the node itself ----------------------------------------------------------------------
 
     def meta(self, key: str) -> bytes | None:
@@ -189,14 +232,24 @@ class NodeDbFile:
         self.run("INSERT OR REPLACE INTO meta VALUES (?, ?)", key, value)
 
 
+def _columns() -> list[tuple[str, str, str]]:
+    """Return table, name and type of each column that there should be."""
+    with closing(sqlite3.connect(":memory:")) as made:
+        made.executescript(_TABLES)
+        return made.execute(
+            "SELECT m.name, c.name, lower(c.type) FROM sqlite_master AS m, "
+            "pragma_table_info(m.name) AS c WHERE m.type = 'table'"
+        ).fetchall()
+
+
 def as_int(value: Value) -> int:
     """Return *value*, which must be an integer.
 
     Raises:
-        PannierError: it is none: the file is damaged.
+        DamagedFileError: it is none: the file is damaged.
     """
     if not isinstance(value, int):
-        raise PannierError("node.db is damaged: move it away, it is made anew")
+        raise DamagedFileError(f"node.db is damaged{MEND_NODE_DB}")
     return value
 
 
@@ -204,18 +257,30 @@ def as_blob(value: Value) -> bytes:
     """Return *value*, which must be bytes.
 
     Raises:
-        PannierError: it is none: the file is damaged.
+        DamagedFileError: it is none: the file is damaged.
     """
     if not isinstance(value, bytes):
-        raise PannierError("node.db is damaged: move it away, it is made anew")
+        raise DamagedFileError(f"node.db is damaged{MEND_NODE_DB}")
     return value
+
+
+def as_count(value: bytes | None) -> int:
+    """Return the number that *value* is, of up to 63 bits; 0 if there is none.
+
+    Raises:
+        DamagedFileError: it is greater: the file is damaged.
+    """
+    count = int.from_bytes(value or b"", "big")
+    if count >> _COUNT_BITS:
+        raise DamagedFileError(f"node.db is damaged{MEND_NODE_DB}")
+    return count
 
 
 def as_optional(value: Value) -> bytes | None:
     """Return *value*, which must be bytes or nothing.
 
     Raises:
-        PannierError: it is neither: the file is damaged.
+        DamagedFileError: it is neither: the file is damaged.
     """
     return None if value is None else as_blob(value)
 
@@ -227,8 +292,8 @@ def _errors() -> Iterator[None]:
     except sqlite3.OperationalError as error:
         if "locked" in str(error):
             raise BusyError("another pannier is at work in this home; try again") from error
-        raise PannierError(f"node.db: {error}") from error
+        if is_of_disk(error):
+            raise PannierError(f"node.db: {error}") from error
+        raise DamagedFileError(f"node.db is damaged ({error}){MEND_NODE_DB}") from error
     except sqlite3.DatabaseError as error:
-        raise PannierError(
-            f"node.db is damaged ({error}): move it away, it is made anew"
-        ) from error
+        raise DamagedFileError(f"node.db is damaged ({error}){MEND_NODE_DB}") from error

@@ -191,6 +191,22 @@ class PeerRows(NodeDbFile):
                     "UPDATE due SET told = ? WHERE peer = ? AND bundle = ?", bundle_id, peer, one
                 )
 
+    def owe_again(self, repeated: Sequence[str]) -> set[str]:
+        """Owe receipts for what came again anew; return the peers that wait for one.
+
+        But not while a bundle that tells of it waits itself. One that told of it may be no more
+        though it never arrived: all else that it brought came to its reader by another way.
+        """
+        with self.transaction():
+            found = [self.rows("SELECT peer FROM due WHERE bundle = ?", one) for one in repeated]
+            for one in repeated:
+                self.run(
+                    "UPDATE due SET told = NULL WHERE bundle = ? "
+                    "AND told NOT IN (SELECT id FROM bundle WHERE state = 'queued')",
+                    one,
+                )
+        return {str(peer) for rows in found for (peer,) in rows}
+
     def rely_on(self, old: str, new: str) -> None:
         """Take it that what *old* said of merged bundles and witnesses arrived; *new* replaces it.
 

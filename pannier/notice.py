@@ -22,6 +22,7 @@ from pannier.way import Way
 from pannier.witnessing import witness_section
 
 if TYPE_CHECKING:
+    from bundler.lack_section import LackSection
     from bundler.sections import BodySection
 
 _UNTOLD = "ask its people why: what is in clear does not say"
@@ -39,7 +40,7 @@ class Notice:
     """What this node says of itself, and knows of ledgers, in the first bundle to a peer.
 
     Attributes:
-        sections: have, sent, receipt, key; genesis, fork; witness.
+        sections: have, sent, receipt, lack, key; genesis, fork; witness.
         receipts: For which bundles.
         digest: Of what is news if it changes, 32 bytes, and of all that is said of logs.
         have: What it says that this node holds.
@@ -79,9 +80,11 @@ def notice_for(way: Way) -> Notice:
     if receipts:
         items = (Receipt(bytes.fromhex(one), _public(way, reason)) for one, reason in receipts)
         sections.append(ReceiptSection(receipts=tuple(items)))
+    lack = _lack(way)
+    sections += [lack] if lack else []
     forks = list(_forks(way))
-    proofs = b"".join(one.to_body() for one in forks)
-    digest = sha256(have.news + proofs).digest() + have.digest
+    facts = [one.to_body() for one in forks] + ([lack.to_body()] if lack else [])
+    digest = sha256(have.news + b"".join(facts)).digest() + have.digest
     witness = witness_section(way)
     return Notice(
         sections=(*sections, *_geneses(way), *forks, *([witness] if witness else [])),
@@ -92,6 +95,16 @@ def notice_for(way: Way) -> Notice:
         is_due=node.db.unanswered(peer.node_id) >= _DUE_AFTER,
         has_witness=witness is not None,
     )
+
+
+def _lack(way: Way) -> "LackSection | None":
+    """Return what lacks of the peer's bundles that came in part."""
+    node, peer = way.node, way.peer.node_id
+    if all(sender != peer for sender, _, _ in node.spool.inbox.known()):
+        return None
+    from pannier.incomplete import lack_section  # noqa: PLC0415 -- most bundles come whole
+
+    return lack_section(node, peer)
 
 
 def _plain(way: Way) -> Callable[[Holding], bool]:

@@ -1,9 +1,10 @@
 """``pack`` and ``unpack``: fragments out as files, fragments in from files, one way at a time."""
 
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -11,21 +12,23 @@ from pathlib import Path
 from bundler.fragment import Fragment, is_plausible, mac_check
 from bundler.geometry import Geometry
 from bundler.sequence import parse_sequence
-from bundler.split import Cut, split
+from bundler.split import Cut, split, symbols_of
 from bundler.whole import START as WHOLE_START
 from bundler.whole import Whole, frame_bytes
 from ledger.lazy_dataclass import dataclass
 from pannier.answers import sift, whose
+from pannier.durable_files import make_folder
 from pannier.errors import PannierError, UsageError
 from pannier.files_sending import make_files
 from pannier.home import Peer
 from pannier.import_report import Report
 from pannier.importing import import_arrived
+from pannier.incomplete import rest_of
 from pannier.links.payload_ids import Supply
 from pannier.loads import Room
 from pannier.node import Node
 from pannier.out_bundle import OutBundle
-from pannier.queued import Sealed, sealed_bundle
+from pannier.queued import sealed_bundle
 from pannier.sending import prepare
 from pannier.taking import Taking
 from spool.delivery import Delivery
@@ -33,12 +36,13 @@ from spool.errors import MalformedNameError, StorageError
 from spool.name import BundleName, FragmentName
 from spool.os_file_system import OsFileSystem
 from transports.questions import LONG_BYTES, Fate, Mine, Offer, Took
+from transports.terms import FILE_BYTES
 
 MAX_FILES = 1_000_000
-_MAX_FILE_BYTES = 17 << 20
 _BATCH_BYTES = 32 << 20
 _SOURCE = "unpack"
-_LEFT = ("others", "seen", "foreign", "damaged", "forged", "refused")
+_LEFT = ("others", "seen", "foreign", "damaged", "forged", "newer", "refused")
+_DRAFT = re.compile(r"\.[0-9a-f-]{40}\.pnr\.part-([0-9a-f]{8})")
 _LINKS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
@@ -57,7 +61,9 @@ class Packed:
     size_bytes: int
 
 
-def pack(node: Node, peer: Peer, into: Path, *, mtu: int | None, repair_percent: int) -> Packed:
+def pack(
+    node: Node, peer: Peer, into: Path, *, mtu: int | None, repair_percent: int | None
+) -> Packed:
     """Write what waits for *peer* into *into*, one file a fragment; durable on return.
 
     Args:
@@ -65,35 +71,34 @@ def pack(node: Node, peer: Peer, into: Path, *, mtu: int | None, repair_percent:
         peer: The recipient.
         into: A folder, made if missing.
         mtu: Most bytes of a file; None for the peer's.
-        repair_percent: So many more fragments, as a share of those that each bundle has without.
+        repair_percent: So many more fragments, as a share of those that each bundle has without;
+            None for the peer's. What goes again since part of it came gets none.
 
     Raises:
         UsageError: the MTU is smaller than the symbols that the bundles were made for.
+        BusyError: another process of this home is packing.
         PannierError: *into* cannot be written.
         StorageError: a bundle was spoiled on this disk; all others were written.
     """
     settings = node.settings(peer)
     mtu = mtu or settings.mtu
+    percent = settings.repair if repair_percent is None else repair_percent
     written: list[OutBundle] = []
     files = size = 0
     spoiled: StorageError | None = None
-    try:
-        into.mkdir(parents=True, exist_ok=True)
-        folder = OsFileSystem(into)
+    with folder_for_files(node, into) as folder:
         for bundle in _waiting(node, peer, mtu):
             try:
-                parts = _parts(node, bundle, mtu, repair_percent)
+                parts = _parts(node, bundle, mtu, percent)
             except StorageError as error:
                 spoiled = error
                 continue
-            write_files(folder, parts)
-            if repair_percent:
+            write_files(folder, parts, mark=node.spool.mark)
+            if percent:
                 _note_repair(node, bundle, parts)
             written.append(bundle)
             files += len(parts)
             size += sum(map(len, parts.values()))
-    except OSError as error:
-        raise PannierError(f"cannot write to {into}: {error.strerror}") from error
     for bundle in written:
         node.db.note_written(bundle.bundle_id, f"folder:{into.resolve()}", node.clock())
     if spoiled is not None:
@@ -119,21 +124,21 @@ def _parts(node: Node, bundle: OutBundle, mtu: int, repair_percent: int) -> dict
         symbol_bytes=name.symbol_bytes,
         check=mac_check(node.shared.fragment_key_to(bundle.peer)),
     )
-    return {text: data for data, text in _cut(sealed, name, cut, repair_percent)}
-
-
-def _cut(
-    sealed: Sealed, name: BundleName, cut: Cut, repair_percent: int
-) -> Iterator[tuple[bytes, str]]:
-    """Yield (content, name) of the files for one bundle."""
-    parts = (name.priority, name.expiry_days, name.hint, name.bundle_id)
-    if frame_bytes(len(sealed)) <= cut.mtu_bytes and not repair_percent:
+    rest = rest_of(node, bundle.peer, name)
+    if rest is not None:
+        number = bytes.fromhex(name.bundle_id)
+        return dict(_named(name, symbols_of(sealed, cut, rest.numbers, number=number)))
+    if frame_bytes(len(sealed)) <= mtu and not repair_percent:
         whole = Whole(hint=bytes.fromhex(name.hint), sealed=bytes(sealed))
-        yield whole.to_bytes(), FragmentName(*parts, 0).to_text()
-        return
-    for data in split(sealed, cut, repair_percent=repair_percent):
+        return {name.fragment(0).to_text(): whole.to_bytes()}
+    return dict(_named(name, split(sealed, cut, repair_percent=repair_percent)))
+
+
+def _named(name: BundleName, fragments: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
+    """Yield the fragments of a bundle, each with the name of its file."""
+    for data in fragments:
         number = Fragment.from_bytes(data, is_plausible).payload_id
-        yield data, FragmentName(*parts, number).to_text()
+        yield name.fragment(number).to_text(), data
 
 
 def _note_repair(node: Node, bundle: OutBundle, parts: Mapping[str, bytes]) -> None:
@@ -147,17 +152,43 @@ def _note_repair(node: Node, bundle: OutBundle, parts: Mapping[str, bytes]) -> N
             supply.pass_over(run.block, run.first + run.count)
 
 
-def write_files(folder: OsFileSystem, parts: Mapping[str, bytes]) -> None:
+@contextmanager
+def folder_for_files(node: Node, into: Path) -> Iterator[OsFileSystem]:
+    """Give the folder *into*, made if missing, to `write_files`; an `OSError` inside is converted.
+
+    What a process of this home that was killed there has left is gone.
+
+    Raises:
+        BusyError: another process of this home is writing such files.
+        PannierError: *into* cannot be written.
+    """
+    with node.alone("files", "writing files of fragments"):
+        try:
+            make_folder(into)
+            folder = OsFileSystem(into)
+            for name in list(folder.names("")):
+                draft = _DRAFT.fullmatch(name)
+                if draft is not None and draft[1] == node.spool.mark:
+                    folder.remove(name)
+            yield folder
+        except OSError as error:
+            raise PannierError(
+                f"cannot write to {into}: {error.strerror}; see to that folder, then try again"
+            ) from error
+
+
+def write_files(folder: OsFileSystem, parts: Mapping[str, bytes], *, mark: str) -> None:
     """Write files, all durable before the first gets its name; after an error no draft stays.
 
     Args:
-        folder: Where.
+        folder: From `folder_for_files`.
         parts: Contents by name.
+        mark: Of the spool.
 
     Raises:
         OSError: the disk said no.
     """
-    drafts = {text: f".{text}.part" for text in parts}
+    drafts = {text: f".{text}.part-{mark}" for text in parts}
     try:
         for text, data in parts.items():
             folder.remove(drafts[text])
@@ -178,9 +209,9 @@ def unpack(node: Node, paths: Iterable[Path]) -> tuple[Report, dict[str, int]]:
 
     Returns:
         What was imported, and how many files were left: for ``others``; ``seen`` before; none of
-        ours by name (``foreign``); that could not be read (``damaged``). ``forged`` is how many
-        fragments were damaged or forged, and ``refused`` how many bundles found no room in the
-        spool.
+        ours by name (``foreign``); that could not be read (``damaged``); of a later version
+        (``newer``). ``forged`` is how many fragments were damaged or forged, and ``refused`` how
+        many bundles found no room in the spool.
 
     Raises:
         UsageError: a path is not there, or there are too many files.
@@ -264,10 +295,13 @@ class _Intake:
         if data is None:
             self.left["damaged"] += 1
             return
-        data, forged = sift(self._node, name, peer, data)
-        self.left["forged"] += forged or not data
+        sifted = sift(self._node, name, peer, data)
+        self.left["newer"] += sifted.is_newer
+        data = sifted.data
         if not data:
+            self.left["forged"] += sifted.forged or not sifted.is_newer
             return
+        self.left["forged"] += sifted.forged
         if data.startswith(WHOLE_START):
             self._deliveries.append(Delivery(name, peer, _SOURCE, data))
         else:
@@ -341,8 +375,8 @@ def _read(path: Path) -> bytes | None:
         descriptor = os.open(path, os.O_RDONLY | _LINKS)
         with open(descriptor, "rb") as file:  # noqa: PTH123 -- opened without following links
             facts = os.fstat(descriptor)
-            if not stat.S_ISREG(facts.st_mode) or facts.st_size > _MAX_FILE_BYTES:
+            if not stat.S_ISREG(facts.st_mode) or facts.st_size > FILE_BYTES:
                 return None
-            return file.read(_MAX_FILE_BYTES)
+            return file.read(FILE_BYTES)
     except OSError:
         return None

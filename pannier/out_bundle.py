@@ -20,14 +20,15 @@ class OutBundle:
         peer: Node id of the recipient.
         name: Its name in the spool.
         state: ``queued``, or how it ended: ``confirmed``, ``refused``, ``expired``, ``replaced``;
-            ``sent``, to a peer that cannot answer, as often as it was to be.
+            ``sent``, to a peer that cannot answer, as often as it was to be; ``left out``, merged
+            without bringing the peer anything (`pannier.left_out`).
         control: Whether it carries no entries.
         counter: The node's counter that it was made under.
         written: Onto how many media or links it went.
         created_us: When it was sealed.
         expiry_days: When it may be dropped.
         size_bytes: Sealed.
-        note: Why it was refused.
+        note: Why it was refused; what was the case when it was left out.
         key_id: Of the pairwise key that it is sealed under; None for a full bundle.
     """
 

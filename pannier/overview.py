@@ -12,6 +12,7 @@ from pannier.exchange import served
 from pannier.files_sending import unpacked_bytes
 from pannier.have import known_have
 from pannier.home import Peer
+from pannier.left_out import left_out
 from pannier.link_counters import ever_worked, is_running, read_counters
 from pannier.node import Node
 from pannier.review import waiting
@@ -176,14 +177,15 @@ def _unpacked(node: Node, peer: Peer) -> int:
     """
     known = known_have(node, peer)
     states = ("queued", "sent") if node.settings(peer).oneway else ("queued",)
-    count = 0
+    count, in_vain = 0, left_out(node, peer, known)
     for store in travelling(node, peer):
         for log in store.logs():
             held, end = known.log(store.ledger_id, log.name), passed_on(store, log)
             confirmed = held.size if held else 0
             if confirmed < end:
                 on_the_way = node.db.spans_for(peer.node_id, store.ledger_id, log.name, states)
-                spans = lacking(end, confirmed, on_the_way)
+                gone = [*on_the_way, *in_vain.get((store.ledger_id, log.name), ())]
+                spans = lacking(end, confirmed, gone)
                 count += sum(span.end - span.first for span in spans)
     return count
 

@@ -28,7 +28,6 @@ from pannier.epochs import keep_network_key, network_key
 from pannier.errors import UsageError
 from pannier.home import add_peer, is_file_name
 from pannier.lacks import Piece, parts
-from pannier.lock import exclusive
 from pannier.node import Node
 from pannier.out_bundle import OutBundle, withdraw
 from pannier.sending import MAX_MTU, reconcile
@@ -126,7 +125,7 @@ def hellos(node: Node) -> list[OutBundle]:
         LedgerError: a ledger cannot be read.
         SpoolError: the spool cannot take a bundle.
     """
-    with exclusive(node.home.locks / "send", "preparing bundles"):
+    with node.alone("send", "preparing bundles"):
         made = (_hello(node, store) for store in _passphrase_ledgers(node))
         return [one for one in made if one is not None]
 

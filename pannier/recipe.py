@@ -84,7 +84,7 @@ class Recipe:
             header = Header(cbor.as_uint(priority), cbor.as_uint(expiry))
             digests, kind = cbor.as_bytes(joined), cbor.as_uint(flags)
             if version != _VERSION:
-                raise PannierError("a recipe by a newer pannier: use that")
+                raise PannierError("a recipe of a later version: update pannier")
             return cls(
                 ledger_id=LedgerId(cbor.as_bytes(ledger_id, _LEDGER_ID_BYTES)),
                 key=cbor.as_bytes(key, KEY_BYTES),

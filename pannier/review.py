@@ -157,7 +157,7 @@ def refuse(node: Node, chosen: Sequence[Waiting], why: str) -> Report:
     """
     if len(why.encode(errors="replace")) > _MAX_WHY_BYTES or not why.isprintable():
         raise UsageError(f"the reason is one line of at most {_MAX_WHY_BYTES} bytes")
-    reason = f"at review: {why}" if why else "at review"
+    reason = f"{decisions.AT_REVIEW}: {why}" if why else decisions.AT_REVIEW
     return _decide(node, chosen, decisions.REFUSED, reason)
 
 

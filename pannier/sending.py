@@ -18,7 +18,6 @@ from pannier.clear import settle
 from pannier.home import Peer
 from pannier.housekeeping import end_expired
 from pannier.lacks import Piece, pieces
-from pannier.lock import exclusive
 from pannier.node import Node
 from pannier.notice import Notice, known_facts, notice_for
 from pannier.out_bundle import OutBundle, withdraw
@@ -39,7 +38,7 @@ def prepare(
     Among them are those for groups that *peer* is one of (`pannier.group_sending`). All of them
     stay queued until they are confirmed or expire. A peer that cannot answer gets a
     bundle as often as is configured, and a medium gets each notice once: it would be read, taken
-    off and written again for ever.
+    off and written again for ever. Where that one got lost, *medium* is left out.
 
     Args:
         node: The sender.
@@ -52,7 +51,7 @@ def prepare(
         LedgerError: a ledger cannot be read.
         SpoolError: the spool cannot take a bundle.
     """
-    with exclusive(node.home.locks / "send", "preparing bundles"):
+    with node.alone("send", "preparing bundles"):
         symbol_bytes = symbol_bytes_for(min(mtu or MAX_MTU, node.settings(peer).mtu))
         reconcile(node, peer.node_id)
         settle(node, peer)

@@ -11,7 +11,8 @@ from bundler.hint import hint, hint_key
 from bundler.notices import KEY_ID_BYTES
 from ledger.algorithm import is_weaker
 from ledger.kdf import derive
-from pannier.errors import PannierError
+from pannier.errors import DamagedFileError
+from pannier.nodedb_file import MEND_NODE_DB
 
 if TYPE_CHECKING:
     from ledger.card import Card
@@ -144,9 +145,9 @@ class SharedKeys:
             return AESGCMSIV(self._node.rest_key.key).decrypt(
                 sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], None
             )
-        except InvalidTag as error:
-            raise PannierError(
-                "node.db is of another node: move it away, it is made anew"
+        except (InvalidTag, ValueError) as error:
+            raise DamagedFileError(
+                f"node.db is damaged, or of another node{MEND_NODE_DB}"
             ) from error
 
 
@@ -157,5 +158,5 @@ def pairwise_key_id(key: bytes) -> bytes:
 
 def _raw(value: int | str | bytes | None) -> bytes:
     if not isinstance(value, bytes):
-        raise PannierError("node.db is damaged: move it away, it is made anew")
+        raise DamagedFileError(f"node.db is damaged{MEND_NODE_DB}")
     return value

@@ -1,9 +1,13 @@
-"""What a peer says of itself, believed in order: have, sent, receipts, keys (docs/format.md 5)."""
+"""What a peer says of itself, believed in order: have, sent, lack, receipts, keys.
+
+Format: docs/format.md section 5.
+"""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from bundler.blob_section import BlobSection
+from bundler.lack_section import LackSection
 from bundler.log_section import LogSection
 from bundler.notices import (
     ROOT_START_BYTES,
@@ -21,10 +25,13 @@ from ledger.append import open_incarnation
 from ledger.genesis import LedgerId
 from ledger.log import LogName, root_at
 from pannier import tail_rows
+from pannier.decisions import AT_REVIEW
 from pannier.have import KnownHave, known_have
 from pannier.have_rows import note_held
 from pannier.hearing import Hearing
 from pannier.home import Peer
+from pannier.lack_rows import note_lack
+from pannier.left_out import note as note_left_out
 from pannier.node import Node
 from pannier.nodedb import TAKEN
 from pannier.out_bundle import OutBundle, withdraw
@@ -43,8 +50,9 @@ _LAST_INCARNATION = b"\xff" * 8
 def believe(node: Node, peer: Peer, opened: "Opened", notes: list[str]) -> bool:
     """Note what *peer* says in a bundle; return whether the bundle carries anything else.
 
-    Receipts and keys are always believed; sent only if nothing newer was said before, and have only
-    if no newer have was. All of it or nothing: what is believed in part is never heard again.
+    Receipts and keys are always believed; sent and lack only if nothing newer was said before, and
+    have only if no newer have was. All of it or nothing: what is believed in part is never heard
+    again.
 
     Args:
         node: Who is told.
@@ -54,6 +62,8 @@ def believe(node: Node, peer: Peer, opened: "Opened", notes: list[str]) -> bool:
     """
     stamp = opened.stamp
     has_data = says_sent = False
+    lack: LackSection | None = None
+    merged: list[OutBundle] = []
     hearing = Hearing(node=node, peer=peer, stamp=stamp)
     with node.db.transaction():
         node.db.hear(peer.node_id, stamp.time_us)
@@ -71,16 +81,20 @@ def believe(node: Node, peer: Peer, opened: "Opened", notes: list[str]) -> bool:
                 case SentSection() if is_newest:
                     says_sent = True
                     _settle(node, peer, section, stamp.counter)
+                case LackSection() if is_newest:
+                    lack = section
                 case ReceiptSection():
-                    _take_receipts(node, peer, section, notes)
+                    merged += _take_receipts(node, peer, section, notes)
                 case KeySection():
                     node.shared.add_pairwise_key(peer, section.key, mine=False)
                 case _:
                     has_data = has_data or isinstance(section, _DATA)
         if hearing.first is not None:
-            _believe_have(node, peer, hearing.first.seen, hearing.conclude(), notes)
-        if hearing.first is not None and is_newest and not says_sent:
-            node.db.settle_receipts(peer.node_id, [], stamp.counter)
+            _believe_have(hearing, hearing.first.seen, merged, notes)
+        if hearing.first is not None and is_newest:
+            note_lack(node.db, peer.node_id, lack)
+            if not says_sent:
+                node.db.settle_receipts(peer.node_id, [], stamp.counter)
     return has_data
 
 
@@ -111,11 +125,17 @@ def note_sender_holds(
 
 
 def _believe_have(
-    node: Node, peer: Peer, seen: Seen | None, known: KnownHave, notes: list[str]
+    hearing: Hearing, seen: Seen | None, merged: Iterable[OutBundle], notes: list[str]
 ) -> None:
+    """Conclude what follows from a have; *merged* were said to be merged in the same bundle."""
+    node, peer, known = hearing.node, hearing.peer, hearing.conclude()
     if seen is not None:
         _notice_restored_backup(node, seen, notes)
     _confirm(node, peer, seen, known)
+    for bundle in merged:
+        has_entries = any(span.end for _, _, span in node.db.spans(bundle.bundle_id))
+        if has_entries and hearing.is_whole and not _is_covered(node, bundle, known):
+            note_left_out(node, peer, known, bundle)
 
 
 def _notice_restored_backup(node: Node, seen: Seen, notes: list[str]) -> None:
@@ -187,7 +207,11 @@ def _settle(node: Node, peer: Peer, section: SentSection, counter: int) -> None:
             node.db.owe_receipt(peer.node_id, number, reason, counter)
 
 
-def _take_receipts(node: Node, peer: Peer, section: ReceiptSection, notes: list[str]) -> None:
+def _take_receipts(
+    node: Node, peer: Peer, section: ReceiptSection, notes: list[str]
+) -> list[OutBundle]:
+    """End the bundles that *peer* says are merged or refused; return the merged ones."""
+    merged = []
     for receipt in section.receipts:
         bundle = node.db.bundle(receipt.bundle_id.hex())
         if bundle is None or bundle.peer != peer.node_id or bundle.state != "queued":
@@ -195,7 +219,7 @@ def _take_receipts(node: Node, peer: Peer, section: ReceiptSection, notes: list[
         if receipt.reason:
             if receipt.reason == UNFOUNDED:
                 _send_whole(node, bundle)
-            elif bundle.key_id is not None:
+            elif bundle.key_id is not None and not receipt.reason.startswith(AT_REVIEW):
                 # It may be that the peer lost the key: then it can read nothing under it.
                 node.db.forget_key(peer.node_id, bundle.key_id)
             withdraw(node, bundle, "refused", receipt.reason)
@@ -203,6 +227,8 @@ def _take_receipts(node: Node, peer: Peer, section: ReceiptSection, notes: list[
                 notes.append(f"{peer.name} refused bundle {bundle.bundle_id}: {receipt.reason}")
         else:
             withdraw(node, bundle, "confirmed")
+            merged.append(bundle)
+    return merged
 
 
 def _send_whole(node: Node, bundle: OutBundle) -> None:

@@ -31,7 +31,6 @@ from pannier.errors import BusyError
 from pannier.home import Peer
 from pannier.import_report import Outcome, Report
 from pannier.importing import MAX_COUNTER, import_arrived, keyring
-from pannier.lock import exclusive
 from pannier.node import Node
 from pannier.nodedb import TAKEN
 from pannier.origin import origin_of
@@ -95,7 +94,7 @@ class Taking:
         try:
             # What names the contents may have come by the same medium.
             self.report.add(import_arrived(self.node))
-            with exclusive(self.node.home.locks / "import", "importing"):
+            with self.node.alone("import", "importing"):
                 return self._take(offers)
         except BusyError:
             return Took()

@@ -16,11 +16,10 @@ from ledger.lazy_dataclass import dataclass
 from pannier.errors import PannierError, UsageError
 from pannier.links.payload_ids import Supply
 from pannier.node import Node
-from pannier.oneway import write_files
+from pannier.oneway import folder_for_files, write_files
 from pannier.out_bundle import OutBundle
 from pannier.queued import sealed_bundle
 from spool.name import BundleName
-from spool.os_file_system import OsFileSystem
 
 _MOST_SYMBOLS = 0xFFFF
 _AROUND_BYTES = OVERHEAD_BYTES
@@ -192,11 +191,8 @@ def _to_folder(node: Node, ticket: Ticket, supply: Supply, into: Path, mtu: int 
     cut = _cut(node, bundle, mtu)
     runs = [supply.take(block, count, is_repair=True) for block, count in ticket.wanted]
     parts = _parts(node, bundle, cut, runs)
-    try:
-        into.mkdir(parents=True, exist_ok=True)
-        write_files(OsFileSystem(into), parts)
-    except OSError as error:
-        raise PannierError(f"cannot write to {into}: {error.strerror}") from error
+    with folder_for_files(node, into) as folder:
+        write_files(folder, parts, mark=node.spool.mark)
     size_bytes = sum(map(len, parts.values()))
     return Redeemed(bundle=bundle, symbols=_count(ticket), size_bytes=size_bytes)
 

@@ -92,8 +92,10 @@ def count_running(db: "NodeDb", uptime: Uptime) -> int:
     Raises:
         PannierError: ``node.db`` cannot be read or written.
     """
+    from pannier.nodedb_file import as_count  # noqa: PLC0415 -- a `put` needs none
+
     with db.transaction():
-        counted, until = (int.from_bytes(db.meta(key) or b"", "big") for key in (_COUNTED, _UNTIL))
+        counted, until = (as_count(db.meta(key)) for key in (_COUNTED, _UNTIL))
         boot = (db.meta(_BOOT) or b"").decode(errors="replace")
         since = uptime.started_us
         if until <= uptime.now_us:

@@ -1,15 +1,19 @@
 """One peer, and what is known of it at the moment when bundles for it are made."""
 
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 from bundler.notices import ROOT_START_BYTES
+from bundler.plan import Span
 from ledger.lazy_dataclass import dataclass
 from ledger.log import LogState, root_at
 from ledger.members import members
 from ledger.store import Store
 from pannier.clear import travelling
 from pannier.have import KnownHave, known_have
+from pannier.have_rows import LogKey
 from pannier.home import Peer
+from pannier.left_out import left_out
 from pannier.node import Node
 
 _SMALL_SYMBOL_BYTES = 512
@@ -23,6 +27,7 @@ class Way:
         node: The sender.
         peer: The recipient.
         known: What it said last that it holds.
+        left_out: What it had, and would leave out again.
         stores: The ledgers that it is a member of, and that may travel as it is served.
         symbol_bytes: For which symbol size bundles are made.
     """
@@ -30,16 +35,19 @@ class Way:
     node: Node
     peer: Peer
     known: KnownHave
+    left_out: Mapping[LogKey, Sequence[Span]]
     stores: tuple[Store, ...]
     symbol_bytes: int
 
     @classmethod
     def to(cls, node: Node, peer: Peer, *, symbol_bytes: int) -> Self:
         """Look at everything once."""
+        known = known_have(node, peer)
         return cls(
             node=node,
             peer=peer,
-            known=known_have(node, peer),
+            known=known,
+            left_out=left_out(node, peer, known),
             stores=tuple(travelling(node, peer)),
             symbol_bytes=symbol_bytes,
         )

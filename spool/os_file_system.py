@@ -9,6 +9,7 @@ import errno
 import fcntl
 import os
 import stat
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -22,6 +23,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
 # Up to here a fsync each is cheaper than a syncfs, which waits for everybody's writes.
 _FEW_PATHS = 4
+_RETRY_SECONDS = 0.05
 _CANNOT_LINK = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV)
 _CANNOT_SYNC = (errno.EINVAL, errno.EOPNOTSUPP)
 
@@ -29,13 +31,18 @@ _CANNOT_SYNC = (errno.EINVAL, errno.EOPNOTSUPP)
 class OsFileSystem:
     """`FileSystem` on the real one, below *root*."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, patience_seconds: float = 0.0) -> None:
         """Look at *root*, the one folder whose name may be a link.
+
+        Args:
+            root: Which folder.
+            patience_seconds: How long `lock` waits for another process to let go.
 
         Raises:
             OSError: there is no such folder.
         """
         self._root = root
+        self._patience_seconds = patience_seconds
         self._rooms: list[memoryview] = []
         with _opened(root, os.O_RDONLY | os.O_DIRECTORY) as folder:
             self._device = os.fstat(folder).st_dev
@@ -169,8 +176,20 @@ class OsFileSystem:
         """See `FileSystem.lock`."""
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
         with self._parent(path) as (fd, name), _opened(name, flags, dir_fd=fd) as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._wait_for_lock(file)
             yield
+
+    def _wait_for_lock(self, file: int) -> None:
+        end = time.monotonic() + self._patience_seconds
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= end:
+                    raise
+                time.sleep(_RETRY_SECONDS)
+            else:
+                return
 
     def _fsync(self, path: str) -> None:
         with self._parent(path) as (fd, name), _opened(name, _FILE, dir_fd=fd) as file:

@@ -166,17 +166,29 @@ class Spool:
 
 
 def open_spool(
-    root: Path, *, entropy: Callable[[int], bytes], quotas: Quotas | None = None
+    root: Path,
+    *,
+    entropy: Callable[[int], bytes],
+    quotas: Quotas | None = None,
+    patience_seconds: float = 0.0,
 ) -> Spool:
     """Return the spool in the folder *root*, made if missing and swept.
+
+    Args:
+        root: Where; the folders above it are made, too.
+        entropy: For names of temporary files.
+        quotas: How much there may be of what.
+        patience_seconds: How long `Spool.exchange` waits for another process.
 
     Raises:
         FullError: the disk is full.
         StorageError: the disk refused.
     """
     with converted("open the spool"):
-        root.mkdir(parents=True, exist_ok=True)
-        fs = OsFileSystem(root)
+        if not root.is_dir():
+            root.mkdir(parents=True, exist_ok=True)
+            OsFileSystem(root.parent).sync([""])
+        fs = OsFileSystem(root, patience_seconds=patience_seconds)
     spool = Spool(fs, entropy=entropy, quotas=quotas, pid=os.getpid())
     spool.sweep(is_alive=_is_alive, now_ns=time.time_ns())
     return spool

@@ -9,6 +9,7 @@ a rename; and new folders, whose first files may be older than the watch on them
 on Linux only; elsewhere the rescan does most of the work.
 """
 
+import logging
 import os
 import queue
 import stat
@@ -42,6 +43,8 @@ _EVENTS: Final[list[type[FileSystemEvent]]] = [
 ]
 # Hints beyond this many are dropped, and everything is looked at once instead.
 _MAX_HINTS: Final = 4096
+# Stopped while an event comes, watchdog calls that an error, on standard error; it is none.
+_SILENT: Final = logging.NullHandler()
 # A look takes in this many names at most, so that a folder full of rubbish costs bounded time.
 _MAX_ENTRIES: Final = 100_000
 
@@ -69,6 +72,7 @@ class Watcher:
             rescan_seconds: Pause between two looks at everything.
             events: Whether to ask the kernel at all.
         """
+        logging.getLogger("watchdog").addHandler(_SILENT)
         self._folder = folder
         self._arrived = arrived
         self._accept = accept

@@ -39,10 +39,12 @@ class _Tally:
     carried: int = 0
     others: int = 0
     seen: int = 0
+    repeated: set[str] = field(default_factory=set)
     ours: int = 0
     expired: int = 0
     unfinished: int = 0
     forged: int = 0
+    newer: int = 0
     removed: int = 0
     taken: set[tuple[str, str]] = field(default_factory=set)
 
@@ -94,6 +96,7 @@ class _Pass:
                 self._receive(found, peer)
             case Fate.SEEN:
                 self._tally.seen += 1
+                self._tally.repeated.add(found.name.bundle_id)
                 self._remove(found)
             case Fate.OURS:
                 self._tally.ours += 1
@@ -172,6 +175,9 @@ class _Pass:
             self._tally.forged += sifted.forged
         if sifted.data:
             return sifted.data
+        if sifted.is_newer:
+            self._tally.newer += 1
+            return None
         # A little less than nothing when it was changed after this pass began.
         if not sifted.forged and abs(self._age_ns(found)) < _SETTLED_NS:
             self._tally.unfinished += 1
@@ -250,10 +256,12 @@ class _Pass:
             carried=tally.carried,
             others=tally.others,
             seen=tally.seen,
+            repeated=tuple(sorted(tally.repeated)),
             ours=tally.ours,
             expired=tally.expired,
             unfinished=tally.unfinished,
             forged=tally.forged,
+            newer=tally.newer,
             bad=tuple(tally.bad),
             unreadable=tuple(tally.unreadable),
             removed=tally.removed,

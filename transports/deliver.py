@@ -15,7 +15,7 @@ from spool.name import BundleName, FragmentName
 from spool.tree import Spool
 from transports.errors import MediumFaultError, MediumFullError, MediumGoneError
 from transports.medium import Medium, fragment_path
-from transports.questions import Fresh, Questions
+from transports.questions import Fresh, Part, Questions
 from transports.report import Delivered
 from transports.terms import Terms
 
@@ -26,15 +26,16 @@ _NO_ROOM: Final = "no room on the medium"
 
 
 class _Queued(NamedTuple):
-    """A bundle of ours that wants to go."""
+    """A bundle of ours that wants to go, or what of it its recipient lacks."""
 
     peer: str
     bundle: BundleName
     size_bytes: int
+    payload_id: int = 0
 
     @property
     def name(self) -> FragmentName:
-        return self.bundle.fragment(0)
+        return self.bundle.fragment(self.payload_id)
 
 
 _Candidate = _Queued | Carry
@@ -52,20 +53,24 @@ def deliver(
     """Write to *medium*; see `transports.directory.Directory.deliver`."""
     with spool.exchange(medium.id):
         medium.files.sweep(mark=spool.mark, now_ns=terms.now_ns)
-        return _Pass(medium, spool, questions).run(_candidates(medium, spool, peers, terms), fresh)
+        candidates: list[_Candidate] = list(_queued(spool, questions, peers, terms))
+        candidates += spool.carried.offered(medium.id)
+        return _Pass(medium, spool, questions).run(_in_order(candidates, terms), fresh)
 
 
-def _candidates(
-    medium: Medium, spool: Spool, peers: Sequence[str], terms: Terms
-) -> list[_Candidate]:
-    candidates: list[_Candidate] = []
+def _queued(
+    spool: Spool, questions: Questions, peers: Sequence[str], terms: Terms
+) -> Iterator[_Queued]:
     for peer in dict.fromkeys(peers):
         for bundle in spool.outbox.queued(peer):
             is_chosen = terms.bundles is None or bundle.bundle_id in terms.bundles
             size = spool.outbox.size_bytes(peer, bundle) if is_chosen else None
             if size is not None:
-                candidates.append(_Queued(peer, bundle, size))
-    candidates += spool.carried.offered(medium.id)
+                part = questions.part(peer, bundle) or Part(0, size)
+                yield _Queued(peer, bundle, part.size_bytes, part.payload_id)
+
+
+def _in_order(candidates: Iterable[_Candidate], terms: Terms) -> list[_Candidate]:
     current = [each for each in candidates if each.name.expiry_days >= terms.today_days]
     return sorted(current, key=_order)
 

@@ -43,7 +43,7 @@ def parse_identity(data: bytes) -> Identity | None:
         return None
     version = fields.get("version")
     if isinstance(version, int) and version > _VERSION:
-        raise NotAMediumError(f"the medium is of version {version}; this pannier is too old for it")
+        raise NotAMediumError(f"the medium is of version {version}: update pannier to use it")
     medium_id = fields.get("id")
     if version != _VERSION or not isinstance(medium_id, str) or not _ID.fullmatch(medium_id):
         return None

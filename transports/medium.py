@@ -7,7 +7,7 @@ without regard to letter case, since copies made through FAT may come back in ca
 """
 
 import errno
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -68,6 +68,20 @@ class Survey(NamedTuple):
     is_cut: bool
 
 
+class _Names(NamedTuple):
+    """What a pass over names alone found.
+
+    Attributes:
+        fragments: Each with its path.
+        foreign_count: Other names.
+        is_cut: There was more than the pass may look at.
+    """
+
+    fragments: list[tuple[FragmentName, str]]
+    foreign_count: int
+    is_cut: bool
+
+
 class Medium:
     """One medium, known by its id.
 
@@ -87,7 +101,12 @@ class Medium:
 
     @classmethod
     def open(
-        cls, path: Path, *, entropy: Callable[[int], bytes], label: str | None = None
+        cls,
+        path: Path,
+        *,
+        entropy: Callable[[int], bytes],
+        label: str | None = None,
+        mark: str | None = None,
     ) -> "Medium":
         """Return the medium at *path*, made one if it is none yet.
 
@@ -95,6 +114,7 @@ class Medium:
             path: An existing folder, the mount point of a stick for example.
             entropy: Returns as many random bytes as it is asked for.
             label: What to call it if it has no name yet.
+            mark: 8 hex digits of whoever opens it; what was left half done under them is replaced.
 
         Raises:
             NotAMediumError: there is no such folder, or it cannot be used.
@@ -106,11 +126,16 @@ class Medium:
         except OSError as error:
             why = error.strerror or error
             raise NotAMediumError(f"{path} cannot be used as a medium: {why}") from error
-        return cls.attach(fs, entropy=entropy, label=label)
+        return cls.attach(fs, entropy=entropy, label=label, mark=mark)
 
     @classmethod
     def attach(
-        cls, fs: FileSystem, *, entropy: Callable[[int], bytes], label: str | None = None
+        cls,
+        fs: FileSystem,
+        *,
+        entropy: Callable[[int], bytes],
+        label: str | None = None,
+        mark: str | None = None,
     ) -> "Medium":
         """Do what `Medium.open` does, on any file system.
 
@@ -131,7 +156,7 @@ class Medium:
             return cls(files, known)
         medium = cls(files, Identity(entropy(8).hex(), clean_label(label)))
         with suppress(MediumFaultError, MediumFullError, MediumReadOnlyError):
-            medium._name_it(entropy(4).hex())
+            medium._name_it(mark or entropy(4).hex())
         return medium
 
     def survey(self, *, limit: int = MAX_ENTRIES) -> Survey:
@@ -139,17 +164,11 @@ class Medium:
 
         Rubbish in one folder does not hide the others. One that cannot be listed counts as foreign.
         """
-        tops = self.files.names(TOP, limit)
-        folders = sorted(name for name in tops if _is_folder_name(name))
-        foreign = sum(f"{TOP}/{name}" not in _OURS for name in tops) - len(folders)
-        listed, is_cut = self._list_fairly(folders, limit)
-        foreign += len(folders) - len(listed)
-        found: list[Found] = []
-        for folder, names in listed.items():
-            fragments = list(self._look(f"{TOP}/{folder}", names))
-            foreign += len(names) - len(fragments)
-            found += fragments
-        return Survey(tuple(sorted(found)), foreign, is_cut or len(tops) == limit)
+        names = self._names(limit)
+        looked = (self._look(name, path) for name, path in names.fragments)
+        found = [one for one in looked if one is not None]
+        foreign = names.foreign_count + len(names.fragments) - len(found)
+        return Survey(tuple(sorted(found)), foreign, names.is_cut)
 
     def free_bytes(self) -> int | None:
         """Return how much may still be written in files, None where nobody can tell."""
@@ -197,6 +216,16 @@ class Medium:
         for reason in self.files.publish([path], mark=mark).values():
             raise MediumFaultError(reason)
 
+    def _names(self, limit: int) -> _Names:
+        """Look at names alone, as `survey` does."""
+        tops = self.files.names(TOP, limit)
+        folders = sorted(name for name in tops if _is_folder_name(name))
+        foreign = sum(f"{TOP}/{name}" not in _OURS for name in tops) - len(folders)
+        listed, is_cut = self._list_fairly(folders, limit)
+        foreign += len(folders) - len(listed) + sum(map(len, listed.values()))
+        fragments = [one for folder, names in listed.items() for one in _fragments(folder, names)]
+        return _Names(fragments, foreign - len(fragments), is_cut or len(tops) == limit)
+
     def _list_fairly(self, folders: Sequence[str], limit: int) -> tuple[dict[str, list[str]], bool]:
         """Return the names in each folder that can be listed, and whether there are more.
 
@@ -222,24 +251,32 @@ class Medium:
                 left -= len(listed[folder]) - share
         return listed, is_cut
 
-    def _look(self, folder: str, names: Iterable[str]) -> Iterable[Found]:
-        for text in names:
-            with suppress(MalformedNameError, MediumFaultError):
-                name = FragmentName.from_text(text.lower())
-                facts = self.files.inspect(f"{folder}/{text}")
-                if facts is not None:
-                    yield Found(name, f"{folder}/{text}", facts.size_bytes, facts.modified_ns)
+    def _look(self, name: FragmentName, path: str) -> Found | None:
+        with suppress(MediumFaultError):
+            facts = self.files.inspect(path)
+            if facts is not None:
+                return Found(name, path, facts.size_bytes, facts.modified_ns)
+        return None
 
     def _remove_where(self, is_due: Callable[[FragmentName], bool]) -> int:
-        due = [found for found in self.survey().found if is_due(found.name)]
-        for found in due:
-            self.files.remove(found.path)
-        return len(due)
+        """Remove files by what their names say; no others are looked at."""
+        due = [one for one in self._names(MAX_ENTRIES).fragments if is_due(one[0])]
+        found = [path for name, path in due if self._look(name, path) is not None]
+        for path in found:
+            self.files.remove(path)
+        return len(found)
 
 
 def fragment_path(name: FragmentName) -> str:
     """Return where a file of fragments belongs on a medium."""
     return f"{TOP}/{name.bundle_id[:2]}/{name.to_text()}"
+
+
+def _fragments(folder: str, names: Iterable[str]) -> Iterator[tuple[FragmentName, str]]:
+    """Yield those of *names* in *folder* that are a fragment's, each with its path."""
+    for text in names:
+        with suppress(MalformedNameError):
+            yield FragmentName.from_text(text.lower()), f"{TOP}/{folder}/{text}"
 
 
 def _is_folder_name(name: str) -> bool:

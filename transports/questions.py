@@ -1,4 +1,4 @@
-"""What a transport asks its node: three callables and the answers to the first.
+"""What a transport asks its node: five callables and the answers to them.
 
 They are all that a transport ever learns of keys and ledgers.
 """
@@ -44,10 +44,12 @@ class Sifted(NamedTuple):
     Attributes:
         data: The genuine fragments alone, as they stood; empty if there is none.
         forged: How many of those thrown away were whole, and so are damaged or forged.
+        is_newer: Whether the file looks as one of a later version would; nothing is kept of it.
     """
 
     data: bytes
     forged: int
+    is_newer: bool = False
 
 
 LONG_BYTES: Final = 1 << 20
@@ -72,6 +74,18 @@ class Offer(NamedTuple):
     source: str
     size_bytes: int
     read: Callable[[memoryview], int | None]
+
+
+class Part(NamedTuple):
+    """What is to go of a queued bundle of which its recipient has the rest.
+
+    Attributes:
+        payload_id: What its file is named with in place of one: no other file of the bundle is.
+        size_bytes: Of the symbols alone.
+    """
+
+    payload_id: int
+    size_bytes: int
 
 
 class Fresh(NamedTuple):
@@ -110,8 +124,13 @@ def take_nothing(_offers: Sequence[Offer]) -> Took:
     return Took()
 
 
+def the_whole(_peer: str, _bundle: BundleName) -> Part | None:
+    """Let all of each bundle go."""
+    return None
+
+
 class Questions(NamedTuple):
-    """The four callables; none of them may raise on any name or bytes.
+    """The five callables; none of them may raise on any name or bytes.
 
     Attributes:
         whose: Whose is a fragment of this name? Asked once a pass for each bundle.
@@ -125,9 +144,11 @@ class Questions(NamedTuple):
         take: Which of these files did the node take in straight from the medium, durably, and for
             which is there no room? They do not go through the inbox. Asked when all shorter files
             are there, durable. It may raise what the disk of the node makes it raise.
+        part: Does `fragments` give but a part of this queued bundle, and which? None: all of it.
     """
 
     whose: Callable[[FragmentName], Verdict]
     sift: Callable[[FragmentName, str | None, bytes], Sifted]
     fragments: Callable[[str, BundleName], Iterable[bytes | memoryview]]
     take: Callable[[Sequence[Offer]], Took] = take_nothing
+    part: Callable[[str, BundleName], Part | None] = the_whole

@@ -15,10 +15,12 @@ class Collected(NamedTuple):
         carried: Files of fragments for others that we carry along now.
         others: Files of fragments for others, all together.
         seen: Files of bundles that were merged before.
+        repeated: The ids of those bundles, ascending, each once.
         ours: Files that this node wrote.
         expired: Files of no use any more.
         unfinished: Files that somebody seems to be writing.
         forged: Fragments for us that were damaged or forged; they were thrown away.
+        newer: Files of a later version; they stay on the medium.
         bad: Paths of files for others in which nothing looks whole; the first 100 are copied to
             quarantine.
         unreadable: Paths of files that could not be read, or are too long.
@@ -33,10 +35,12 @@ class Collected(NamedTuple):
     carried: int = 0
     others: int = 0
     seen: int = 0
+    repeated: tuple[str, ...] = ()
     ours: int = 0
     expired: int = 0
     unfinished: int = 0
     forged: int = 0
+    newer: int = 0
     bad: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
     removed: int = 0

@@ -14,7 +14,7 @@ from pannier.cli.session import (
     home_of,
     home_option,
     ledger_option,
-    opener_with,
+    open_node_with,
     plural,
 )
 from pannier.errors import UsageError
@@ -36,7 +36,7 @@ def ledger_backup(path: Path, is_asked: bool, ledger: str | None, home: str | No
     """
     where = home_of(home)
     own = passphrase_of(where)
-    with opener_with(where, own)() as node:
+    with open_node_with(where, own) as node:
         store = choose_ledger(node, ledger)
         passphrase = _asked_twice() if is_asked else os.environ.get(BACKUP_PASSPHRASE) or own
         backup(node, store, path, passphrase)
@@ -74,7 +74,7 @@ def ledger_restore(path: Path, home: str | None) -> None:
     """
     where = home_of(home)
     own = passphrase_of(where)
-    with opener_with(where, own)() as node:
+    with open_node_with(where, own) as node:
         passphrase = None
         if wants_passphrase(path):
             passphrase = os.environ.get(BACKUP_PASSPHRASE) or own or _asked(path)

@@ -69,13 +69,11 @@ def exchange(
 )
 @click.option(
     "--repair",
-    default="0%",
-    show_default=True,
     metavar="PERCENT",
-    help="How many of the files of a bundle may get lost.",
+    help="How many of the files of a bundle may get lost.  [default: the peer's repair, 0]",
 )
 @home_option
-def pack(peer: str, into: Path, mtu: int | None, repair: str, home: str | None) -> None:
+def pack(peer: str, into: Path, mtu: int | None, repair: str | None, home: str | None) -> None:
     """Write what PEER lacks as fragments, one file each, for any way there is to carry files.
 
     \b
@@ -84,7 +82,7 @@ def pack(peer: str, into: Path, mtu: int | None, repair: str, home: str | None) 
     from pannier.clear import refusal, refusing  # noqa: PLC0415 -- an exchange needs it not
     from pannier.oneway import pack as pack_files  # noqa: PLC0415
 
-    percent = _percent(repair)
+    percent = None if repair is None else _percent(repair)
     with open_node(home) as node:
         one = node.peer_named(peer)
         packed = pack_files(node, one, into, mtu=mtu, repair_percent=percent)
@@ -131,6 +129,9 @@ def unpack(paths: Sequence[Path], as_json: bool, home: str | None) -> None:
     problems = [*([quarantine_line(report)] if report.reasons else []), *no_room(report)]
     if left["damaged"]:
         problems.append(f"{plural(left['damaged'], 'file')} could not be read")
+    if left["newer"]:
+        count = plural(left["newer"], "file")
+        problems.append(f"{count} of a later version: update pannier to read them")
     if left["refused"]:
         problems.append(f"{plural(left['refused'], 'bundle')} found no room: see peer_bytes")
     if problems:

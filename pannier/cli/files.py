@@ -112,9 +112,10 @@ def checkout(
 def _ledger_to_add_to(node: Node, name: str | None) -> Store:
     """Return the ledger; the first files of a node make its first one, as a put does."""
     if name is None and not any(True for _ in node.ledgers()):
-        store = ledgers.new_ledger(node, node.card.name)
-        click.echo(f"Made the ledger {store.genesis.name}.")
-        return store
+        store = ledgers.first_ledger(node)
+        if store is not None:
+            click.echo(f"Made the ledger {store.genesis.name}.")
+            return store
     return choose_ledger(node, name)
 
 

@@ -211,9 +211,10 @@ def _ledger_to_write(
     *aside*: say so on standard error.
     """
     if name is None and not any(True for _ in node.ledgers()):
-        store = ledgers.new_ledger(node, node.card.name)
-        click.echo(f"Made the ledger {store.genesis.name}.", err=aside)
-        return store
+        store = ledgers.first_ledger(node)
+        if store is not None:
+            click.echo(f"Made the ledger {store.genesis.name}.", err=aside)
+            return store
     return choose()
 
 

@@ -8,7 +8,7 @@ import click
 
 from bundler.errors import BundleError
 from ledger.errors import BusyError as LedgerBusyError
-from ledger.errors import LedgerError
+from ledger.errors import DamagedError, LedgerError
 from pannier.bulk import few_collections
 from pannier.errors import PannierError
 
@@ -98,6 +98,10 @@ def pannier(ctx: click.Context, home: str | None) -> None:
     ctx.obj = home
 
 
+_IN_A_LEDGER = "the ledger file"
+"""What says of a row that it is not as it was written."""
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run a command and return its exit status; whatever fails is one line on standard error."""
     try:
@@ -110,6 +114,7 @@ def run(arguments: Sequence[str]) -> int:
         return 1
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 -- no user sees a traceback
         message, status = explain(error)
+        message = _advised(message, error)
         click.echo(f"pannier: {_as_line(message)}", err=True)
         return status
     return status if isinstance(status, int) else 0
@@ -130,12 +135,28 @@ def explain(error: BaseException) -> tuple[str, int]:
         case PannierError():
             return str(error), error.exit_status
         case LedgerError() | BundleError() | SpoolError() | TransportError():
-            return str(error), 4 if isinstance(error, LedgerBusyError | SpoolBusyError) else 1
+            is_busy = isinstance(error, LedgerBusyError | SpoolBusyError)
+            return f"{error}{_remedy(error)}", 4 if is_busy else 1
         case OSError():
             where = f"{error.filename}: " if error.filename else ""
             return f"{where}{error.strerror or error}", 1
         case _:
             return f"a bug in pannier: {type(error).__name__}: {error}; please report it", 1
+
+
+def _advised(message: str, error: BaseException) -> str:
+    """Return *message* and what to do about a disk that refused, unless it says so already."""
+    from pannier.cli.advice import advice  # noqa: PLC0415 -- only when something went wrong
+
+    found = advice(error)
+    return message if found is None or ", then " in message else f"{message}; {found}"
+
+
+def _remedy(error: Exception) -> str:
+    """Return what to do about a damaged row, which does not know in which file it is."""
+    if isinstance(error, DamagedError) and _IN_A_LEDGER in str(error):
+        return "; `pannier verify` says in which, `pannier verify --repair` mends it"
+    return ""
 
 
 def _usage(error: click.ClickException) -> str:

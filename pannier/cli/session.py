@@ -22,6 +22,9 @@ _Command = TypeVar("_Command", bound=Callable[..., object])
 _Item = TypeVar("_Item")
 
 
+PATIENCE_SECONDS = 30.0
+"""As long as for a ledger that another process writes to."""
+
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _TIME_NAMESPACE = Path("/proc/self/ns/time")
 
@@ -83,8 +86,19 @@ def opener_with(where: Home, passphrase: str | None) -> Callable[[], Node]:
 
 
 def open_node(home: str | None) -> Node:
-    """Open the node that the options name, asking for its passphrase if it has one."""
-    return opener(home)()
+    """Open the node that the options name, asking for its passphrase if it has one.
+
+    Others at the same home are waited for: a daemon, other commands.
+    """
+    where = home_of(home)
+    return open_node_with(where, passphrase_of(where))
+
+
+def open_node_with(where: Home, passphrase: str | None) -> Node:
+    """Open the node in *where*, whose passphrase is known; see `open_node`."""
+    node = opener_with(where, passphrase)()
+    node.patience_seconds = PATIENCE_SECONDS
+    return node
 
 
 def choose_ledger(node: Node, name: str | None) -> Store:

@@ -196,13 +196,13 @@ def test_sections_are_decoded_when_they_are_asked_for() -> None:
 
 
 def test_unknown_sections_are_skipped_unseen() -> None:
-    for kind in (3, 5, 8, 99, 2**64 - 1):
+    for kind in (3, 8, 99, 2**64 - 1):
         bomb = cbor2.dumps([kind, 9, b"anything"])
         assert list(decode_sections(bomb)) == [Skipped(kind)]
 
 
 def test_100_000_levels_are_refused() -> None:
-    for kind in (2, 4, 6, 9, 10, 11):
+    for kind in (2, 4, 5, 6, 9, 10, 11):
         with pytest.raises(MalformedError):
             list(decode_sections(cbor2.dumps([kind, 0, b"\x81" * 100_000])))
 

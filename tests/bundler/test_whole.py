@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from bundler.errors import BundleError, LimitError, MalformedError
 from bundler.limits import Limits
-from bundler.whole import Whole, frame_bytes
+from bundler.whole import START, Whole, frame_bytes, is_of_later_version
 
 
 @given(st.binary(min_size=4, max_size=4), st.binary(min_size=1, max_size=300))
@@ -34,3 +34,15 @@ def test_arbitrary_bytes_only_raise_bundle_errors(data: bytes) -> None:
         assert Whole.from_bytes(data).to_bytes() == data
     except BundleError:
         pass
+
+
+@pytest.mark.parametrize("start", [b"\x83\x02\x44", b"\x87\x17", b"\x80\x02"])
+def test_what_a_later_version_wrote_is_known_for_it(start: bytes) -> None:
+    assert is_of_later_version(start + b"whatever")
+
+
+@pytest.mark.parametrize(
+    "start", [b"", b"\x83", START, b"\x87\x01\x48", b"\x98\x18\x02", b"\x83\x18"]
+)
+def test_what_this_version_or_nobody_wrote_is_not(start: bytes) -> None:
+    assert not is_of_later_version(start)

@@ -1,5 +1,5 @@
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import pytest
@@ -308,6 +308,26 @@ class TestCrashes:
         assert check_out(node, out)[1].keys() == {"a"}
         assert tree(out) == {"a": b"mine, just now"}
 
+    def test_names_are_durable_when_it_ends(
+        self, node: Node, out: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        steps: list[str] = []
+        sync, rename = TargetFolder.sync, TargetFolder.rename
+
+        def note_sync(folder: TargetFolder, paths: Collection[str]) -> None:
+            steps.append(f"sync {sorted(paths)}")
+            sync(folder, paths)
+
+        def note_rename(folder: TargetFolder, old: str, new: str) -> None:
+            steps.append(f"rename to {new}")
+            rename(folder, old, new)
+
+        put_file(node, "a/b", b"one")
+        monkeypatch.setattr(TargetFolder, "sync", note_sync)
+        monkeypatch.setattr(TargetFolder, "rename", note_rename)
+        check_out(node, out)
+        assert steps[-2:] == ["rename to a/b", "sync ['', 'a']"]
+
     def test_many_files_are_made_durable_together(
         self, node: Node, out: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -323,7 +343,7 @@ class TestCrashes:
 
         monkeypatch.setattr(TargetFolder, "sync", counting)
         assert check_out(node, out)[0].files == 25
-        assert synced == [10, 10, 5]
+        assert synced == [10, 1, 10, 1, 5, 1], "the files, then the folder"
 
     def test_a_folder_that_cannot_be_made_is_said(self, node: Node, tmp_path: Path) -> None:
         with pytest.raises(PannierError, match="cannot use"):

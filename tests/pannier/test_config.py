@@ -1,3 +1,4 @@
+import os
 import tomllib
 from pathlib import Path
 
@@ -208,6 +209,24 @@ def test_a_file_written_in_another_way_is_left_to_its_owner(tmp_path: Path, text
     with pytest.raises(UsageError, match=r"write `clear = true` under \[peer.home\]"):
         turn_on_for_peer(path, "home", "clear")
     assert path.read_text() == text
+
+
+def test_settings_are_durable_before_they_take_the_place_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or else a power cut leaves an empty file of what a person wrote."""
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def note(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        fsync(descriptor)
+
+    path = written(tmp_path, "# mine\n")
+    monkeypatch.setattr(os, "fsync", note)
+    turn_on_for_peer(path, "home", "clear")
+    turn_on(path, "keyring")
+    assert synced == [".config.toml.new", tmp_path.name] * 2
 
 
 @pytest.mark.parametrize("path", ["/srv/drop", "~/drop"])

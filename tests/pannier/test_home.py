@@ -96,12 +96,27 @@ class TestCreate:
             create_home(home, "farm", None, os.urandom)
         assert home.keys.read_bytes() == before
 
+    def test_of_two_that_make_a_node_the_second_is_refused(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        home, generate = Home(tmp_path / "home"), NodeKeys.generate
+
+        def meanwhile(*arguments: object, **options: object) -> NodeKeys:
+            monkeypatch.undo()
+            create_home(home, "first", None, os.urandom)
+            return generate(*arguments, **options)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(NodeKeys, "generate", meanwhile)
+        with pytest.raises(UsageError, match="is a node already"):
+            create_home(home, "second", None, os.urandom)
+        assert open_keys(home, None).card.name == "first"
+
     def test_a_name_that_is_none_leaves_nothing(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="slash"):
             create_home(Home(tmp_path / "home"), "a/b", None, os.urandom)
         assert not list(tmp_path.iterdir())
 
-    @pytest.mark.parametrize("step", ["fsync", "rename"])
+    @pytest.mark.parametrize("step", ["fsync", "replace"])
     def test_a_disk_that_says_no_leaves_no_node_and_can_be_tried_again(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
     ) -> None:
@@ -114,7 +129,7 @@ class TestCreate:
             if step == "fsync":
                 patch.setattr(os, "fsync", fail)
             else:
-                patch.setattr(Path, "rename", fail)
+                patch.setattr(Path, "replace", fail)
             with pytest.raises(PannierError, match="No space left on device"):
                 create_home(home, "farm", None, os.urandom)
         with pytest.raises(UsageError, match="is not a node yet"):
@@ -122,25 +137,26 @@ class TestCreate:
         create_home(home, "farm", None, os.urandom)
         assert open_keys(home, None).name == "farm"
 
-    def test_keys_are_durable_before_they_have_their_name(
+    def test_a_node_is_durable_when_it_is_made(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        """First the folders down to the keys, then what is in the key file, then its name."""
         steps: list[str] = []
-        fsync, rename = os.fsync, Path.rename
+        fsync, replace = os.fsync, Path.replace
 
         def note_fsync(descriptor: int) -> None:
-            is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
-            steps.append("folder" if is_folder else "file")
+            steps.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
             fsync(descriptor)
 
-        def note_rename(path: Path, target: Path) -> Path:
+        def note_replace(path: Path, target: Path) -> Path:
             steps.append(f"rename to {target.name}")
-            return rename(path, target)
+            return replace(path, target)
 
         monkeypatch.setattr(os, "fsync", note_fsync)
-        monkeypatch.setattr(Path, "rename", note_rename)
-        create_home(Home(tmp_path / "home"), "farm", None, os.urandom)
-        assert steps == ["file", "rename to node.key", "folder"]
+        monkeypatch.setattr(Path, "replace", note_replace)
+        create_home(Home(tmp_path / "new" / "home"), "farm", None, os.urandom)
+        assert set(steps[:3]) == {tmp_path.name, "new", "home"}
+        assert steps[3:] == [".node.key.new", "rename to node.key", "keys"]
 
 
 class TestPeers:
@@ -154,6 +170,11 @@ class TestPeers:
             one.card.node_id: one.card for one in keys.values()
         }
         assert stat.S_IMODE((home.cards / "a.card").stat().st_mode) == 0o600
+
+    def test_one_that_is_forgotten_meanwhile_is_passed_over(self, home: Home) -> None:
+        add_peer(home, "barn", other().card, own=OWN)
+        (home.cards / "gone.card").symlink_to(home.cards / "not there")
+        assert [peer.name for peer in read_peers(home).values()] == ["barn"]
 
     def test_a_draft_of_a_card_is_no_peer(self, home: Home) -> None:
         (home.cards / ".a.card.new").write_text("PANNIER1:")

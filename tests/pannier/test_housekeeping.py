@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from pannier.housekeeping import keep_house
-from pannier.merging import Wait
 from pannier.sending import prepare
 from pannier.trusted_time import day_of
+from pannier.waits import Wait
 from spool.delivery import Delivery
 from spool.name import BundleName, FragmentName
 from tests.pannier.folders import put_file, store_of

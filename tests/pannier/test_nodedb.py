@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bundler.plan import Span
@@ -102,6 +102,7 @@ def test_the_latest_time_that_a_peer_signed_counts(db: NodeDb) -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from([b"a" * 8, b"b" * 8, b"c" * 8]), st.integers(0, 9))))
+@settings(deadline=None)
 def test_the_newest_is_the_greatest_incarnation_and_counter(said: list[tuple[bytes, int]]) -> None:
     db = NodeDb.open(Path(":memory:"))
     newest = (b"", -1)
@@ -150,6 +151,17 @@ def test_what_was_told_again_since_stays_told(db: NodeDb) -> None:
     db.end_bundle(bundle(1).bundle_id, "replaced")
     assert db.peer(PEER).told == b"digest"
     assert not db.has_untold(PEER)
+
+
+def test_a_receipt_that_got_lost_is_owed_again_to_who_repeats_itself(db: NodeDb) -> None:
+    told_in(db, 1)
+    assert db.owe_again(["c" * 16, "d" * 16]) == {PEER}
+    assert not db.has_untold(PEER)
+    db.end_bundle(bundle(1).bundle_id, "confirmed")
+    assert db.owe_again(["d" * 16]) == set()
+    assert not db.has_untold(PEER)
+    assert db.owe_again(["c" * 16]) == {PEER}
+    assert db.has_untold(PEER)
 
 
 def told_in(db: NodeDb, number: int) -> None:
@@ -236,7 +248,7 @@ def test_a_file_of_a_later_version_is_refused(tmp_path: Path) -> None:
 
 def test_a_damaged_file_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "node.db").write_bytes(b"no database at all" * 100)
-    with pytest.raises(PannierError, match="move it away"):
+    with pytest.raises(PannierError, match="verify --repair"):
         NodeDb.open(tmp_path / "node.db")
 
 

@@ -53,6 +53,21 @@ def inbox_bytes(computer: Computer) -> int:
     )
 
 
+def test_what_a_killed_pack_left_is_swept_by_the_next(sharers: Pair, out: Path) -> None:
+    farm, _ = sharers
+    name = "40b42-aec43765-04c4d636f22b6346-00000002.pnr"
+    with farm.node() as node:
+        mark = node.spool.mark
+    ours = out / f".{name}.part-{mark}"
+    others = [out / f".{name}.part-{mark[::-1]}", out / f".{name}.part", out / f"x.part-{mark}"]
+    out.mkdir()
+    for path in (ours, *others):
+        path.write_bytes(b"half of it")
+    assert pack_to(farm, "home", out) == 1
+    assert not ours.exists()
+    assert all(path.exists() for path in others)
+
+
 def _forged(part: Fragment, rng: random.Random) -> bytes:
     """A fragment of the same bundle with other symbols, and a checksum or a made-up check."""
     false = replace(part, symbols=rng.randbytes(len(part.symbols)), check=b"")
@@ -125,8 +140,10 @@ class TestPack:
     def test_what_was_left_of_a_crash_is_written_over(self, sharers: Pair, out: Path) -> None:
         farm, home = sharers
         pack_to(farm, "home", out)
+        with farm.node() as node:
+            mark = node.spool.mark
         for path in list(out.iterdir()):
-            path.rename(path.with_name(f".{path.name}.part")).write_bytes(b"half")
+            path.rename(path.with_name(f".{path.name}.part-{mark}")).write_bytes(b"half")
         pack_to(farm, "home", out)
         assert not list(out.glob(".*"))
         assert take(home, out)[0] == [Outcome.MERGED]

@@ -13,6 +13,7 @@ from ledger.append import Draft
 from ledger.data import payload_from_value
 from ledger.facts import Revocation
 from ledger.members import Role
+from ledger.views import things
 from pannier import decisions
 from pannier.errors import UsageError
 from pannier.exchange import exchange_medium
@@ -231,6 +232,21 @@ def test_what_is_refused_goes_to_quarantine_and_its_sender_hears_why(world: Worl
     world.exchange("bea")
     notes = world.exchange("ada").report.notes
     assert f"bea refused bundle {number}: at review: wrong field" in notes
+
+
+def test_a_refusal_does_not_lock_out_what_the_refuser_says_itself(world: World) -> None:
+    """It opened what it refuses: the key that both share is not lost."""
+    world.configure("bea", "")
+    world.rounds(("ada", "bea"), 2)
+    world.configure("bea", ASKS)
+    world.put("ada", "well", 2)
+    world.put("bea", "pump", 1)
+    brought(world)
+    assert said_no(world).outcomes
+    world.exchange("bea")
+    done = world.exchange("ada")
+    assert done.problems == []
+    assert "pump" in things(world.store("ada"))
 
 
 def test_the_same_content_in_another_bundle_is_refused_quietly(world: World) -> None:

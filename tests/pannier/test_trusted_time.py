@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from bundler.sealed import SealedFull, parse_sealed
 from ledger.append import own_log
 from pannier.housekeeping import keep_house
-from pannier.merging import Wait
 from pannier.node import Node
 from pannier.nodedb import NodeDb
 from pannier.sending import prepare
 from pannier.trusted_time import Uptime, count_running, day_of, has_lain, witnessed_us
+from pannier.waits import Wait
 from spool.delivery import Delivery
 from spool.name import BundleName, FragmentName
 from tests.sim.world import DAY_US, START_US, World

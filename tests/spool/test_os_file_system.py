@@ -2,6 +2,7 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,16 @@ def test_a_root_that_moves_to_another_device_is_refused(
 def test_a_missing_root_is_refused(root: Path) -> None:
     with pytest.raises(FileNotFoundError):
         OsFileSystem(root / "missing")
+
+
+def test_who_has_patience_gets_the_lock_in_turn(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ExitStack() as held:
+        held.enter_context(OsFileSystem(root).lock("lock"))
+        monkeypatch.setattr("spool.os_file_system.time.sleep", lambda _: held.close())
+        with OsFileSystem(root, patience_seconds=60).lock("lock"):
+            pass
 
 
 def test_a_lock_of_a_killed_process_is_free(root: Path) -> None:

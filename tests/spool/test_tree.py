@@ -30,6 +30,19 @@ def test_the_mark_is_drawn_once_and_again_when_damaged() -> None:
     assert Spool(fs, entropy=lambda size: b"\xee" * size, pid=2).mark == "eeeeeeee"
 
 
+def test_a_new_tree_is_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[Path] = []
+    fsync = os.fsync
+
+    def note(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    open_spool(tmp_path / "spool", entropy=os.urandom)
+    assert tmp_path in synced, "else all that is queued goes with the name of the folder"
+
+
 def test_opening_survives_any_crash() -> None:
     marks = set()
     for fs, _ in every_crash(MemoryFileSystem, spool_in):

@@ -1,3 +1,4 @@
+import logging
 import os
 import queue
 from collections.abc import Callable
@@ -205,3 +206,12 @@ def test_a_failing_callback_ends_the_watcher_with_an_error(folder: Path) -> None
     with pytest.raises(WatchError) as caught, Watcher(folder, fail):
         pass
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_what_watchdog_says_while_it_stops_is_not_for_users(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(logging.root, "handlers", [])
+    Watcher(tmp_path, lambda _: None)
+    logging.getLogger("watchdog.observers.inotify").error("called when the thread is inactive")
+    assert capsys.readouterr().err == ""

@@ -51,6 +51,14 @@ def test_a_new_medium_gets_a_name_and_keeps_it(tmp_path: Path) -> None:
     assert names_in(tmp_path / "pannier") == ["README.txt", "medium.json"]
 
 
+def test_what_was_left_half_done_in_naming_it_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "pannier").mkdir()
+    left = tmp_path / "pannier/.medium.json.tmp-0123abcd"
+    left.write_bytes(bytes(10))
+    Medium.open(tmp_path, entropy=counting_entropy(), mark="0123abcd")
+    assert names_in(tmp_path / "pannier") == ["README.txt", "medium.json"]
+
+
 @pytest.mark.parametrize("damage", [b"", b"\xff" * 99, b"{" * 9999])
 def test_a_damaged_identity_is_replaced(tmp_path: Path, damage: bytes) -> None:
     opened(tmp_path)

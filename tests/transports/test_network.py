@@ -131,7 +131,7 @@ def test_nothing_is_lost_and_nothing_goes_back(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(deliver_module, "_GROUP_COUNT", 2)
     _happened.clear()
     run_state_machine_as_test(
-        Network, settings=settings(max_examples=250, stateful_step_count=40, deadline=None)
+        Network, settings=settings(max_examples=120, stateful_step_count=40, deadline=None)
     )
     assert min(_happened[what] for what in ("crash", "copied", "carried", "carried on")) > 5, (
         _happened

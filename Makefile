@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .PHONY: test lint format check demo bench bench-full mutants fuzz vectors wheel clean
+.PHONY: crash power media crowd soak repair fixtures
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "pannier needs Python 3.11 or later")'
@@ -42,11 +43,47 @@ bench-full: $(STAMP)
 mutants: $(STAMP)
 	$(BIN)/python -m tests.mutants.run $(MUTANTS)
 
-# Coverage-guided, each target for so long; FUZZ names some of them (tests/fuzz/run.py --help).
+# Coverage-guided, each target for so long, EXECUTIONS: until each had so many in all runs; FUZZ names
+# some of them (tests/fuzz/run.py --help).
 FUZZ_SECONDS ?= 600
 fuzz: $(STAMP)
 	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary=atheris --editable '.[fuzz]'
-	$(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS) $(FUZZ)
+	$(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS) $(if $(EXECUTIONS),--executions $(EXECUTIONS)) $(PROVE) $(FUZZ)
+
+# The long runs of the proving ground (docs/reliability.md); PROVE=--record keeps what they found there.
+# They need root and the packages of .ci/run.
+PROVE ?=
+CASES ?= 100
+SCHEDULES ?= 10000
+
+# Kills every command at each of its calls on files, and lets each of those calls fail: hours.
+crash: $(STAMP)
+	$(BIN)/python -m tests.proving.crash $(PROVE)
+
+# The power goes out after each call of each operation, and of what was not synced the disk keeps any
+# part: half an hour.
+power: $(STAMP)
+	$(BIN)/python -m tests.proving.power $(PROVE) $(POWER)
+
+# Sticks that fill up, rot, lie and vanish: twenty minutes.
+media: $(STAMP)
+	$(BIN)/python -m tests.proving.media $(PROVE)
+
+# Many processes at one home.
+crowd: $(STAMP)
+	$(BIN)/python -m tests.proving.concurrency $(PROVE)
+
+# Networks of up to 200 nodes, one random life after another.
+soak: $(STAMP)
+	$(BIN)/python -m tests.proving.network --schedules $(SCHEDULES) $(PROVE)
+
+# Damages ledger files, CASES times in each way, and salvages what can be proven.
+repair: $(STAMP)
+	$(BIN)/python -m tests.proving.repair --cases $(CASES) $(PROVE)
+
+# Writes the files of this version anew, for later ones to read; never again once it is released.
+fixtures: $(STAMP)
+	$(BIN)/python -m tests.proving.upgrade --make
 
 vectors: $(STAMP)
 	$(BIN)/python -m tests.vectors.generate

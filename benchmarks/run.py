@@ -32,6 +32,7 @@ class Scale:
         others: Of the other workloads.
         growth: To compare the cost of an entry.
         lacking: Entries of ledgers of which a peer lacks 100, to compare.
+        waiting: Entries that are imported while somebody writes.
         batches: To compare bytes.
         runs: Of records for one frame.
         mebibytes: Of a large file.
@@ -43,6 +44,7 @@ class Scale:
     others: int
     growth: tuple[tuple[int, int], ...]
     lacking: tuple[int, int]
+    waiting: int
     batches: tuple[int, ...]
     runs: int
     mebibytes: int
@@ -55,6 +57,7 @@ SMALL = Scale(
     others=2_000,
     growth=((1_000, 2_000),),
     lacking=(1_000, 2_000),
+    waiting=2_000,
     batches=(1, 20),
     runs=3,
     mebibytes=4,
@@ -66,6 +69,7 @@ USUAL = Scale(
     others=100_000,
     growth=(),
     lacking=(10_000, 200_000),
+    waiting=100_000,
     batches=(1, 20, 1_000),
     runs=12,
     mebibytes=256,
@@ -76,6 +80,7 @@ FULL = Scale(
     others=1_000_000,
     growth=((100_000, 1_000_000), (100_000, 5_000_000)),
     lacking=(10_000, 1_000_000),
+    waiting=1_000_000,
     batches=(1, 20, 1_000, 100_000),
     runs=200,
     mebibytes=256,
@@ -98,6 +103,7 @@ def groups(scale: Scale) -> Iterator[tuple[str, Callable[[], Iterable[Row]]]]:
         yield f"Growth, {counts[1]:,} entries", partial(bulk.growth_rows, counts)
     words = map(str, scale.lacking)
     yield "A little of much, and what is said of it", partial(_rows_of, "growth", *words)
+    yield "Writing while much comes in", partial(_rows_of, "waiting", str(scale.waiting))
     yield "Few weather records to a known peer", partial(small_batches.rows, scale.batches)
     yield "One frame, to a known peer", partial(small_batches.frame_rows, scale.runs)
     yield "A file over a slow link", partial(small_batches.line_rows, 200)

@@ -1,4 +1,3 @@
-import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -7,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pannier.cli.passphrase import BACKUP_PASSPHRASE, PASSPHRASE
-from tests.cli.computers import Computer, acquaint, exchange, new_computer, type_command
+from tests.cli.computers import Computer, acquaint, exchange, new_computer
 from tests.cli.terminal import at_terminal
 
 Pair = tuple[Computer, Computer]
@@ -211,16 +210,45 @@ def test_a_ledger_that_does_not_verify_is_not_taken_back(farm: Computer, tmp_pat
     assert _files(farm) == []
 
 
-def test_what_a_killed_backup_left_is_swept_after_a_day(farm: Computer, kept: Path) -> None:
+def test_what_a_killed_backup_left_is_swept_by_the_next(farm: Computer, kept: Path) -> None:
     assert kept.exists()
-    old, new = (farm.home / "ledgers" / f".backup-{name}" for name in ("old", "new"))
-    for path in (old, new):
+    another = kept.with_name("another")
+    left = [farm.home / "ledgers" / name for name in (".backup", ".backup-journal")]
+    left.append(another.with_name(f".{another.name}.tmp"))
+    for path in left:
         path.write_bytes(b"half of it")
-    os.utime(old, (0, 0))
-    farm.types("ledger", "backup", str(kept.with_name("another")))
-    assert not old.exists()
-    assert new.exists()
-    assert type_command("--home", str(farm.home), "ledger", "list").status == 0
+    farm.types("ledger", "backup", str(another))
+    assert not any(path.exists() for path in left)
+    assert another.exists()
+
+
+def test_a_backup_is_not_written_through_a_link_that_somebody_puts_there(
+    farm: Computer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    farm.types("put", "well", "1")
+    path, other = tmp_path / "b", tmp_path / "other"
+    other.write_bytes(b"of somebody else")
+    unlink = Path.unlink
+
+    def too_fast(draft: Path, missing_ok: bool = False) -> None:
+        unlink(draft, missing_ok=missing_ok)
+        if draft.name == ".b.tmp":
+            draft.symlink_to(other)
+
+    monkeypatch.setattr(Path, "unlink", too_fast)
+    done = farm.types("ledger", "backup", str(path), status=1)
+    assert "File exists" in done.err
+    assert other.read_bytes() == b"of somebody else"
+
+
+def test_of_two_backups_at_a_time_one_waits_for_the_other(
+    farm: Computer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pannier.cli.session.PATIENCE_SECONDS", 0.0)
+    farm.types("put", "well", "1")
+    with farm.node() as node, node.alone("backup", "busy"):
+        done = farm.types("ledger", "backup", str(tmp_path / "b"), status=4)
+    assert "another pannier is making or taking back a backup" in done.err
 
 
 def test_hidden_names_stay_hidden_in_another_home(

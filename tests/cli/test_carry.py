@@ -145,8 +145,11 @@ class TestExchange:
         assert "  thrown away: 1 fragment damaged or forged on the way" in status
         assert done.lines[-1].endswith("is safe to remove.")
 
-    def test_a_medium_in_use_is_busy(self, sharers: Pair, stick: Path) -> None:
+    def test_a_medium_in_use_is_busy(
+        self, sharers: Pair, stick: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         farm, _ = sharers
+        monkeypatch.setattr("pannier.cli.session.PATIENCE_SECONDS", 0.0)
         exchange(stick, farm)
         medium = json.loads((stick / "pannier" / "medium.json").read_text())["id"]
         with farm.node() as node, node.spool.exchange(medium):
@@ -155,11 +158,12 @@ class TestExchange:
         farm.types("exchange", str(stick))
 
     def test_bundles_in_the_making_are_busy(
-        self, sharers: Pair, stick: Path, tmp_path: Path
+        self, sharers: Pair, stick: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         from pannier.lock import exclusive  # noqa: PLC0415
 
         farm, _ = sharers
+        monkeypatch.setattr("pannier.cli.session.PATIENCE_SECONDS", 0.0)
         with exclusive(farm.home / "locks" / "send", "preparing bundles"):
             for words in (["exchange", str(stick)], ["pack", "home", "--into", str(tmp_path)]):
                 done = farm.types(*words, status=4)
@@ -264,7 +268,9 @@ class TestUnpack:
         (packed / "notes.txt").touch()
         asked = _dict(home.asks("unpack", str(packed)))
         assert asked["entries"] == [{"ledger": "farm", "by": "farm", "count": 2}]
-        left = dict.fromkeys(("others", "seen", "foreign", "damaged", "forged", "refused"), 0)
+        left = dict.fromkeys(
+            ("others", "seen", "foreign", "damaged", "forged", "newer", "refused"), 0
+        )
         assert asked["left"] == {**left, "foreign": 1}
 
     def test_of_others(self, sharers: Pair, packed: Path, tmp_path: Path) -> None:

@@ -255,7 +255,10 @@ def test_output_that_cannot_be_written_is_told_of(farm: Computer) -> None:
             timeout=60,
             check=False,
         )
-    assert (done.returncode, done.stderr) == (1, b"pannier: No space left on device\n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        b"pannier: No space left on device; make room there, then try again\n",
+    )
 
 
 def test_without_standard_output_a_command_still_works(farm: Computer) -> None:
@@ -276,3 +279,9 @@ def test_a_terminal_of_few_letters_shows_the_others_escaped(farm: Computer) -> N
     done = spawn("--home", str(farm.home), "log", env={"PYTHONIOENCODING": "latin-1"})
     assert done.returncode == 0
     assert done.stdout.endswith(b'farm: Z\xfcrich  "5 \\u20ac"\n')
+
+
+def test_a_damaged_row_is_told_with_what_mends_it() -> None:
+    message, status = root.explain(DamagedError("the ledger file is damaged: a cover was altered"))
+    assert message.endswith("`pannier verify --repair` mends it")
+    assert status == 1

@@ -26,4 +26,4 @@ def seeds() -> Iterator[bytes]:
     )
 
 
-TARGET = Target(take, (LedgerError,), seeds)
+TARGET = Target(take, (LedgerError,), seeds, longest=4096)

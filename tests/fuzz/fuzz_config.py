@@ -26,4 +26,4 @@ def seeds() -> Iterator[bytes]:
     yield b"mtu = " + b"1" * 5000
 
 
-TARGET = Target(take, (PannierError,), seeds)
+TARGET = Target(take, (PannierError,), seeds, longest=8192)

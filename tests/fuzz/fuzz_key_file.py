@@ -29,4 +29,4 @@ def seeds() -> Iterator[bytes]:
         yield b"".join(write_backup(head, bytes(32), bytes(32), io.BytesIO(b"a ledger")))
 
 
-TARGET = Target(take, (LedgerError, PannierError), seeds)
+TARGET = Target(take, (LedgerError, PannierError), seeds, longest=1024)

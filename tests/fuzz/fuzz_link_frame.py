@@ -43,4 +43,4 @@ def seeds() -> Iterator[bytes]:
             yield bytes((kind, 0, 1)) + body + bytes(MAC_BYTES[kind])
 
 
-TARGET = Target(take, (LinkError,), seeds)
+TARGET = Target(take, (LinkError,), seeds, longest=2048)

@@ -7,6 +7,7 @@ from bundler import items
 from bundler.columnar import decode_columnar, encode_columnar
 from bundler.entry_encodings import COLUMNAR, ROWS, decode_entries, is_known
 from bundler.errors import BundleError
+from bundler.lack_section import LackSection, PartlyCome, SymbolRun
 from bundler.limits import DEFAULT_LIMITS
 from bundler.log_section import LogSection
 from bundler.notices import (
@@ -43,6 +44,7 @@ _KINDS: tuple[type[BodySection], ...] = (
     KeySection,
     ForkSection,
     WitnessSection,
+    LackSection,
 )
 _LEDGER = LedgerId(bytes(16))
 
@@ -91,6 +93,7 @@ def _examples() -> Iterator[BodySection]:
     yield HaveSection(seen=seen, key_ids=(), ledgers=(held,), back=1, scope=scope, ask=ask)
     yield SentSection(bundle_ids=(bytes(8), b"\1" * 8))
     yield ReceiptSection(receipts=(Receipt(bytes(8), ""), Receipt(bytes(8), "no room")))
+    yield LackSection(bundles=(PartlyCome(bytes(8), (SymbolRun(0, 3), SymbolRun(5, 1))),))
     yield KeySection(key=bytes(32))
     yield GenesisSection(genesis=bytes.fromhex(load("genesis")["admins_16"]["data"]))
     for stem in ("fork", "fork_same_size"):

@@ -36,11 +36,13 @@ class Target:
         take: Reads them; asserts what the format promises of those that are good.
         errors: What it may raise.
         seeds: Gives examples, good and bad, some of which are taken without an error.
+        longest: What a fuzzer tries at most, in bytes: where all is said in few, more is slower.
     """
 
     take: Callable[[bytes], None]
     errors: tuple[type[Exception], ...]
     seeds: Callable[[], Iterator[bytes]]
+    longest: int = MAX_BYTES
 
     def run(self, data: bytes) -> bool:
         """Take *data*; return whether it was good. Whatever escapes is a bug."""

@@ -1,9 +1,10 @@
-"""Coverage-guided fuzzing: ``python -m tests.fuzz.run [--seconds N] [TARGET...]``.
+"""Coverage-guided fuzzing: ``python -m tests.fuzz.run [--seconds N] [--executions N] [TARGET...]``.
 
 One target after another, each in a process of its own under atheris, which sees every branch of our
 rooms that its input takes. What it found worth keeping stays under ``.fuzz/`` and is where the next
-run begins; an input that broke something lies there too, and is printed. The table at the end says
-how many inputs were tried, and how many branches they took.
+run begins; an input that broke something lies there too, and is printed. So does the tally, which
+adds up all runs: with ``--executions`` there are rounds until each target had so many inputs, the
+fastest ones first, and ``--record`` adds what is new to docs/reliability.json.
 """
 
 import argparse
@@ -15,7 +16,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.fuzz.harness import MAX_BYTES, load_target, names
+from tests.fuzz.harness import load_target, names
+from tests.fuzz.tally import Count, Tally
 
 KEPT = Path(".fuzz")
 _ROOMS = ["ledger", "bundler", "spool", "transports", "pannier"]
@@ -31,32 +33,54 @@ def main() -> int:
         return _fuzz(sys.argv[2], sys.argv[3:])
     parser = argparse.ArgumentParser(prog="tests.fuzz.run")
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(names()))
-    parser.add_argument("--seconds", type=int, default=600, help="for each target")
+    parser.add_argument("--seconds", type=int, default=600, help="for each target, or each round")
+    parser.add_argument("--executions", type=int, help="rounds until all had so many, in all runs")
+    parser.add_argument("--record", action="store_true", help="into docs/reliability.json")
+    parser.add_argument("--kept", type=Path, default=KEPT, help="folder of all that is kept")
     known = parser.parse_args()
     unknown = set(known.targets) - set(names())
     if unknown:
         parser.error(f"no target is called {min(unknown)}; there is {', '.join(names())}")
-    if importlib.util.find_spec("atheris") is None:
-        version = ".".join(map(str, sys.version_info[:2]))
-        print(f"No atheris for Python {version} on this machine: nothing is fuzzed.")
-        print("`make test` runs the same targets on their seeds and some mutations.")
-        return 0
-    results = [_run(name, known.seconds) for name in known.targets or names()]
-    return int(not all(results))
+    tally = Tally(known.kept / "tally.json")
+    is_whole = True
+    if not known.record or known.targets or known.executions:
+        if importlib.util.find_spec("atheris") is None:
+            version = ".".join(map(str, sys.version_info[:2]))
+            print(f"No atheris for Python {version} on this machine: nothing is fuzzed.")
+            print("`make test` runs the same targets on their seeds and some mutations.")
+            return 0
+        is_whole = _run_all(known, tally)
+    if known.record:
+        tally.record()
+    return int(not is_whole)
 
 
-def _run(name: str, seconds: int) -> bool:
-    """Fuzz one target; return whether nothing broke."""
-    corpus = KEPT / name
+def _run_all(known: argparse.Namespace, tally: Tally) -> bool:
+    """Run what was asked for; return whether nothing broke."""
+    chosen: list[str] = known.targets or names()
+    if known.executions is None:
+        return sum(not _run(name, tally, known) for name in chosen) == 0
+    broken: set[str] = set()
+    while name := tally.next_of(set(chosen) - broken, known.executions):
+        if not _run(name, tally, known):
+            broken.add(name)
+    return not broken
+
+
+def _run(name: str, tally: Tally, known: argparse.Namespace) -> bool:
+    """Fuzz one target for one round; return whether nothing broke."""
+    corpus = known.kept / name
     corpus.mkdir(parents=True, exist_ok=True)
+    target = load_target(name)
+    left = known.executions - tally[name].executions if known.executions else -1
     with tempfile.TemporaryDirectory() as folder:
-        for number, seed in enumerate(load_target(name).seeds()):
-            (Path(folder) / str(number)).write_bytes(seed[:MAX_BYTES])
+        for number, seed in enumerate(target.seeds()):
+            (Path(folder) / str(number)).write_bytes(seed[: target.longest])
         arguments = [
             *(sys.executable, "-m", "tests.fuzz.run", _INSIDE, name),
-            *(f"-max_total_time={seconds}", f"-max_len={MAX_BYTES}"),
+            *(f"-max_total_time={known.seconds}", f"-max_len={target.longest}", f"-runs={left}"),
             *(f"-timeout={_SECONDS_AN_INPUT}", f"-rss_limit_mb={_MEMORY_MB}"),
-            *(f"-artifact_prefix={KEPT}/{name}-", "-print_final_stats=1"),
+            *(f"-artifact_prefix={known.kept}/{name}-", "-print_final_stats=1"),
             *(str(corpus), folder),
         ]
         done = subprocess.run(
@@ -64,9 +88,10 @@ def _run(name: str, seconds: int) -> bool:
         )
     said = done.stdout + done.stderr
     executions = _last(_EXECUTIONS, said)
+    tally.add(name, Count(executions, int(done.returncode != 0)))
     print(f"{name:12} {executions:>12,} inputs {_last(_EDGES, said):>7,} edges", flush=True)
     if done.returncode:
-        print(said[-4000:])
+        print(said[-4000:], flush=True)
     return done.returncode == 0 and executions > 0
 
 

@@ -17,7 +17,7 @@ from ledger.log import root_at
 from pannier.have import known_have
 from pannier.import_report import Outcome
 from tests.sim import attacks
-from tests.sim.model import Deed
+from tests.sim.deeds import Deed
 from tests.sim.world import World, assert_equal, data_queue, fragments
 
 NAMES = ("ada", "bea", "cyd")

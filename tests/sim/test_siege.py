@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.sim.model import Deed
+from tests.sim.deeds import Deed
 from tests.sim.siege import KINDS, Siege
 
 MUST = ("drop", "replay", "swap", "truncate", "flip", "roll back", "mix", "forge", "rename")
@@ -22,7 +22,7 @@ def test_nothing_of_an_attackers_stick_is_believed_and_nothing_honest_is_lost(
     seen: Counter[str] = Counter()
 
     @settings(
-        max_examples=25,
+        max_examples=9,
         deadline=None,
         derandomize=True,
         database=None,

@@ -169,6 +169,35 @@ def test_a_notice_goes_once_onto_each_medium(world: World) -> None:
     assert world.exchange("bea", "two").written == {}
 
 
+def test_a_notice_that_got_lost_goes_again_when_its_reader_repeats_itself(world: World) -> None:
+    world.put("ada", "well", 12)
+    world.rounds(["ada", "bea"], 1)
+    for path in fragments(world.stick()):
+        path.unlink()
+    assert world.exchange("ada").written
+    assert len(world.exchange("bea").written) == 1
+    world.exchange("ada")
+    assert data_queue(world["ada"]) == []
+    assert world.exchange("bea").written == {}
+
+
+def test_a_notice_that_comes_again_is_not_answered(world: World) -> None:
+    world.rounds(["ada", "bea"], 2)
+    world.clock.pass_days(31)
+    world.exchange("bea", "hers")
+    world.exchange("ada", "his")
+    notices = {path: path.read_bytes() for path in fragments(world.stick("his"))}
+    world.exchange("bea", "his")
+    for path in fragments(world.stick("his")):
+        path.unlink()
+    for path, data in notices.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(data)
+    again = world.exchange("bea", "his")
+    assert again.collected.repeated
+    assert again.written == {}
+
+
 def test_what_a_node_holds_is_said_again_after_a_month(world: World) -> None:
     world.rounds(["ada", "bea"], 2)
     assert world.exchange("bea").written == {}

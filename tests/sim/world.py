@@ -4,7 +4,7 @@ Everything that happens follows from the seed, so that a failure can be replayed
 """
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from ledger.append import Draft, deletion
@@ -20,6 +20,7 @@ from pannier.home import Home, add_peer, create_home, open_keys
 from pannier.ledgers import new_ledger, put
 from pannier.membership import share
 from pannier.node import Node
+from pannier.trusted_time import Uptime, no_uptime
 from tests.bundler.doubles import CountedEntropy, CountedWrapper
 
 DAY_US = 86_400_000_000
@@ -49,6 +50,7 @@ class World:
         self.folder = folder
         self.clock = Clock()
         self.skew_us: dict[str, int] = {}
+        self.uptime: Callable[[], Uptime] = no_uptime
         self._seed = seed
         self._open: dict[str, Node] = {}
         self._reopened = 0
@@ -73,6 +75,7 @@ class World:
                 self._keys[name],
                 clock=lambda: self.clock() + self.skew_us.get(name, 0),
                 entropy=CountedEntropy(draw),
+                uptime=self.uptime,
             )
             node.wrapper = CountedWrapper(draw)
             self._open[name] = node
@@ -135,6 +138,18 @@ class World:
         self.reopen(name)
         shutil.rmtree(self.home(name).path)
         shutil.copytree(copy, self.home(name).path)
+
+    def clone(self, name: str, other: str) -> None:
+        """Go on with a copy of a home, too, as *other*."""
+        self.reopen(name)
+        shutil.copytree(self.home(name).path, self.home(other).path)
+        self._keys[other] = self._keys[name]
+
+    def retire(self, name: str) -> None:
+        """A home is no more."""
+        self.reopen(name)
+        shutil.rmtree(self.home(name).path)
+        del self._keys[name]
 
     def forget(self, name: str) -> None:
         """Lose ``node.db``."""

@@ -1,0 +1,163 @@
+"""What a laboratory knows that no node does: who wrote what, who holds it, and what is lost.
+
+Whatever a node holds of a log must be what the author of that log made of it, in one of its homes.
+Whatever was put and acknowledged must be there in the end, but for what no home held any more.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from unittest.mock import patch
+
+from ledger.data import value_from_payload
+from ledger.entry import Entry
+from ledger.errors import LedgerError
+from ledger.genesis import LedgerId, Term
+from ledger.log import LogName, LogState
+from ledger.store import Store
+from pannier.node import Node
+
+SECRET = "swordfish"
+"""Stands in all that is put, so that whoever could read it is found out."""
+THING = "gazebo"
+"""Begins the name of every thing, for the same reason."""
+
+_Place = tuple[LedgerId, LogName, int]
+_Held = tuple[str, LedgerId, LogName]
+
+
+@dataclass(slots=True)
+class Acknowledged:
+    """An entry that `put` has said is kept.
+
+    Attributes:
+        ledger: In which ledger.
+        author: Which node's.
+        is_lost: No home that counts held it any more.
+        may_be_evidence: Its author spoke with two voices: it may be that it is kept as evidence.
+    """
+
+    ledger: LedgerId
+    author: str
+    is_lost: bool = False
+    may_be_evidence: bool = False
+
+
+@dataclass(slots=True)
+class Records:
+    """Everything that was written.
+
+    Attributes:
+        acknowledged: What was put, by its number.
+        told: Homes that were rolled back and have met somebody who knew more: they use no number
+            again that was used. True before they were ever rolled back.
+        clocks_jump: Whether clocks go back, or homes are two: then a bundle may bear the number
+            of another.
+        reused: How often a home used a number again before it could know.
+        held: Which numbers a home holds of a log.
+    """
+
+    acknowledged: dict[int, Acknowledged] = field(default_factory=dict)
+    told: defaultdict[str, bool] = field(default_factory=lambda: defaultdict(lambda: True))
+    clocks_jump: bool = False
+    reused: int = 0
+    held: dict[_Held, frozenset[int]] = field(default_factory=dict)
+    _truth: dict[_Place, set[bytes]] = field(default_factory=dict)
+    _stamps: set[tuple[str, bytes, int]] = field(default_factory=set)
+    _roots: dict[_Held, tuple[int, bytes]] = field(default_factory=dict)
+
+    def look(self, home: str, node: Node) -> None:
+        """Take note of what *node* wrote, and see that all else that it holds was written."""
+        for store in node.ledgers():
+            self._look_at(home, node, store)
+
+    def holds(self, home: str, ledger: LedgerId | None = None) -> set[int]:
+        """Return the numbers that a home holds, in one ledger or in all."""
+        return {
+            number
+            for (one, where, _), numbers in self.held.items()
+            if one == home and ledger in (None, where)
+            for number in numbers
+        }
+
+    def forget(self, home: str) -> None:
+        """What is known of a home holds no more."""
+        for known in (self.held, self._roots):
+            for key in [key for key in known if key[0] == home]:
+                del known[key]
+
+    def note_lost(self, gone: set[int], counts: dict[LedgerId, set[str]]) -> None:
+        """Note which of *gone* nobody holds any more, of the homes that count for each ledger."""
+        for number in gone:
+            known = self.acknowledged[number]
+            homes = counts.get(known.ledger, set())
+            if not any(number in self.holds(home, known.ledger) for home in homes):
+                known.is_lost = True
+
+    # -- entries ------------------------------------------------------------------------------
+
+    def _look_at(self, home: str, node: Node, store: Store) -> None:
+        for log in store.logs():
+            key = (home, store.ledger_id, log.name)
+            root = (log.size, log.frontier.root())
+            if self._roots.get(key) == root:
+                continue
+            is_own = log.name.author in _authors(node, store)
+            for number, leaf in enumerate(store.leaves(log, 0, log.size)):
+                self._check(home, (store.ledger_id, log.name, number), leaf, is_own=is_own)
+            self._roots[key] = root
+            self.held[key] = frozenset(numbers_in(store, log))
+
+    def _check(self, home: str, place: _Place, leaf: bytes, *, is_own: bool) -> None:
+        known = self._truth.setdefault(place, set())
+        if leaf in known:
+            return
+        assert is_own, f"{home} believes what {place[1]} never wrote as number {place[2]}"
+        if known:
+            assert not self.told[home], f"{home} uses the number {place[2]} of {place[1]} again"
+            self.reused += 1
+        known.add(leaf)
+
+    # -- bundles ------------------------------------------------------------------------------
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """See that each bundle of a node has a number of its own, while the block runs."""
+        drawn = Node.next_counter
+
+        def next_counter(node: Node) -> int:
+            counter = drawn(node)
+            self._count(node.home.path.name, (node.card.node_id, node.incarnation(), counter))
+            return counter
+
+        with patch.object(Node, "next_counter", next_counter):
+            yield
+
+    def _count(self, home: str, stamp: tuple[str, bytes, int]) -> None:
+        if stamp in self._stamps:
+            assert self.clocks_jump, f"{home} stamps two bundles alike"
+            self.reused += 1
+        self._stamps.add(stamp)
+
+
+def _authors(node: Node, store: Store) -> set[bytes]:
+    """Return in whose logs a node may write: its own, and those of all who have a passphrase."""
+    shared = store.genesis.admins if Term.PASSPHRASE in store.genesis.terms else ()
+    return {node.card.author, *(card.author for card in shared)}
+
+
+def numbers_in(store: Store, log: LogState, *, counted: bool = False) -> Iterator[int]:
+    """Yield the numbers that were put into a log."""
+    for entry in store.entries(log, 0, log.counted if counted else log.size):
+        yield from number_of(entry)
+
+
+def number_of(entry: Entry) -> Iterator[int]:
+    """Yield the number that an entry says, if it says one."""
+    try:
+        value = value_from_payload(entry.payload or b"")
+    except LedgerError:
+        return
+    if isinstance(value, dict) and isinstance(value.get("n"), int):
+        yield value["n"]

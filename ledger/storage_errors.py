@@ -1,7 +1,8 @@
 """What SQLite and the disk say, as errors of this room: which of it tells of damage."""
 
+import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,6 +12,9 @@ MEND = ": `pannier verify --repair` saves what it can of it"
 """What to do about a file that is damaged."""
 
 _DISK_CODES = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
+
+_ERROR_CODE = re.compile("error code[ =]([0-9]+)")
+"""What a check of SQLite says in the midst of its lines."""
 
 
 @contextmanager
@@ -55,7 +59,18 @@ def storage_errors(path: Path, name: str = "", damage: list[str] | None = None) 
 
 def is_of_disk(error: sqlite3.OperationalError) -> bool:
     """Return whether the file could not be opened, read or written, whatever stands in it."""
-    code = getattr(error, "sqlite_errorcode", 0)  # some are made by Python
+    return _is_disk_code(getattr(error, "sqlite_errorcode", 0))  # some are made by Python
+
+
+def names_disk(lines: Iterable[str]) -> bool:
+    """Return whether a check of SQLite could not read all of the file, by the *lines* it says.
+
+    It goes on where the disk refuses a page, and names it as if it were damaged.
+    """
+    return any(_is_disk_code(int(code)) for line in lines for code in _ERROR_CODE.findall(line))
+
+
+def _is_disk_code(code: int) -> bool:
     return code & 0xFF in _DISK_CODES and code != sqlite3.SQLITE_IOERR_SHORT_READ
 
 

@@ -9,7 +9,7 @@ from ledger import cbor
 from ledger.contradiction import proof_from_bytes
 from ledger.entries import Entries, payload_digests
 from ledger.entry import check_entry, payload_digest
-from ledger.errors import AlteredError, LedgerError
+from ledger.errors import AlteredError, DiskError, LedgerError
 from ledger.lazy_dataclass import dataclass
 from ledger.log import LogName, LogState, LogStatus, log_origin
 from ledger.members import members
@@ -20,6 +20,7 @@ from ledger.seeds import covers, salt, salts
 from ledger.settle import contains, counts_of
 from ledger.shown import COUNTS
 from ledger.signing import Verifier
+from ledger.storage_errors import names_disk
 from ledger.store import Store
 
 _STEP = 8192
@@ -104,11 +105,15 @@ def verify_file(store: Store) -> list[Fault]:
     """Check what lies beside the logs: the file's structure, its views, the forks kept as proof.
 
     Raises:
+        DiskError: the disk does not let it be read.
         DamagedError: the file cannot be read.
     """
+    said = [str(line) for (line,) in store.rows("PRAGMA integrity_check(10)")]
+    if names_disk(said):
+        raise DiskError(f"{store.path}: disk I/O error")
     faults = [
-        Fault(log=None, number=None, reason=f"the file is damaged: {line!s}")
-        for (line,) in store.rows("PRAGMA integrity_check(10)")
+        Fault(log=None, number=None, reason=f"the file is damaged: {line}")
+        for line in said
         if line != "ok"
     ]
     faults += [Fault(log=None, number=None, reason=what) for what, sql in _AGREE if store.rows(sql)]

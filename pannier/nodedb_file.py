@@ -1,13 +1,12 @@
 """The file ``node.db`` itself: its tables, and reading and changing it (docs/format.md 9.3)."""
 
-import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Self
 
-from ledger.storage_errors import is_of_disk
+from ledger.storage_errors import is_of_disk, names_disk
 from ledger.store_file import IMPLAUSIBLE_VERSION
 from pannier.errors import BusyError, DamagedFileError, PannierError
 
@@ -16,9 +15,6 @@ _BUSY_SECONDS = 30.0
 _COUNT_BITS = 63
 MEND_NODE_DB = ": `pannier verify --repair` sets it aside, and it is made anew"
 """What to do about a file that is damaged."""
-
-_ERROR_CODE = re.compile("error code[ =]([0-9]+)")
-"""What a check of SQLite says in the midst of its lines."""
 
 Value = int | str | bytes | None
 """What a column holds."""
@@ -206,9 +202,8 @@ class NodeDbFile:
         """
         try:
             found = [str(line) for (line,) in self.rows("PRAGMA integrity_check(10)")]
-            for code in _ERROR_CODE.findall(" ".join(found)):
-                if int(code) & 0xFF == sqlite3.SQLITE_IOERR:
-                    raise PannierError("node.db: disk I/O error")
+            if names_disk(found):
+                raise PannierError("node.db: disk I/O error")
             return [f"node.db is damaged: {line}" for line in found if line != "ok"] or [
                 f"node.db is damaged: {column} of {table} is of another type"
                 for table, column, kind in _columns()

@@ -148,6 +148,15 @@ class PeerRows(NodeDbFile):
         """Forget that any peer was told anything."""
         self.run("UPDATE peer SET told = ? WHERE told NOT NULL", UNTOLD)
 
+    def tell_anew(self, peers: Iterable[str]) -> None:
+        """Take it that each of *peers* was told something once, whatever is known of that."""
+        with self.transaction():
+            self.run_many(
+                "INSERT INTO peer (id, told) VALUES (?1, ?2) "
+                "ON CONFLICT (id) DO UPDATE SET told = ?2",
+                [(peer, UNTOLD) for peer in peers],
+            )
+
     def forget_key(self, peer: str, key_id: bytes) -> None:
         """Drop a pairwise key."""
         self.run("DELETE FROM pairwise WHERE peer = ? AND id = ?", peer, key_id)

@@ -125,6 +125,8 @@ def repair_ledger(node: Node, ledger_id: LedgerId) -> Repaired:
             _check(node, salvaged.path)
         else:
             _refuse_other_keys(node, path)
+        # Also if nothing is left to tell of: a peer may think that all it knew of is here still.
+        node.db.tell_anew(node.peers)
         with sole_user(path):
             if _look(path) != before:
                 raise BusyError(f"another pannier wrote to {path} meanwhile; try again")
@@ -180,15 +182,21 @@ def _sealed_faults(node: Node) -> list[str]:
 
 
 def repair_node_db(node: Node) -> Repaired:
-    """Set a damaged ``node.db`` aside; it is made anew. Inside `alone`; it may not be open.
+    """Set a damaged ``node.db`` aside and make it anew. Inside `alone`; it may not be open.
+
+    The new one remembers that peers were told what this node held, which may be lost, too.
 
     Raises:
         BusyError: another process has it open.
+        PannierError: the card of a peer cannot be read; nothing was changed.
     """
     path = node.home.node_db
     with _folder(node) as folder, sole_user(path):
+        new = folder / path.name
+        with closing(NodeDb.open(new)) as db:
+            db.tell_anew(node.peers)
         damaged = _damaged(node, path)
-        set_aside.set_aside(path, damaged, None, folder)
+        set_aside.set_aside(path, damaged, new, folder)
     return Repaired(path=path, damaged=damaged, salvaged=None)
 
 

@@ -1,7 +1,7 @@
 """Mending the files of a home: beside whom, and what an interrupted repair leaves."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,14 @@ import pytest
 
 from ledger.blob import chunk_of
 from ledger.errors import DamagedError, DiskError, OtherKeysError, RefusedError
+from ledger.genesis import LedgerId
 from ledger.schema import APPLICATION_ID
 from pannier.cli.repair import repair_each
 from pannier.errors import BusyError, PannierError
 from pannier.lock import exclusive
 from pannier.node import Node
 from pannier.repairing import ledger_faults, node_db_faults
-from tests.sim.world import World, assert_equal, entries_of, faults
+from tests.sim.world import DAY_US, World, assert_equal, entries_of, facts, faults
 
 
 @pytest.fixture
@@ -41,6 +42,38 @@ def spoil(path: Path) -> bytes:
     data = data[: 6 * 4096] + bytes(len(data) - 6 * 4096)
     path.write_bytes(data)
     return data
+
+
+def spoil_entries(path: Path) -> None:
+    """Write zeros over what the entries lie on, and nothing else."""
+    with closing(sqlite3.connect(path)) as db:
+        (root,) = db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'entry'").fetchone()
+    data = path.read_bytes()
+    path.write_bytes(data[: (root - 1) * 4096] + bytes(4096) + data[root * 4096 :])
+
+
+UNREAD = "Page 245: unable to get the page. error code=8458"
+"""What SQLite says where a page cannot be read (EIO)."""
+
+CORRUPT = "Tree 9 page 12: btreeInitPage() returns error code 11"
+CUT_OFF = "Tree 9 page 12: unable to get the page. error code=522"
+
+
+def checked_as(path: Path, *lines: str) -> Callable[..., sqlite3.Connection]:
+    """Return what connects to SQLite, whose checks of *path* say *lines* at once."""
+    real: Callable[..., sqlite3.Connection] = sqlite3.connect
+
+    class Checked(sqlite3.Connection):
+        def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+            if sql.startswith("PRAGMA integrity_check"):
+                return super().execute("SELECT ?", ("\n".join(lines),))
+            return super().execute(sql, *values)
+
+    def connect(where: str | Path, *words: Any, **more: Any) -> sqlite3.Connection:
+        is_it = path.name in str(where) and ".repair-" not in str(where)
+        return real(where, *words, **more, **({"factory": Checked} if is_it else {}))
+
+    return connect
 
 
 def damaged_files(path: Path) -> list[str]:
@@ -152,6 +185,42 @@ def test_a_disk_that_does_not_read_is_no_damage(
     assert damaged_files(path) == []
 
 
+@pytest.mark.parametrize("name", ["ledger", "node.db"])
+def test_a_page_that_a_check_could_not_read_is_no_damage(
+    world: World, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """SQLite names it among what is damaged, by the code of its error."""
+    node = world["ada"]
+    _ = node.db
+    path = ledger_path(world) if name == "ledger" else node.home.node_db
+    world.reopen("ada")
+    before = path.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite3, "connect", checked_as(path, "*** in database main ***", UNREAD))
+        with pytest.raises((PannierError, DiskError), match="disk I/O error"):
+            list(repair_each(world["ada"]))
+    assert path.read_bytes() == before
+    assert damaged_files(path) == []
+
+
+@pytest.mark.parametrize("line", ["Page 3: never used", CORRUPT, CUT_OFF])
+@pytest.mark.parametrize("name", ["ledger", "node.db"])
+def test_what_else_a_check_says_is_damage(
+    world: World, monkeypatch: pytest.MonkeyPatch, name: str, line: str
+) -> None:
+    node = world["ada"]
+    path = ledger_path(world) if name == "ledger" else node.home.node_db
+    world.reopen("ada")
+    monkeypatch.setattr(sqlite3, "connect", checked_as(path, line))
+    found = (
+        node_db_faults(world["ada"])
+        if name == "node.db"
+        else ledger_faults(world["ada"], LedgerId(bytes.fromhex(path.stem)))
+    )
+    assert len(found) == 1
+    assert found[0].endswith(line)
+
+
 def test_what_cannot_be_mended_keeps_no_other_file_from_it(world: World) -> None:
     path = ledger_path(world)
     spoil(path)
@@ -254,3 +323,72 @@ def test_looking_changes_nothing(world: World, monkeypatch: pytest.MonkeyPatch) 
     for suffix in ("", "-wal"):
         name = f"{store.path.name}{suffix}"
         assert (folder / name).read_bytes() == before[name]
+
+
+class TestWhereNodeDbIsLostToo:
+    """Nothing is left that the node would tell of, and its peer thinks that it holds all still."""
+
+    def settle(self, world: World) -> None:
+        for _ in range(8):
+            done = [world.exchange(name) for name in ("ada", "bea")]
+            if not any(one.written or one.removed or one.report.outcomes for one in done):
+                return
+        raise AssertionError("they never come to an end")
+
+    def lose_node_db(self, world: World, name: str, how: str) -> None:
+        if how == "missing":
+            world.forget(name)
+        elif how == "damaged":
+            world.reopen(name)
+            world.home(name).node_db.write_bytes(bytes(8192))
+
+    @pytest.mark.parametrize("skew_days", [0, -400], ids=["", "clock in the past"])
+    @pytest.mark.parametrize("node_db", ["damaged", "missing"])
+    @pytest.mark.parametrize("ledger", ["entries", "all"])
+    @pytest.mark.parametrize("name", ["ada", "bea"])
+    def test_all_comes_back(
+        self, world: World, name: str, ledger: str, node_db: str, skew_days: int
+    ) -> None:
+        world.put("bea", "hers", 1)
+        world.rounds(("ada", "bea"), 3)
+        before = facts(world.store("ada"))
+        leaves = set(entries_of(world.store("ada")))
+        path = world.store(name).path
+        world.reopen(name)
+        if ledger == "entries":
+            spoil_entries(path)
+        else:
+            path.write_bytes(bytes(len(path.read_bytes())))
+        self.lose_node_db(world, name, node_db)
+        world.skew_us[name] = skew_days * DAY_US
+        repaired = list(repair_each(world[name]))
+        assert path in [one.path for one in repaired]
+        assert leaves.isdisjoint(
+            leaf for store in world[name].ledgers() for leaf in entries_of(store)
+        )
+        world.reopen(name)
+        self.settle(world)
+        after = assert_equal(world, ("ada", "bea"))
+        assert leaves <= set(entries_of(world.store(name)))
+        assert before["heads"] == after["heads"]
+
+    def test_also_where_the_ledger_was_repaired_before(self, world: World) -> None:
+        path = ledger_path(world)
+        spoil_entries(path)
+        assert [one.path for one in repair_each(world["ada"])] == [path]
+        self.lose_node_db(world, "ada", "damaged")
+        (repaired,) = repair_each(world["ada"])
+        assert repaired.path == world.home("ada").node_db
+        world.reopen("ada")
+        self.settle(world)
+        assert_equal(world, ("ada", "bea"))
+
+    def test_a_ledger_file_that_is_gone_comes_back_after_node_db_was_mended(
+        self, world: World
+    ) -> None:
+        ledger_path(world).unlink()
+        self.lose_node_db(world, "ada", "damaged")
+        list(repair_each(world["ada"]))
+        world.reopen("ada")
+        self.settle(world)
+        assert_equal(world, ("ada", "bea"))

@@ -77,6 +77,12 @@ def headless(data: bytearray, random: Random) -> None:
     data[:size] = random.randbytes(size)
 
 
+def lost(data: bytearray, random: Random) -> None:
+    """Nothing is left, or the first pages, with what the ledger is and who writes in it."""
+    kept = random.choice((0, 6)) * PAGE
+    data[kept:] = bytes(len(data[kept:]))
+
+
 DAMAGES: Mapping[str, Damage] = {
     "a page zeroed": zeroed,
     "a page of noise": randomised,
@@ -267,6 +273,12 @@ def _node_db(how: Damage, world: World, _: Made, random: Random) -> None:
     damage_file(world.home("ada").node_db, how, random)
 
 
+def _all(world: World, made: Made, random: Random) -> None:
+    """Neither what the node held is left, nor what it had told of it."""
+    _each("", lost, world, made, random)
+    _node_db(headless, world, made, random)
+
+
 CASES: Mapping[str, Case] = {
     **{name: partial(_each, "", how) for name, how in DAMAGES.items()},
     **{f"log of SQLite, {name}": partial(_each, "-wal", how) for name, how in DAMAGES.items()},
@@ -274,6 +286,7 @@ CASES: Mapping[str, Case] = {
     "stale pages": _stale,
     "a table gone": _drop,
     **{f"node.db, {name}": partial(_node_db, how) for name, how in DAMAGES.items()},
+    "all entries and node.db lost": _all,
 }
 
 

@@ -262,6 +262,8 @@ class TestDropFolder:
         arrive(drop, first)
         said = Said()
         daemon = Daemon(opener(farm), said.telling)
+        daemon.look_everywhere()  # says to home what lacks
+        assert f"{drop}: Wrote 1 bundle for home." in said.rest()
         assert [daemon.look_everywhere() for _ in range(3)] == [1, 1, 1]
         assert said.rest() == []
         for path in rest:

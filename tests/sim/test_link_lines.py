@@ -54,8 +54,9 @@ def test_datagrams_with_all_ills_cost_their_share_and_little_more(linked: Linked
     ills = ("--loss", "0.2", "--reorder", "0.05", "--dup", "0.05", "--corrupt", "0.02")
     run = over_network(linked, "udp", *ills)
     assert run.lost > 0.1
-    # 1.06 for bundles of a megabyte; hellos, offers and answers are some kB of any.
-    assert run.relay["a2b"]["bytes_in"] * (1 - run.lost) < 1.06 * SIZE + 4_000
+    # 1.06 for bundles of a megabyte; hellos, offers, answers, and what is sent again because an
+    # acknowledgement came late on a busy computer, are some kB of any.
+    assert run.relay["a2b"]["bytes_in"] * (1 - run.lost) < 1.06 * SIZE + 8_000
 
 
 def test_resets_and_stalls_bring_nothing_twice(linked: Linked) -> None:

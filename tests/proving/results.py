@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -66,21 +67,17 @@ def with_table(page: str, results: Iterable[Result]) -> str:
 
 
 def table(results: Iterable[Result]) -> str:
-    """Return the results as rows of Markdown, with their sum as the last one."""
-    results = list(results)
-    rows = [
-        *(_COLUMNS, ("---", "---", "---", "--:", "--:", "---")),
-        *(
+    """Return the results as rows of Markdown, those of each laboratory followed by their sum."""
+    rows = [_COLUMNS, ("---", "---", "---", "--:", "--:", "---")]
+    for laboratory, some in groupby(results, lambda one: one.laboratory):
+        found = list(some)
+        rows += [
             (*one.subject, f"{one.tried:,}", f"{one.survived:,}", f"`{one.command}`")
-            for one in results
-        ),
-        ("**all**", "", "", *(f"**{sum(c):,}**" for c in _counts(results)), ""),
-    ]
+            for one in found
+        ]
+        tried, survived = sum(one.tried for one in found), sum(one.survived for one in found)
+        rows.append((f"**{laboratory}**", "all", "", f"**{tried:,}**", f"**{survived:,}**", ""))
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
-
-
-def _counts(results: list[Result]) -> tuple[list[int], list[int]]:
-    return [one.tried for one in results], [one.survived for one in results]
 
 
 @contextmanager

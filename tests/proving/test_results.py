@@ -29,7 +29,7 @@ def test_a_later_result_replaces_an_earlier_one_and_no_other(docs: Path) -> None
     assert page.startswith("before\n")
     assert page.endswith("after\n")
     assert "| crash points | pack | killed | 9 | 8 | `make crash` |" in page
-    assert "**18** | **17**" in page
+    assert "| **crash points** | all |  | **18** | **17** |  |" in page
 
 
 def test_what_order_they_come_in_does_not_show(docs: Path) -> None:

@@ -273,19 +273,20 @@ def retry(new: NewLedgers, name: BundleName, report: Report) -> None:
     must_ask = name.hint == gate.REVIEW_HINT or gate.must_ask(node, peer, ())
     merging = Merging(node=node, peer=peer, new=new)
     answer = _judge(merging, opened, report, must_ask=must_ask)
-    if answer is None:
-        answer = decisions.reason(node.db, number)
-    if answer is None:
+    decided = decisions.reason(node.db, number) if answer is None else None
+    if decided is not None:
+        # No problem of this import, though an earlier one was cut short before it came to this.
+        report.notes.append(f"bundle {number} went to quarantine, as you decided: {decided}")
+        _put_away(node, name, sealed, (peer, opened, decided))
+        report.outcomes[number] = Outcome.REFUSED
+    elif answer is None:
         _refuse_again(node, number, peer, opened)
     elif merging.is_unfounded and not isinstance(answer, str):
         _send_back(merging, number, opened, report)
         report.outcomes[number] = Outcome.UNFOUNDED
     elif isinstance(answer, str):
-        reason = f"from {peer.name}: {answer}"
-        node.spool.quarantine.put(number, reason, {name.to_text(): sealed})
-        report.reasons[number], report.outcomes[number] = reason, Outcome.REFUSED
-        counter = opened.stamp.counter
-        _refuse(node, number, peer.node_id, opened.header, reason=answer, counter=counter)
+        report.reasons[number] = _put_away(node, name, sealed, (peer, opened, answer))
+        report.outcomes[number] = Outcome.REFUSED
     elif answer:
         _note_waits(node, number, peer, answer)
         return
@@ -293,6 +294,17 @@ def retry(new: NewLedgers, name: BundleName, report: Report) -> None:
         _finish(merging, number, opened, has_data=True)
         report.outcomes[number] = Outcome.MERGED
     node.spool.held.release(name)
+
+
+def _put_away(
+    node: Node, name: BundleName, sealed: bytes, refused: tuple[Origin, Opened, str]
+) -> str:
+    """Quarantine a held bundle, whose sender must be told why; return what is said of it here."""
+    (peer, opened, why), number = refused, name.bundle_id
+    reason, counter = f"from {peer.name}: {why}", opened.stamp.counter
+    node.spool.quarantine.put(number, reason, {name.to_text(): sealed})
+    _refuse(node, number, peer.node_id, opened.header, reason=why, counter=counter)
+    return reason
 
 
 def _reopened(

@@ -63,7 +63,10 @@ def test_refuse_and_say_why(asking: Pair, tmp_path: Path) -> None:
     farm, home = asking
     number = number_of(home)
     told = home.types("review", "refuse", number, "--why", "wrong field").out
-    assert told == "Refused 1 bundle; the sender hears of it.\n"
+    assert told == (
+        "Refused 1 bundle; the sender hears of it.\n"
+        f"Bundle {number} went to quarantine, as you decided: at review: wrong field.\n"
+    )
     (line,) = home.types("review", "list", "--decided").lines
     assert line.endswith("(at review: wrong field)")
     home.types("exchange", str(tmp_path / "stick"))

@@ -234,6 +234,27 @@ def test_what_is_refused_goes_to_quarantine_and_its_sender_hears_why(world: Worl
     assert f"bea refused bundle {number}: at review: wrong field" in notes
 
 
+def test_a_refusal_that_was_cut_short_is_no_problem_of_the_next_exchange(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    brought(world)
+    (number,) = asked(world)
+    with monkeypatch.context() as patched:
+        patched.setattr("spool.quarantine.Quarantine.put", _cut_short)
+        with pytest.raises(KeyboardInterrupt):
+            said_no(world)
+    done = world.exchange("bea")
+    assert done.problems == []
+    assert done.report.outcomes[number] is Outcome.REFUSED
+    assert f"bundle {number} went to quarantine, as you decided: at review" in done.report.notes
+    assert (world["bea"].spool.held.names(), asked(world)) == ([], [])
+    assert [one.bundle_id for one in world["bea"].spool.quarantine.list()] == [number]
+
+
+def _cut_short(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def test_a_refusal_does_not_lock_out_what_the_refuser_says_itself(world: World) -> None:
     """It opened what it refuses: the key that both share is not lost."""
     world.configure("bea", "")

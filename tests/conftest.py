@@ -1,0 +1,28 @@
+"""Where tests keep their files: in memory where there is room for them.
+
+Pannier makes sure all the time that what it wrote is on the disk, and nothing that a test writes
+has to outlive a power cut (`tests.proving.power` sees to what would).
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+_MEMORY = Path("/dev/shm")  # noqa: S108 -- not for others: pytest makes a folder of its own there
+_ROOM_BYTES = 4 << 30
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Set where temporary files go, unless whoever runs the tests did; workers inherit it."""
+    if "TMPDIR" not in os.environ and config.option.basetemp is None and _has_room(_MEMORY):
+        os.environ["TMPDIR"] = str(_MEMORY)
+        tempfile.tempdir = None  # pytest has asked already
+
+
+def _has_room(folder: Path) -> bool:
+    if not os.access(folder, os.W_OK):
+        return False
+    room = os.statvfs(folder)
+    return room.f_bavail * room.f_frsize >= _ROOM_BYTES

@@ -145,8 +145,9 @@ def _file_problems(store: Store, home: str) -> Iterator[str]:
 
 def _queue_problems(life: Life, home: str) -> Iterator[str]:
     node = life.world[home]
-    is_outside = any(home in removed for removed in life.removed.values())
-    if data_queue(node) and not is_outside:  # whom nobody answers any more
+    # Whom nobody answers any more, or whose double takes what is for it off the stick.
+    is_unheard = home in life.clones or any(home in some for some in life.removed.values())
+    if data_queue(node) and not is_unheard:
         yield f"{home} still sends {data_queue(node)}"
     if waits := [wait for wait in _waits(life, home) if not _is_in_vain(life, wait)]:
         yield f"{home} still holds what waits for {waits[0]}"

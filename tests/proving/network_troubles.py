@@ -23,6 +23,7 @@ SAID = (PannierError, LedgerError, SpoolError, TransportError)
 """What a person is told of in a line; anything else is a bug."""
 
 _YEAR_US = 365 * DAY_US
+_RESTORING_US = 60 * 1_000_000
 _MOMENTS: tuple[Callable[[int], int], ...] = (
     lambda now_us: now_us,
     lambda now_us: now_us + DAY_US,
@@ -61,6 +62,7 @@ def restore(life: Life, home: str, what: int) -> None:
     if home not in life.backups or home in life.clones:
         return
     records, before = life.records, life.records.holds(home)
+    life.world.clock.now_us += _RESTORING_US
     life.world.restore(home, life.backups[home])
     records.forget(home)
     life.look(home)

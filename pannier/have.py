@@ -78,6 +78,11 @@ class OwnHave:
     holds_anything: bool
 
 
+NOTHING_SAID = OwnHave(
+    sections=(), digest=b"", news=b"", marks={}, is_full=False, holds_anything=False
+)
+
+
 def known_have(node: Node, peer: Peer) -> KnownHave:
     """Return what *peer* said last."""
     state = node.db.peer(peer.node_id).have

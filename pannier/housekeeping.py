@@ -6,6 +6,7 @@ counted running time.
 """
 
 from ledger.adopt import adopt
+from pannier.have import forget_shared_keys
 from pannier.node import Node
 from pannier.trusted_time import MAX_LIFETIME_DAYS, count_running, has_lain
 from spool.expiry import Waiting
@@ -43,12 +44,16 @@ def end_expired(node: Node, bundle_id: str) -> None:
     """Note that a bundle of ours has expired: what it carried is planned again.
 
     Not so if it went often enough to a peer that cannot answer: that counts as having arrived.
+    Who never answered, though it was handed out, may have lost the key that it is under.
     """
     bundle = node.db.bundle(bundle_id)
-    if bundle is not None:
-        readers = node.db.audience(bundle_id) or [bundle.peer]
-        is_sent = all(node.is_sent_enough(one, bundle.written) for one in readers)
-        node.db.end_bundle(bundle_id, "sent" if is_sent else "expired")
+    if bundle is None:
+        return
+    readers = node.db.audience(bundle_id) or [bundle.peer]
+    is_sent = all(node.is_sent_enough(one, bundle.written) for one in readers)
+    node.db.end_bundle(bundle_id, "sent" if is_sent else "expired")
+    if bundle.key_id is not None and bundle.written and bundle.peer in node.peers:
+        forget_shared_keys(node, node.peers[bundle.peer])
 
 
 class _Judge:

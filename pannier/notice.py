@@ -17,7 +17,8 @@ from ledger.lazy_dataclass import dataclass
 from ledger.log import LogName, LogState, LogStatus
 from ledger.store import Store
 from pannier import tail_rows
-from pannier.have import OwnHave, own_have
+from pannier.have import NOTHING_SAID, OwnHave, own_have
+from pannier.nodedb_peers import UNTOLD
 from pannier.way import Way
 from pannier.witnessing import witness_section
 
@@ -94,6 +95,27 @@ def notice_for(way: Way) -> Notice:
         is_news=node.db.has_untold(peer.node_id) or _is_news(way, have, digest),
         is_due=node.db.unanswered(peer.node_id) >= _DUE_AFTER,
         has_witness=witness is not None,
+    )
+
+
+def refusals_for(way: Way) -> Notice | None:
+    """Return what a removed peer should be told now: which of its bundles were refused, and why.
+
+    It may have something else to say than what it was removed for, under a key that is lost here.
+    """
+    owed = way.node.db.receipts(way.peer.node_id, only_untold=True)
+    refused = [(one, _public(way, reason)) for one, reason in owed if reason]
+    if not refused:
+        return None
+    items = tuple(Receipt(bytes.fromhex(one), reason) for one, reason in refused)
+    return Notice(
+        sections=(ReceiptSection(receipts=items),),
+        receipts=tuple(one for one, _ in refused),
+        digest=UNTOLD,
+        have=NOTHING_SAID,
+        is_news=True,
+        is_due=False,
+        has_witness=False,
     )
 
 

@@ -19,7 +19,7 @@ from pannier.home import Peer
 from pannier.housekeeping import end_expired
 from pannier.lacks import Piece, pieces
 from pannier.node import Node
-from pannier.notice import Notice, known_facts, notice_for
+from pannier.notice import Notice, known_facts, notice_for, refusals_for
 from pannier.out_bundle import OutBundle, withdraw
 from pannier.tail_sending import TailLoad, is_sent_back
 from pannier.way import Way
@@ -129,7 +129,7 @@ def _bundles(node: Node, peer: Peer) -> list[OutBundle]:
 
 def _make(way: Way) -> None:
     """Pack the pieces into bundles, what is to be said of us into the first of them."""
-    notice = None if way.is_oneway or way.is_dismissed else notice_for(way)
+    notice = None if way.is_oneway else _notice(way)
     tails = TailLoad(way)
     is_said = _make_large(way, (one for one in pieces(way) if not tails.add(one)), notice)
     notice = None if is_said else notice
@@ -137,6 +137,10 @@ def _make(way: Way) -> None:
         _make_compact(way, tails, notice)
     elif notice is not None and notice.is_news:
         _seal_alone(way, notice)
+
+
+def _notice(way: Way) -> Notice | None:
+    return refusals_for(way) if way.is_dismissed else notice_for(way)
 
 
 def _make_large(way: Way, rest: Iterator[Piece], notice: Notice | None) -> bool:

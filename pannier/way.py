@@ -66,7 +66,7 @@ class Way:
     def is_dismissed(self) -> bool:
         """Whether the peer was removed and has nothing in common with this node any more.
 
-        It is told nothing at all: what is not sealed for it, it cannot open.
+        It is told nothing but why its bundles were refused, if any were.
         """
         author = self.peer.card.author
         return not self.stores and any(

@@ -23,8 +23,9 @@ from pannier.load import log_section
 from pannier.membership import author_named, revoke, share
 from pannier.merging import Merging
 from pannier.new_ledgers import NewLedgers
+from pannier.trusted_time import Uptime
 from tests.ledger.world import lacked
-from tests.sim.world import World, facts, faults
+from tests.sim.world import START_US, World, facts, faults
 
 NAMES = ("ada", "bea", "cy", "dee")
 
@@ -154,6 +155,36 @@ def test_a_removed_member_hears_nothing_more(world: World) -> None:
 
 def cy_is_member(world: World, at: str) -> bool:
     return world["cy"].card.author in members(world.store(at))
+
+
+def test_a_removed_member_can_share_another_ledger_though_the_common_key_got_lost(
+    world: World,
+) -> None:
+    remove(world, "ada", "cy")
+    lost_key_and_new_ledger(world)
+    world.rounds(("cy", "ada"), 3)
+    assert world.has("ada", "new")
+    assert not [one for one in world["ada"].db.receipts(world["cy"].card.node_id) if one[1]]
+
+
+def test_who_never_answers_may_have_lost_the_common_key(world: World) -> None:
+    """What was handed out and expired goes again under a key that cannot get lost."""
+    world.uptime = lambda: Uptime("boot", 0, world.clock() - START_US)
+    world.configure("cy", "[peer.ada]\nexpiry_days = 30\n")
+    lost_key_and_new_ledger(world)
+    for month in range(2):
+        world.exchange("cy", f"stick of month {month}")
+        world.clock.pass_days(32)
+    world.exchange("cy", "last stick")
+    assert world.exchange("ada", "last stick").problems == []
+    assert world.has("ada", "new")
+
+
+def lost_key_and_new_ledger(world: World) -> None:
+    """ada forgets the key that cy thinks both have, and cy shares a ledger with her under it."""
+    world["ada"].db.run("DELETE FROM pairwise WHERE peer = ?", world["cy"].card.node_id)
+    world.found("cy", ledger="new")
+    share(world["cy"], world.store("cy", "new"), world["cy"].peer_named("ada"), Role.WRITER)
 
 
 def test_who_comes_back_goes_on_in_a_new_log(world: World) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ledger.pack_file import pack_names
 from pannier.cli.reports import exchange_lines
 from pannier.exchange import exchange_medium
 from pannier.node import Node
@@ -18,7 +19,7 @@ STICK = "stick"
 _MOST_ROUNDS = 8
 _DRAWN = re.compile(r"[0-9a-f]{8,}|\d{4}-\d\d-\d\dT\d{6}")
 _ANY_TIME = re.compile(
-    r"/locks/|/spool/out/|/pannier/..?/[0-9a-f-]{40}\.pnr$|^out/[0-9a-f-]+\.pnr$"
+    r"/locks/|/spool/out/|/pannier/..?/[0-9a-f-]{40}\.pnr$|^out/[0-9a-f-]+\.pnr$|\.blobs/.*\.pack$"
 )
 
 Names = Counter[str]
@@ -80,6 +81,9 @@ def assert_at_rest(node: Node) -> None:
     assert node.spool.held.names() == []
     assert node.spool.partials.names() == []
     assert node.db.rows("SELECT * FROM waiting") == []
+    for store in node.ledgers():
+        used = {place.pack for place in store.blobs.places()}
+        assert pack_names(store.blobs.folder) == used, "a pack that nothing is looked up in"
 
 
 def entries_in(node: Node) -> Entries:
@@ -97,7 +101,8 @@ def names_in(folder: Path) -> Names:
     """Return the names of all files below *folder*, what is drawn at random left out.
 
     Not of locks, which stay, nor of bundles that wait or lie on the stick: which of them only say
-    what their reader knows already is a matter of time, and the others are looked at one by one.
+    what their reader knows already is a matter of time, and the others are looked at one by one;
+    nor of packs: what could not be read at first comes in another one.
     """
     files = (str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     return Counter(_DRAWN.sub("#", name) for name in files if not _ANY_TIME.search(name))

@@ -1,4 +1,4 @@
-"""Where tests keep their files: in memory where there is room for them.
+"""Where tests keep their files: in memory where there is room for them. None looks at a clock.
 
 Pannier makes sure all the time that what it wrote is on the disk, and nothing that a test writes
 has to outlive a power cut (`tests.proving.power` sees to what would).
@@ -9,6 +9,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("pannier", deadline=None)
+settings.load_profile("pannier")
 
 _MEMORY = Path("/dev/shm")  # noqa: S108 -- not for others: pytest makes a folder of its own there
 _ROOM_BYTES = 4 << 30

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from ledger.genesis import LedgerId
 from ledger.log import LogName, root_at
+from ledger.members import passed_on
 from ledger.store import Store
 from ledger.views import conflicts
-from pannier.contents import is_named
+from pannier.node import Node
 from pannier.waits import Wait
 from tests.proving.network_life import LEDGERS, PASSPHRASE_LEDGER, Life
 from tests.proving.network_records import SECRET, THING, number_of, numbers_in
@@ -167,15 +168,29 @@ def _waits(life: Life, home: str) -> list[Wait]:
 
 
 def _is_in_vain(life: Life, wait: Wait) -> bool:
-    """Return whether something waits for what all homes have lost, or only those put out hold."""
+    """Return whether something waits for what all homes have lost, or nobody passes on to others.
+
+    Whoever was put out goes on to send contents of files, and the rest do not hear which entry
+    names them: it is void, and stays where it was merged before anybody knew that.
+    """
     if wait.kind == "blob":
         outside = set().union(*life.removed.values())
         inside = [name for name in life.plan.names if name not in outside]
-        return not any(is_named(life.world[name], wait.author) for name in inside)
+        return not any(_passes_on(life.world[name], wait.author) for name in inside)
     log = LogName(wait.author, wait.incarnation)
     stores = [life.world[name].ledger(LedgerId(wait.ledger_id)) for name in life.plan.names]
     return wait.kind == "range" and all(
         store is None or store.log(log).size < wait.number for store in stores
+    )
+
+
+def _passes_on(node: Node, digest: bytes) -> bool:
+    """Return whether an entry that names a content goes from a node to others."""
+    return any(
+        digest in file.digests
+        for store in node.ledgers()
+        for log in store.logs()
+        for _, file in store.files(log, 0, passed_on(store, log))
     )
 
 

@@ -95,7 +95,7 @@ def _end(life: Life, wire: Wire, home: str, other: str) -> None:
             life.seen["by wire"] += len(report.outcomes)
     for one in (home, other):
         life.note_meeting(one)
-        life.look(one)
+    life.look(home, other)
 
 
 # -- by radio -------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ Whatever was put and acknowledged must be there in the end, but for what no home
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from unittest.mock import patch
@@ -70,10 +70,16 @@ class Records:
     _stamps: dict[tuple[str, bytes, int], bool] = field(default_factory=dict)
     _roots: dict[_Held, tuple[int, bytes]] = field(default_factory=dict)
 
-    def look(self, home: str, node: Node) -> None:
-        """Take note of what *node* wrote, and see that all else that it holds was written."""
-        for store in node.ledgers():
-            self._look_at(home, node, store)
+    def look(self, nodes: Mapping[str, Node]) -> None:
+        """Take note of what *nodes*, by their homes, wrote, and see that all else was written.
+
+        Of those that were joined by a wire each may hold what the other wrote in the midst of it,
+        as who learns that it was restored does. So what is their own is looked at first, of all.
+        """
+        for is_own in (True, False):
+            for home, node in nodes.items():
+                for store in node.ledgers():
+                    self._look_at(home, node, store, is_own=is_own)
 
     def holds(self, home: str, ledger: LedgerId | None = None) -> set[int]:
         """Return the numbers that a home holds, in one ledger or in all."""
@@ -100,13 +106,15 @@ class Records:
 
     # -- entries ------------------------------------------------------------------------------
 
-    def _look_at(self, home: str, node: Node, store: Store) -> None:
+    def _look_at(self, home: str, node: Node, store: Store, *, is_own: bool) -> None:
+        authors = _authors(node, store)
         for log in store.logs():
+            if (log.name.author in authors) != is_own:
+                continue
             key = (home, store.ledger_id, log.name)
             root = (log.size, log.frontier.root())
             if self._roots.get(key) == root:
                 continue
-            is_own = log.name.author in _authors(node, store)
             for number, leaf in enumerate(store.leaves(log, 0, log.size)):
                 self._check(home, (store.ledger_id, log.name, number), leaf, is_own=is_own)
             self._roots[key] = root

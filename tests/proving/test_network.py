@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from tests.proving import network, network_deeds
 from tests.proving.network import HAPPENINGS, command_of, kind_of, live, lived, problem_of
 from tests.proving.network_life import Life
 from tests.proving.network_plan import FEATURES, USUAL, Plan, plan_of
+from tests.proving.network_records import Records
 from tests.proving.network_shrink import shrink
 from tests.sim.deeds import Deed, typed
 
@@ -45,6 +47,7 @@ def test_schedules_end_well() -> None:
         "link:0:0 add:0:1 full-stick:0:1 visit:1:1 full-home:1:1 full-home:1:3",
         "join:0:0 join:1:2 join:2:4 join:0:1 visit:0:1 visit:1:1 visit:2:1 years:0:3",
         "jump:0:5 jump:1:6 put:0:1 link:0:0 visit:0:2 visit:1:2 spoil:0:2 visit:2:2",
+        "backup:0:0 put:0:1 link:0:0 restore:0:1 put:0:1 link:1:0",  # learns it when it is called
     ],
 )
 def test_what_is_told_of_ends_well(text: str) -> None:
@@ -86,6 +89,10 @@ def test_what_is_told_of_ends_well(text: str) -> None:
             "copy:4:27 copy:16:54 visit:23:56 put:39:51 add:43:23 tear:4:49 visit:20:0 "
             "put:12:15 tear:7:43 full-home:27:29 share:57:9 full-home:0:0 visit:9:37 "
             "full-home:32:36 revoke:20:58 share:0:4 visit:30:1",
+        ),
+        (
+            1308,  # contents come of an entry that somebody merged before it was void
+            "visit:12:15 visit:2:59 add:18:32 visit:58:19 visit:57:43 revoke:47:10 visit:5:20",
         ),
     ],
 )
@@ -137,6 +144,24 @@ class TestWhatIsBroken:
         monkeypatch.setitem(network_deeds.DEEDS, "put", put)
         monkeypatch.setitem(network.HAPPENINGS, "put", put)
         assert "lacks 99" in problem_of(PLAIN, deeds("put:0:1"))
+
+    def test_what_was_said_and_is_not_kept(self, tmp_path: Path) -> None:
+        """An author that does not hold what another heard of it, though both are looked at."""
+        life = Life(tmp_path, PLAIN)
+        with life.world:
+            for one in deeds("backup:0:0 put:0:1 link:0:0 restore:0:1"):
+                HAPPENINGS[one.kind](life, life.home_of(one), one.what)
+            life.records = Records()  # as if it had said that before it kept it
+            with pytest.raises(AssertionError, match=r"bea believes what .* never wrote"):
+                life.look("bea", "ada")
+
+    def test_contents_that_are_not_taken_though_an_entry_that_counts_names_them(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(
+            "pannier.contents.Keeper.add", lambda _, chunks: [chunk.digest for chunk in chunks]
+        )
+        assert "still holds what waits for Wait(kind='blob'" in problem_of(PLAIN, deeds("add:0:1"))
 
     def test_what_is_short_is_found(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def fail(*_: object) -> None:

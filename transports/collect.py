@@ -210,9 +210,10 @@ class _Pass:
     def _is_stale(self, found: Found) -> bool:
         """Say whether no tool is still writing the file, so that what is no use may leave.
 
-        Its sender takes the name for the file, and writes it anew only if it is missing.
+        Its sender takes the name for the file, and writes it anew only if it is missing. Nobody is
+        writing what is dated days ahead either: a clock is wrong, here or where it was written.
         """
-        return self._age_ns(found) > _STALE_NS
+        return abs(self._age_ns(found)) > _STALE_NS
 
     def _remove(self, found: Found) -> None:
         if self._terms.is_removable:

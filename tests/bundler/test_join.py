@@ -67,7 +67,7 @@ def test_vector(stem: str) -> None:
         assert feed(joiner, fragments) == Complete(sealed)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32), st.integers(300, 500))
 def test_a_tenth_of_repair_makes_good_a_twentieth_of_loss(seed: int, symbols: int) -> None:
     sealed = noise(symbols * 24, seed)
@@ -399,7 +399,7 @@ def test_lossy_link_gets_somewhere() -> None:
             if isinstance(self.outcome, Complete):
                 seen["rebuilt"] += not set(range(self.source)) <= self.delivered
 
-    settled = settings(max_examples=150, deadline=None, derandomize=True)
+    settled = settings(max_examples=150, derandomize=True)
     run_state_machine_as_test(Counting, settings=settled)
     for name, least in (
         ("NeedMore", 100),
@@ -413,4 +413,4 @@ def test_lossy_link_gets_somewhere() -> None:
 
 
 TestLossyLink = LossyLink.TestCase
-TestLossyLink.settings = settings(deadline=None, max_examples=50)
+TestLossyLink.settings = settings(max_examples=50)

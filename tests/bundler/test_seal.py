@@ -2,7 +2,7 @@ from hashlib import sha256
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bundler.errors import (
@@ -76,7 +76,6 @@ def test_vector(stem: str) -> None:
             open_vector(case)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_each_recipient_opens_a_full_bundle_and_nobody_else(content: bytes) -> None:
     outsides = []

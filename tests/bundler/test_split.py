@@ -1,6 +1,6 @@
 import cbor2
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bundler.errors import LimitError, MalformedError
@@ -13,7 +13,6 @@ MTUS = st.integers(48, 400) | st.integers(48, 65536) | st.sampled_from([48, 222,
 KEY = bytes(32)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 3000), MTUS, st.integers(0, 30), st.booleans())
 def test_each_fragment_is_one_cbor_item_within_the_mtu(
     size: int, mtu_bytes: int, repair_percent: int, has_mac: bool

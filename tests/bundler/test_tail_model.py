@@ -85,7 +85,7 @@ def test_vector(stem: str) -> None:
     assert encode_tail(entries, context) == data
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(ENTRIES, CONTEXTS)
 def test_entries_come_back_byte_for_byte(entries: list[Entry], context: list[Entry]) -> None:
     salts = [salt_of(index) for index in range(len(entries))]
@@ -93,7 +93,7 @@ def test_entries_come_back_byte_for_byte(entries: list[Entry], context: list[Ent
     assert decode_tail(data, len(entries), salts, context) == entries
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(CONTEXTS.filter(bool), CONTEXTS)
 def test_rows_come_back_byte_for_byte(entries: list[Entry], context: list[Entry]) -> None:
     size_of(
@@ -105,7 +105,7 @@ def test_rows_come_back_byte_for_byte(entries: list[Entry], context: list[Entry]
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(CONTEXTS.filter(bool), CONTEXTS, st.data())
 def test_altered_data_only_raises_bundle_errors(
     entries: list[Entry], context: list[Entry], data: st.DataObject
@@ -121,7 +121,7 @@ def test_altered_data_only_raises_bundle_errors(
         cbor.decode(one.payload or b"", limit_bytes=1 << 20)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.binary(max_size=80), st.integers(1, 20), CONTEXTS)
 def test_arbitrary_data_only_raises_bundle_errors(
     data: bytes, count: int, context: list[Entry]

@@ -36,7 +36,7 @@ def written(store: Store, many: Sequence[Entry]) -> None:
     assert [names[number] for number in ids] == [entry.thing for entry in many]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(entries, max_size=20), st.integers(0, 20), st.integers(0, 20))
 def test_entries_come_back_as_they_were(
     store: Store, many: list[Entry], first: int, end: int
@@ -58,9 +58,7 @@ def test_any_number_of_rows_is_written(store: Store, count: int) -> None:
     assert store.rows("SELECT count(*) FROM entry") == [(count,)]
 
 
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(entries, entries, st.sets(st.sampled_from(Entry._fields)), st.integers(0, 130))
 def test_what_rows_have_alike_is_in_each_of_them(
     store: Store, one: Entry, other: Entry, differing: set[str], place: int

@@ -123,7 +123,7 @@ def test_what_the_disk_says_is_passed_on(descriptor: int, monkeypatch: pytest.Mo
         write(descriptor, content(_LONG), 99_999)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(offset=st.integers(0, _LONG + 5000), length=st.integers(1, _LONG))
 def test_any_part_is_read(
     tmp_path_factory: pytest.TempPathFactory, offset: int, length: int

@@ -181,7 +181,6 @@ def test_all_nodes_agree_on_who_belongs_and_on_what_counts() -> None:
         settings=settings(
             max_examples=15,
             stateful_step_count=16,
-            deadline=None,
             derandomize=True,
             suppress_health_check=list(HealthCheck),
         ),

@@ -124,7 +124,7 @@ def test_a_range_may_begin_and_end_anywhere(
     assert faults(bob.store) == []
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_any_ranges_in_any_order_lead_to_the_same_log(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -247,7 +247,6 @@ def test_all_nodes_come_to_the_same_whatever_happens_on_the_way() -> None:
         settings=settings(
             max_examples=16,
             stateful_step_count=30,
-            deadline=None,
             derandomize=True,
             suppress_health_check=list(HealthCheck),
         ),

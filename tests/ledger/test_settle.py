@@ -371,7 +371,7 @@ written = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(written, st.lists(st.integers(0, 15), min_size=1, max_size=3), st.integers(0, 2))
 def test_views_under_a_limit_are_those_of_a_ledger_without_the_rest(
     tmp_path_factory: pytest.TempPathFactory,

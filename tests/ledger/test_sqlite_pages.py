@@ -60,7 +60,7 @@ def written(path: Path, rows: dict[int, tuple[Value, ...]], page_size: int) -> b
 
 
 @given(ROWS, st.sampled_from([512, 1024, 4096, 65_536]))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_all_rows_of_a_whole_file_are_found(
     tmp_path_factory: pytest.TempPathFactory,
     rows: dict[int, tuple[Value, Value]],
@@ -82,7 +82,7 @@ def test_all_rows_of_a_whole_file_are_found(
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_bytes_make_it_fail(data: st.DataObject) -> None:
     page = bytearray(PAGE_BYTES)
     page[0] = data.draw(st.sampled_from([2, 5, 10, 13]))

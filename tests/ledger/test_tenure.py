@@ -160,7 +160,7 @@ def all_that_follows(found: Members) -> tuple[object, ...]:
     return dict(found), limits, {one: list(found.removals_of(one)) for one in found.removed}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(scenes(), st.randoms(use_true_random=False))
 def test_members_are_a_function_of_the_set(scene: Scene, random: object) -> None:
     shuffled = list(scene.facts)
@@ -174,7 +174,7 @@ def test_members_are_a_function_of_the_set(scene: Scene, random: object) -> None
     assert first == second
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(scenes(), st.data())
 def test_what_is_not_taken_has_no_part_in_it(scene: Scene, data: st.DataObject) -> None:
     """Nodes that left out void facts, each as it came to know of removals, agree in the end."""
@@ -185,7 +185,7 @@ def test_what_is_not_taken_has_no_part_in_it(scene: Scene, data: st.DataObject) 
     assert all_that_follows(less) == all_that_follows(whole)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(scenes())
 def test_a_node_takes_at_least_what_counts(scene: Scene) -> None:
     found = scene.members()
@@ -193,7 +193,7 @@ def test_a_node_takes_at_least_what_counts(scene: Scene) -> None:
         assert 0 <= found.counted(log) <= found.taken(log) <= EVERYTHING
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(scenes())
 def test_the_founder_can_always_have_the_last_word(scene: Scene) -> None:
     """Unless it removed itself."""

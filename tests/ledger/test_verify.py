@@ -372,7 +372,7 @@ def test_flipped_bytes_in_the_file_are_damage_or_a_fault_and_nothing_else(
     assert len(places) / 4 < sum(noticed) < len(places)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_several_flipped_bytes_are_no_worse(healthy: Healthy, data: st.DataObject) -> None:
     places = st.integers(0, len(healthy.data) - 1) | st.integers(0, 200)

@@ -321,7 +321,7 @@ def test_what_was_deleted_is_still_a_thing_and_what_was_granted_is_none(world: W
     assert list(things(ada.store)) == ["t"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.text(max_size=3), st.lists(st.text(min_size=1, max_size=4), max_size=5))
 def test_prefixes_are_those_of_python(
     tmp_path_factory: pytest.TempPathFactory, prefix: str, names: list[str]
@@ -453,7 +453,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Web:
         return Web(world.genesis, ranges, picture(store), between(store, 0, 2**62))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_views_do_not_depend_on_the_order_of_arrival(
     tmp_path_factory: pytest.TempPathFactory, web: Web, data: st.DataObject

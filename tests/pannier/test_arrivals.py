@@ -105,7 +105,7 @@ def assert_joined(offer: Offer) -> None:
     assert list((world.home("bea").ledgers / "pending").iterdir()) == []
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(st.data())
 def test_a_new_ledger_is_the_same_whichever_of_its_bundles_come_first(
     offer: Offer, data: st.DataObject

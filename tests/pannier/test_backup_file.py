@@ -3,7 +3,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.errors import LedgerError, WrongPassphraseError
@@ -89,7 +89,6 @@ def test_no_two_backups_are_under_the_same_key() -> None:
     assert one[-100:] != two[-100:]
 
 
-@settings(deadline=None)
 @given(data=st.binary(max_size=120), is_ours=st.booleans())
 def test_any_bytes_are_refused_and_nothing_worse(data: bytes, is_ours: bool) -> None:
     with pytest.raises((PannierError, LedgerError)):

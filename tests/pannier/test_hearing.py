@@ -394,9 +394,7 @@ def put_back(node: Node, kept: dict[str, list[tuple[object, ...]]]) -> None:
                 node.db.run(f"INSERT INTO {table} VALUES ({marks})", *row)  # type: ignore[arg-type]  # noqa: S608
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(OPS, max_size=40))
 def test_nothing_counts_as_held_that_is_not_and_all_is_known_in_the_end(
     world: World, ops: list[tuple[str, int, int]]

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bundler.plan import Span
@@ -102,7 +102,6 @@ def test_the_latest_time_that_a_peer_signed_counts(db: NodeDb) -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from([b"a" * 8, b"b" * 8, b"c" * 8]), st.integers(0, 9))))
-@settings(deadline=None)
 def test_the_newest_is_the_greatest_incarnation_and_counter(said: list[tuple[bytes, int]]) -> None:
     db = NodeDb.open(Path(":memory:"))
     newest = (b"", -1)

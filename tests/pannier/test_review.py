@@ -390,7 +390,7 @@ def test_what_expires_while_it_waits_is_sent_again(world: World) -> None:
     assert number not in asked(world)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(
     st.lists(
         st.sampled_from(["put", "ada", "bea", "cyd", "accept", "refuse", "forget"]),

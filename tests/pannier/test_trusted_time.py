@@ -82,7 +82,7 @@ class Machine:
         return Uptime(boot, started_us + self.offset_us, now_us + self.offset_us)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.booleans(), min_size=1, max_size=2),
     st.lists(
@@ -240,7 +240,7 @@ steps = st.one_of(
 )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(steps, min_size=4, max_size=20))
 def test_nothing_expires_before_its_time(
     tmp_path_factory: pytest.TempPathFactory, acts: list[tuple[str, int]]

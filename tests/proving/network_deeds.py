@@ -1,5 +1,6 @@
 """What happens in any life: people write, and carry sticks, which get lost, torn, copied, late."""
 
+import os
 import shutil
 from collections.abc import Callable
 
@@ -149,13 +150,14 @@ def spoil(life: Life, _: str, what: int) -> None:
     """A file on a stick rots, or is cut off."""
     found = fragments(life.world.stick(life.sticks[what % STICKS]))
     for path in life.draw.sample(found, min(len(found), 1 + what % 2)):
-        data = bytearray(path.read_bytes())
+        times, data = path.stat(), bytearray(path.read_bytes())
         if not data or what % 3 == 0:
             path.write_bytes(data[: len(data) // 2])
-            continue
-        data[life.draw.randrange(len(data))] ^= 1 << life.draw.randrange(8)
-        path.write_bytes(data)
-        life.seen["spoilt"] += 1
+        else:
+            data[life.draw.randrange(len(data))] ^= 1 << life.draw.randrange(8)
+            path.write_bytes(data)
+            life.seen["spoilt"] += 1
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))  # nobody wrote it
 
 
 def part(life: Life, _: str, __: int) -> None:

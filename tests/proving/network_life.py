@@ -3,7 +3,6 @@
 What can happen to them is in `network_deeds`, `network_meetings` and `network_troubles`.
 """
 
-import os
 import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -137,6 +136,7 @@ class Life:
     def look(self, *homes: str) -> None:
         """Take note of what homes hold now; those that just met by wire are looked at together."""
         self.records.look({home: self.world[home] for home in homes})
+        self.branched |= {self.node_of(home) for home in self.records.branched}
 
     def roll_back(self, home: str) -> None:
         """Note that a home does not remember all that it said, and cannot know that."""
@@ -156,12 +156,7 @@ class Life:
 
     def visit(self, home: str, stick: str) -> bool:
         """Let a home have a stick; return whether anything came of it."""
-        before = _dates(self.world.stick(stick))
         done = self.world.exchange(home, stick)
-        # By the clock of who wrote it: by the real one a life would end otherwise another year.
-        now_ns = self.world[home].clock() * 1000
-        for path, _ in _dates(self.world.stick(stick)) - before:
-            os.utime(path, ns=(now_ns, now_ns))
         self.count(done.report.outcomes.values())
         self.seen["carried"] += done.carried_written
         is_active = bool(done.report.outcomes or sum(done.written.values()))
@@ -207,11 +202,6 @@ class Life:
             self.seen["reviewed"] += len(found)
             self.look(home)
         return bool(found)
-
-
-def _dates(stick: Path) -> set[tuple[Path, int]]:
-    """Return the files on a stick, with when each was written."""
-    return {(path, path.stat().st_mtime_ns) for path in stick.rglob("*") if path.is_file()}
 
 
 def _acquainted(names: tuple[str, ...]) -> list[tuple[str, ...]]:

@@ -58,6 +58,7 @@ class Records:
         clocks_jump: Whether clocks go back, or homes are two: then a bundle may bear the number
             of another.
         reused: How often a home used a number again before it could know.
+        branched: Homes that did so with an entry.
         held: Which numbers a home holds of a log.
     """
 
@@ -65,6 +66,7 @@ class Records:
     told: defaultdict[str, bool] = field(default_factory=lambda: defaultdict(lambda: True))
     clocks_jump: bool = False
     reused: int = 0
+    branched: set[str] = field(default_factory=set)
     held: dict[_Held, frozenset[int]] = field(default_factory=dict)
     _truth: dict[_Place, set[bytes]] = field(default_factory=dict)
     _stamps: dict[tuple[str, bytes, int], bool] = field(default_factory=dict)
@@ -128,6 +130,7 @@ class Records:
         if known:
             assert not self.told[home], f"{home} uses the number {place[2]} of {place[1]} again"
             self.reused += 1
+            self.branched.add(home)
         known.add(leaf)
 
     # -- bundles ------------------------------------------------------------------------------

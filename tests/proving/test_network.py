@@ -91,6 +91,11 @@ def test_what_is_told_of_ends_well(text: str) -> None:
             "full-home:32:36 revoke:20:58 share:0:4 visit:30:1",
         ),
         (
+            2559,  # who wrote on before it could know settles it by the shorter of two branches
+            "link:28:24 put:19:57 backup:52:10 put:55:54 link:33:34 put:25:1 link:41:55 "
+            "restore:13:55 full-home:19:37",
+        ),
+        (
             1308,  # contents come of an entry that somebody merged before it was void
             "visit:12:15 visit:2:59 add:18:32 visit:58:19 visit:57:43 revoke:47:10 visit:5:20",
         ),

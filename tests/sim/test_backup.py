@@ -8,7 +8,8 @@ import pytest
 from ledger.log import LogStatus
 from ledger.views import heads
 from pannier.backup import backup, restore
-from tests.sim.world import DAY_US, World, assert_equal, data_queue, entries_of
+from pannier.trusted_time import Uptime
+from tests.sim.world import DAY_US, START_US, World, assert_equal, data_queue, entries_of
 
 BOTH = ("ada", "bea")
 THREE = ("ada", "bea", "cyd")
@@ -130,6 +131,26 @@ def test_nobody_has_news_after_a_restore_and_a_month_heals_it(world: World) -> N
     world.clock.pass_days(31)
     world.rounds(THREE, 6)
     assert_settled(world, "early", "late")
+
+
+def test_a_home_from_before_it_joined_a_ledger_joins_it_again(tmp_path: Path) -> None:
+    """It holds nothing that it could tell of, and its peer thinks that all is there still."""
+    with World(tmp_path, BOTH) as world:
+        world.uptime = lambda: Uptime("boot", 0, world.clock() - START_US)
+        world.configure("ada", "[peer.bea]\nexpiry_days = 30\n")
+        copy = world.back_up("bea")
+        world.found("ada", "bea")
+        world.rounds(BOTH, 2)
+        write(world, "bea", "early")
+        world.rounds(BOTH, 3)
+        world.restore("bea", copy)
+        world.clock.pass_days(31)
+        world.exchange("ada", "lost stick")  # what expires unheard goes again under another key
+        world.clock.pass_days(31)
+        world.rounds(BOTH, 4)
+        assert_equal(world, BOTH)
+        assert len(values(world, "bea")) == 5
+        assert [data_queue(world[name]) for name in BOTH] == [[], []]
 
 
 def test_a_restored_home_is_told_so(world: World) -> None:

@@ -23,7 +23,6 @@ def test_nothing_of_an_attackers_stick_is_believed_and_nothing_honest_is_lost(
 
     @settings(
         max_examples=9,
-        deadline=None,
         derandomize=True,
         database=None,
         phases=[Phase.generate],

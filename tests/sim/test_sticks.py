@@ -10,8 +10,11 @@ import pytest
 from ledger.members import Role
 from pannier.import_report import Outcome
 from pannier.membership import share
+from pannier.trusted_time import Uptime
 from spool.name import FragmentName
 from tests.sim.world import (
+    DAY_US,
+    START_US,
     World,
     assert_equal,
     data_queue,
@@ -196,6 +199,26 @@ def test_a_notice_that_comes_again_is_not_answered(world: World) -> None:
     again = world.exchange("bea", "his")
     assert again.collected.repeated
     assert again.written == {}
+
+
+def test_what_never_becomes_whole_leaves_the_stick_of_who_thinks_that_it_is_1980(
+    world: World,
+) -> None:
+    world.configure("ada", "[peer.bea]\nrepair = 10\n")  # in fragments of 16 KiB
+    world.skew_us["bea"] = 10 * 365 * DAY_US - world.clock()
+    world.uptime = lambda: Uptime("boot", 0, world.clock() - START_US)
+    backup = world.back_up("ada")
+    world.put("ada", "well", Random(1).randbytes(40_000).hex())
+    world.exchange("ada")
+    (path,) = fragments(world.stick())
+    path.write_bytes(path.read_bytes()[:20_000])
+    world.restore("ada", backup)  # who has the rest forgets it
+    done = [world.exchange("bea") for _ in range(2)]
+    assert all(Outcome.INCOMPLETE in one.report.outcomes.values() for one in done)
+    assert not path.exists()
+    world.clock.pass_days(367)
+    world.exchange("bea")
+    assert world["bea"].spool.inbox.bundles() == []
 
 
 def test_what_a_node_holds_is_said_again_after_a_month(world: World) -> None:

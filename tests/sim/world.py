@@ -3,8 +3,11 @@
 Everything that happens follows from the seed, so that a failure can be replayed.
 """
 
+import os
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ledger.append import Draft, deletion
@@ -21,11 +24,17 @@ from pannier.ledgers import new_ledger, put
 from pannier.membership import share
 from pannier.node import Node
 from pannier.trusted_time import Uptime, no_uptime
+from spool.errors import MalformedNameError
+from spool.name import FragmentName
 from tests.bundler.doubles import CountedEntropy, CountedWrapper
 
 DAY_US = 86_400_000_000
+_HOUR_US = 3_600_000_000
 START_US = 1_750_000_000_000_000
 """The middle of 2025, before the files of the simulation are really written."""
+
+_COARSE_SECONDS = 3
+"""So much earlier than it was written a file may be dated: FAT counts in twos."""
 
 Value = Mapping[str, object] | str | int
 
@@ -52,6 +61,7 @@ class World:
         self.skew_us: dict[str, int] = {}
         self.uptime: Callable[[], Uptime] = no_uptime
         self._seed = seed
+        self._began = time.time() - _COARSE_SECONDS
         self._open: dict[str, Node] = {}
         self._reopened = 0
         self._keys: dict[str, NodeKeys] = {}
@@ -212,7 +222,17 @@ class World:
         """Put a stick into a node, a minute later than all before."""
         self.clock.now_us += 60_000_000
         path = stick if isinstance(stick, Path) else self.stick(stick)
-        return exchange_medium(self[name], path)
+        self._date(path, self.clock() - _HOUR_US)  # by whoever had it: no tool is at it still
+        done = exchange_medium(self[name], path)
+        self._date(path, self[name].clock())
+        return done
+
+    def _date(self, stick: Path, now_us: int) -> None:
+        """Date fragments written just now by a clock of the simulation, not by the real one."""
+        with suppress(OSError):  # a hurt medium
+            for path in filter(_is_fragment, fragments(stick)):
+                if self._began <= path.lstat().st_mtime <= time.time():
+                    os.utime(path, ns=(now_us * 1000, now_us * 1000))
 
     def rounds(self, names: Sequence[str], count: int, stick: str | Path = "stick") -> None:
         """Carry one stick around all *names*, *count* times."""
@@ -233,6 +253,15 @@ def tree(folder: Path) -> dict[str, bytes]:
 def fragments(stick: Path) -> list[Path]:
     """The fragment files on a stick."""
     return sorted(stick.glob("pannier/??/*.pnr"))
+
+
+def _is_fragment(path: Path) -> bool:
+    """Return whether a file is called as fragments are, and nothing else by another name."""
+    with suppress(MalformedNameError):
+        FragmentName.from_text(path.name)
+        is_linked = any(one.is_symlink() for one in (path, path.parent, path.parent.parent))
+        return path.is_file() and path.stat().st_nlink == 1 and not is_linked
+    return False
 
 
 def facts(store: Store) -> dict[str, object]:

@@ -142,7 +142,7 @@ def test_a_stick_full_of_bad_files_fills_no_quarantine(monkeypatch: pytest.Monke
     assert len(mule.spool.quarantine.list()) == 2
 
 
-@pytest.mark.parametrize(("age_days", "removed"), [(0, 0), (2, 1)])
+@pytest.mark.parametrize(("age_days", "removed"), [(0, 0), (2, 1), (-2, 1)])
 def test_a_file_with_one_damaged_fragment_makes_room_for_a_sound_one(
     age_days: int, removed: int
 ) -> None:
@@ -172,12 +172,13 @@ def test_a_young_file_without_anything_genuine_is_unfinished(age_ns: int) -> Non
     assert path in stick.files()
 
 
-def test_a_file_from_the_future_is_bad_and_stays() -> None:
+@pytest.mark.parametrize(("ahead_hours", "removed"), [(1, 0), (999 * 24, 1)])
+def test_a_bad_file_that_is_dated_days_ahead_is_taken_off(ahead_hours: int, removed: int) -> None:
     stick, (name,) = stick_with(b"one")
-    path = damage(stick, name, b"rubbish", age_ns=-999 * 86_400 * 10**9)
+    path = damage(stick, name, b"rubbish", age_ns=-ahead_hours * 3600 * 10**9)
     collected = ToyNode(2, MemoryFileSystem()).at(medium_in(stick)).collect(TERMS)
-    assert (collected.forged, collected.removed) == (1, 0)
-    assert path in stick.files()
+    assert (collected.forged, collected.removed) == (1, removed)
+    assert (path in stick.files()) == (not removed)
 
 
 def test_what_is_cut_off_is_kept_as_far_as_it_goes() -> None:

@@ -130,9 +130,7 @@ def test_nothing_is_lost_and_nothing_goes_back(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(collect_module, "_BATCH_COUNT", 2)
     monkeypatch.setattr(deliver_module, "_GROUP_COUNT", 2)
     _happened.clear()
-    run_state_machine_as_test(
-        Network, settings=settings(max_examples=120, stateful_step_count=40, deadline=None)
-    )
+    run_state_machine_as_test(Network, settings=settings(max_examples=120, stateful_step_count=40))
     assert min(_happened[what] for what in ("crash", "copied", "carried", "carried on")) > 5, (
         _happened
     )

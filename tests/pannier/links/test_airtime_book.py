@@ -84,7 +84,7 @@ lives = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(lives)
 def test_no_kill_restart_or_clock_gives_more_airtime(
     db: NodeDb, lives: list[tuple[int, bool, int, int | None]]

@@ -103,7 +103,7 @@ def test_a_listener_in_a_session_hears_no_other_peer() -> None:
     assert found.is_joined()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @example(2154, 0.5, HPKE_BYTES)
 @given(
     st.integers(0, 10**9),
@@ -130,7 +130,7 @@ def test_over_a_channel_that_loses_repeats_and_reorders_there_is_a_session(
     assert [len(side.sessions) for side in found.sides] == counted
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(0, 10**9),
     st.lists(
@@ -162,7 +162,7 @@ def test_the_old_session_stays_until_the_new_one_is_made() -> None:
     assert found.sides[0].handshake.session is not before
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 3), st.data())
 def test_a_replay_of_all_there_was_changes_no_session(runs: int, data: st.DataObject) -> None:
     found = wire()
@@ -347,7 +347,7 @@ def test_frames_too_small_for_a_hello_are_a_mistake_of_the_caller() -> None:
     assert len(large.send(0)) == 16
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 10**9), st.data())
 def test_after_any_mischief_of_whoever_holds_the_wire_there_is_a_session(
     seed: int, data: st.DataObject

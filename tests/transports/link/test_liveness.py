@@ -135,7 +135,7 @@ def assert_comes_to_rest(world: World, seed: int) -> None:
     assert all(one.link.stats.is_through and one.link.stats.rest_is_known for one in world.sides)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 10_000))
 # In these an OFFER comes after the WITHDRAW that took it back.
 @example(63)
@@ -145,7 +145,7 @@ def test_datagrams_come_to_rest(seed: int) -> None:
     assert_comes_to_rest(datagrams(seed), seed)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(0, 10_000))
 def test_a_line_comes_to_rest(seed: int) -> None:
     assert_comes_to_rest(line(seed), seed)
@@ -187,7 +187,7 @@ def assert_all_is_over(world: World) -> None:
         assert asked <= {*side.got.values(), *side.wholes}
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.booleans())
 def test_nobody_takes_it_for_over_before_it_is(seed: int, is_line: bool) -> None:
     world, rng = (line if is_line else datagrams)(seed), random.Random(seed)

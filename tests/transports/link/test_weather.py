@@ -35,13 +35,13 @@ def all_arrives(world: World, sizes: tuple[list[int], list[int]], seed: int) -> 
     assert set(one.got.values()) >= wanted[1]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(ILLS, st.tuples(SIZES, SIZES), st.integers(0, 99))
 def test_over_datagrams(ills: Ills, sizes: tuple[list[int], list[int]], seed: int) -> None:
     all_arrives(datagrams(ills, seed=seed), sizes, seed)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     # Where one hello in four comes through, cuts after every eighth leave nothing to work with.
     st.sampled_from([(0, 1_500), (1e-5, 1_500), (1e-4, 10_000), (1e-4, None), (1e-3, None)]),
@@ -60,7 +60,7 @@ def test_over_a_line(
     all_arrives(world, sizes, seed)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.tuples(SIZES, SIZES), st.integers(0, 99))
 def test_over_a_radio(sizes: tuple[list[int], list[int]], seed: int) -> None:
     all_arrives(radio(seed=seed), sizes, seed)

@@ -160,7 +160,8 @@ def _is_news(way: Way, have: OwnHave, digest: bytes) -> bool:
     """Return whether the peer was never told this, or so long ago that it may have got lost."""
     state = way.node.db.peer(way.peer.node_id)
     if state.told is None:
-        return have.holds_anything
+        # Who saw something of this node that it does not remember may think that all is here still.
+        return have.holds_anything or way.known.seen is not None
     if abs(way.node.clock() - state.told_us) > _RETELL_US:
         return True
     # Where bytes cost little the peer is told also what it could tell by itself.

@@ -38,6 +38,7 @@ from pannier.contents import keeping
 from pannier.new_ledgers import NewLedgers
 from pannier.node import Node
 from pannier.origin import Group, Origin
+from pannier.rollback import begin_anew
 from pannier.tail_reading import logs_of, read_tail
 from pannier.waits import Wait, is_readable
 from pannier.witnessing import hear_all
@@ -252,7 +253,8 @@ class Merging:
                 self._note_contradiction(store, log, recheck(store, log))
                 self.entries[name, who] = self.entries.get((name, who), 0) + outcome.count
                 if log.author == self.node.card.author:
-                    self.node.renew_incarnation(above=self.node.incarnation())
+                    above = self.node.incarnation()
+                    begin_anew(self.node, above=above, settled=store.ledger_id)
                     self.notes.append(
                         f"{name}: took back {outcome.count} of our own entries that this node had "
                         "lost; it writes in a new incarnation from now on"

@@ -11,8 +11,6 @@ from bundler.lack_section import LackSection
 from bundler.log_section import LogSection
 from bundler.notices import (
     ROOT_START_BYTES,
-    ForkSection,
-    GenesisSection,
     HaveSection,
     HeldLog,
     KeySection,
@@ -21,7 +19,6 @@ from bundler.notices import (
     SentSection,
 )
 from bundler.tail_section import TailSection
-from ledger.append import open_incarnation
 from ledger.genesis import LedgerId
 from ledger.log import LogName, root_at
 from pannier import tail_rows
@@ -35,6 +32,7 @@ from pannier.left_out import note as note_left_out
 from pannier.node import Node
 from pannier.nodedb import TAKEN
 from pannier.out_bundle import OutBundle, withdraw
+from pannier.rollback import begin_anew
 
 if TYPE_CHECKING:
     from bundler.content import Opened
@@ -42,13 +40,15 @@ if TYPE_CHECKING:
 UNFOUNDED = "what it builds on is not here"
 """The reason of a receipt for a bundle with tails that could not be read or verified here."""
 
-_DATA = (LogSection, TailSection, GenesisSection, ForkSection, BlobSection)
+# What a receipt is owed for. Not genesis and fork: notices have them as well, also those that bring
+# receipts, and where both sides do each would be answered by another one, without end.
+_DATA = (LogSection, TailSection, BlobSection)
 _REASONS = {"merged": "", TAKEN: "", "unfounded": UNFOUNDED}
 _LAST_INCARNATION = b"\xff" * 8
 
 
 def believe(node: Node, peer: Peer, opened: "Opened", notes: list[str]) -> bool:
-    """Note what *peer* says in a bundle; return whether the bundle carries anything else.
+    """Note what *peer* says in a bundle; return whether it carries what a receipt is owed for.
 
     Receipts and keys are always believed; sent and lack only if nothing newer was said before, and
     have only if no newer have was. All of it or nothing: what is believed in part is never heard
@@ -142,9 +142,7 @@ def _notice_restored_backup(node: Node, seen: Seen, notes: list[str]) -> None:
     """Start anew if a peer has seen more of this node than it remembers itself."""
     if seen <= (node.incarnation(), node.counter()) or seen.incarnation == _LAST_INCARNATION:
         return
-    node.renew_incarnation(above=seen.incarnation)
-    for store in node.ledgers():
-        open_incarnation(store, node.author)
+    begin_anew(node, above=seen.incarnation)
     notes.append(
         "this node was restored from an older copy of itself: it writes in new logs from now on, "
         "and takes back what others hold of the old ones"

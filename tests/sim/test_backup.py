@@ -9,6 +9,7 @@ from ledger.log import LogStatus
 from ledger.views import heads
 from pannier.backup import backup, restore
 from pannier.trusted_time import Uptime
+from tests.pannier.links.wire import Wire
 from tests.sim.world import DAY_US, START_US, World, assert_equal, data_queue, entries_of
 
 BOTH = ("ada", "bea")
@@ -153,6 +154,28 @@ def test_a_home_from_before_it_joined_a_ledger_joins_it_again(tmp_path: Path) ->
         assert [data_queue(world[name]) for name in BOTH] == [[], []]
 
 
+def test_a_restored_home_that_is_told_of_one_ledger_writes_anew_in_all(world: World) -> None:
+    """Nobody has told it yet that it had written more in another one."""
+    world.found("ada", ledger="diary")
+    world.put("ada", "today", 1, "diary")
+    copy = world.back_up("ada")
+    write(world, "ada", "late")
+    world.put("ada", "today", 2, "diary")
+    world.exchange("ada")
+    world.exchange("bea")
+    world.restore("ada", copy)
+    world.clock.pass_days(1)
+    world.put("ada", "speaks first", 1)
+    world.exchange("ada", "other stick")
+    (before,) = (log.name for log in world.store("ada", "diary").logs())
+    world.exchange("bea", "other stick")  # by its counter nobody can tell any more
+    (note,) = world.exchange("ada", "other stick").report.notes
+    assert "took back 5 of our own entries" in note
+    world.put("ada", "today", 3, "diary")
+    assert world.store("ada", "diary").log(before).size == 1
+    assert len(list(world.store("ada", "diary").logs())) == 2
+
+
 def test_a_restored_home_is_told_so(world: World) -> None:
     copy = world.back_up("ada")
     write(world, "ada", "late")
@@ -187,6 +210,26 @@ def test_three_nodes_hold_three_branches(world: World) -> None:
     assert kept["late"] == 5 or dropped[1] >= 5, "what bea held is shown or kept as evidence"
     assert kept["new"] == 5 or dropped[2] >= 5, "what cyd held is shown or kept as evidence"
     assert all(data_queue(world[name]) == [] for name in THREE)
+
+
+def test_two_who_know_of_a_fork_come_to_rest(world: World) -> None:
+    """All that they say has the proof in it, until the author settles it: that asks for nothing."""
+    write(world, "ada", "early")
+    world.rounds(THREE, 3)
+    copy = world.back_up("ada")
+    write(world, "ada", "late")
+    world.exchange("ada", "to bea")
+    world.restore("ada", copy)
+    write(world, "ada", "new")
+    write(world, "ada", "third")
+    world.exchange("ada", "to cyd")
+    for name in ("bea", "cyd"):
+        world.exchange(name, f"to {name}")
+    wire = Wire(world, "bea", "cyd")
+    wire.open()
+    wire.settle(20)
+    wire.close()
+    assert all(LogStatus.FORKED in statuses(world, name) for name in ("bea", "cyd"))
 
 
 def test_a_home_that_is_restored_twice(world: World) -> None:

@@ -317,6 +317,19 @@ def test_two_who_remove_each_other_at_once(world: World) -> None:
     assert shown(world, "ada") == {"begun", "bea's"}
 
 
+def test_two_who_put_each_other_out_of_their_ledgers_come_to_rest(world: World) -> None:
+    """Each takes the other to have lost its ledger, and says in every notice how that begins."""
+    world.found("ada", "bea", ledger="ada's")
+    world.found("bea", "ada", ledger="bea's")
+    both = ("ada", "bea")
+    world.rounds(both, 4)
+    for name, other in (both, both[::-1]):
+        store = world.store(name, f"{name}'s")
+        revoke(world[name], store, [world[other].card.author])
+    world.rounds(both, 8)
+    assert_quiet(world, both)
+
+
 def test_a_removed_admin_who_is_no_elder_cannot_undo_it(world: World) -> None:
     remove(world, "ada", "bea")
     world.rounds(("ada", "cy", "dee"), 2)

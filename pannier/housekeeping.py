@@ -7,9 +7,11 @@ counted running time.
 
 from ledger.adopt import adopt
 from pannier.have import forget_shared_keys
+from pannier.import_report import Outcome
 from pannier.node import Node
 from pannier.trusted_time import MAX_LIFETIME_DAYS, count_running, has_lain
 from spool.expiry import Waiting
+from spool.name import BundleName
 
 _GRACE_DAYS = 30
 """A medium may come back some days after what it carries has expired."""
@@ -35,6 +37,8 @@ def keep_house(node: Node) -> None:
     expired = node.spool.expire(judge.is_late)
     with node.db.transaction():
         judge.remember()
+        for name in expired.held:
+            _give_up(node, name, judge.sender(name.bundle_id))
         for number in (*expired.arrived, *(name.bundle_id for name in expired.held)):
             node.db.run("DELETE FROM waiting WHERE bundle = ?", number)
         _forget(node, before=node.time.past_day() - _GRACE_DAYS)
@@ -54,6 +58,14 @@ def end_expired(node: Node, bundle_id: str) -> None:
     node.db.end_bundle(bundle_id, "sent" if is_sent else "expired")
     if bundle.key_id is not None and bundle.written and bundle.peer in node.peers:
         forget_shared_keys(node, node.peers[bundle.peer])
+
+
+def _give_up(node: Node, name: BundleName, sender: str) -> None:
+    """Note that a held bundle has waited in vain: it leaves media, or it would come in again.
+
+    Its sender hears, if it still sends it, that what it builds on is not here, and makes it anew.
+    """
+    node.db.note_seen(name.bundle_id, sender, name.expiry_days, Outcome.UNFOUNDED.value)
 
 
 class _Judge:
@@ -85,6 +97,10 @@ class _Judge:
         if not is_late:
             self._kept.add(number)
         return is_late
+
+    def sender(self, number: str) -> str:
+        """Return who sent a bundle that waits for something; empty if that is not known."""
+        return self._senders.get(number, "")
 
     def remember(self) -> None:
         """Note since when what is here lies here, and forget what has gone."""

@@ -221,6 +221,28 @@ def test_what_never_becomes_whole_leaves_the_stick_of_who_thinks_that_it_is_1980
     assert world["bea"].spool.inbox.bundles() == []
 
 
+def test_what_waits_in_vain_for_all_its_life_leaves_the_stick(world: World) -> None:
+    known: list[Path] = []
+    for number in range(3):  # by who knows of nobody's time: no bundle has a last day
+        world.put("ada", "well", number)
+        world.exchange("ada")
+        known += set(fragments(world.stick())) - set(known)
+    _, lost, path = known
+    lost.unlink()
+    world.uptime = lambda: Uptime("boot", 0, world.clock() - START_US)
+    assert Outcome.HELD in world.exchange("bea").report.outcomes.values()
+    world.exchange("bea")  # from now on it counts how long that lies here
+    assert path.exists()
+    world.clock.pass_days(367)
+    assert world.exchange("bea").report.outcomes == {}
+    assert not path.exists()
+    assert world["bea"].spool.held.names() == []
+    world.rounds(["ada", "bea"], 3)  # whose computer did not run meanwhile: it sends it still
+    assert_equal(world, ["ada", "bea"])
+    assert [data_queue(world[name]) for name in ("ada", "bea")] == [[], []]
+    assert world["bea"].spool.held.names() == []
+
+
 def test_what_a_node_holds_is_said_again_after_a_month(world: World) -> None:
     world.rounds(["ada", "bea"], 2)
     assert world.exchange("bea").written == {}

@@ -39,8 +39,7 @@ def keep_house(node: Node) -> None:
         judge.remember()
         for name in expired.held:
             _give_up(node, name, judge.sender(name.bundle_id))
-        for number in (*expired.arrived, *(name.bundle_id for name in expired.held)):
-            node.db.run("DELETE FROM waiting WHERE bundle = ?", number)
+        _forget_waits(node)
         _forget(node, before=node.time.past_day() - _GRACE_DAYS)
 
 
@@ -55,9 +54,10 @@ def end_expired(node: Node, bundle_id: str) -> None:
         return
     readers = node.db.audience(bundle_id) or [bundle.peer]
     is_sent = all(node.is_sent_enough(one, bundle.written) for one in readers)
-    node.db.end_bundle(bundle_id, "sent" if is_sent else "expired")
-    if bundle.key_id is not None and bundle.written and bundle.peer in node.peers:
-        forget_shared_keys(node, node.peers[bundle.peer])
+    with node.db.transaction():
+        node.db.end_bundle(bundle_id, "sent" if is_sent else "expired")
+        if bundle.key_id is not None and bundle.written and bundle.peer in node.peers:
+            forget_shared_keys(node, node.peers[bundle.peer])
 
 
 def _give_up(node: Node, name: BundleName, sender: str) -> None:
@@ -66,6 +66,17 @@ def _give_up(node: Node, name: BundleName, sender: str) -> None:
     Its sender hears, if it still sends it, that what it builds on is not here, and makes it anew.
     """
     node.db.note_seen(name.bundle_id, sender, name.expiry_days, Outcome.UNFOUNDED.value)
+
+
+def _forget_waits(node: Node) -> None:
+    """Forget what was waited for by what is held no more, also where that was cut short.
+
+    As long as it is known, the bundle counts as held, and no carrier brings it in again.
+    """
+    held = {name.bundle_id for name in node.spool.held.names()}
+    for (number,) in node.db.rows("SELECT DISTINCT bundle FROM waiting"):
+        if number not in held:
+            node.db.run("DELETE FROM waiting WHERE bundle = ?", number)
 
 
 class _Judge:

@@ -169,23 +169,30 @@ class PeerRows(NodeDbFile):
             "INSERT OR REPLACE INTO due VALUES (?, ?, ?, ?, NULL)", peer, bundle_id, reason, counter
         )
 
-    def receipts(self, peer: str, *, only_untold: bool = False) -> list[tuple[str, str]]:
-        """Return (bundle id, reason) of the receipts that *peer* is owed, those not told first.
+    def receipts(self, peer: str, *, is_brief: bool = False) -> list[tuple[str, str]]:
+        """Return (bundle id, reason) of the receipts that *peer* is owed, refusals not told first.
 
-        At most so many that they surely fit a section.
+        At most so many that they surely fit a section. If *is_brief*, what was told of merged
+        bundles is left out (`rely_on`); what was told of refused ones is said nowhere else.
         """
         found = self.rows(
-            "SELECT bundle, reason FROM due WHERE peer = ? AND (told IS NULL OR NOT ?) "
-            "ORDER BY told NOT NULL, bundle LIMIT ?",
+            "SELECT bundle, reason FROM due "
+            "WHERE peer = ? AND (told IS NULL OR reason != '' OR NOT ?) "
+            "ORDER BY told NOT NULL, reason = '', bundle LIMIT ?",
             peer,
-            only_untold,
+            is_brief,
             _MAX_RECEIPTS,
         )
         return [(str(bundle), str(reason)) for bundle, reason in found]
 
-    def has_untold(self, peer: str) -> bool:
-        """Return whether *peer* is owed a receipt that no bundle carries."""
-        return bool(self.rows("SELECT 1 FROM due WHERE peer = ? AND told IS NULL LIMIT 1", peer))
+    def has_untold(self, peer: str, *, is_refused: bool = False) -> bool:
+        """Return whether *peer* is owed a receipt that no bundle carries; *is_refused*: a refusal."""
+        found = self.rows(
+            "SELECT 1 FROM due WHERE peer = ? AND told IS NULL AND (reason != '' OR NOT ?) LIMIT 1",
+            peer,
+            is_refused,
+        )
+        return bool(found)
 
     def owes(self, peer: str, bundle_id: str) -> bool:
         """Return whether *peer* is owed a receipt for one bundle."""

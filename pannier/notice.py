@@ -77,7 +77,7 @@ def notice_for(way: Way) -> Notice:
     )
     if sent:
         sections.append(SentSection(bundle_ids=sent))
-    receipts = node.db.receipts(peer.node_id, only_untold=way.has_small_frames)
+    receipts = node.db.receipts(peer.node_id, is_brief=way.has_small_frames)
     if receipts:
         items = (Receipt(bytes.fromhex(one), _public(way, reason)) for one, reason in receipts)
         sections.append(ReceiptSection(receipts=tuple(items)))
@@ -103,10 +103,11 @@ def refusals_for(way: Way) -> Notice | None:
 
     It may have something else to say than what it was removed for, under a key that is lost here.
     """
-    owed = way.node.db.receipts(way.peer.node_id, only_untold=True)
-    refused = [(one, _public(way, reason)) for one, reason in owed if reason]
-    if not refused:
+    db, peer = way.node.db, way.peer.node_id
+    if not db.has_untold(peer, is_refused=True):
         return None
+    owed = db.receipts(peer, is_brief=True)
+    refused = [(one, _public(way, reason)) for one, reason in owed if reason]
     items = tuple(Receipt(bytes.fromhex(one), reason) for one, reason in refused)
     return Notice(
         sections=(ReceiptSection(receipts=items),),

@@ -17,7 +17,16 @@ from random import Random
 
 from tests.proving.media_deeds import DEEDS, Watch, watched
 from tests.proving.media_faults import BETWEEN, Fault, crowd_out
-from tests.proving.media_images import EXFAT, FORMATS, Format, new_image, own_mounts, plugged
+from tests.proving.media_images import (
+    EXFAT,
+    EXT4,
+    FAT,
+    FORMATS,
+    Format,
+    new_image,
+    own_mounts,
+    plugged,
+)
 from tests.proving.media_life import Life
 from tests.proving.media_visits import Scene
 from tests.proving.media_worn import WornStick
@@ -103,7 +112,8 @@ def _plug(folder: Path, form: Format | None) -> Callable[[], AbstractContextMana
 
 def _chosen(faults: str, form: Format | None) -> Iterator[Fault]:
     for fault in BETWEEN:
-        is_possible = not fault.needs_posix or form is None or form.name == "ext4"
+        is_possible = not fault.needs_posix or form in (None, EXT4)
+        is_possible = is_possible and (fault.is_mild or form is not FAT)
         if faults in fault.name and is_possible:
             yield fault
 

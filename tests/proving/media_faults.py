@@ -33,11 +33,14 @@ class Fault:
         name: For the table.
         befall: Does it to a mounted stick.
         needs_posix: Whether FAT and exFAT cannot hold such things.
+        is_mild: Whether it asks no more of a driver than to change, cut and remove files. That of
+            FAT (fusefat 0.1a) mixes up contents and names by itself where more is asked.
     """
 
     name: str
     befall: Callable[[Path, Random], None]
     needs_posix: bool = False
+    is_mild: bool = False
 
 
 def ours(stick: Path) -> list[Path]:
@@ -252,9 +255,9 @@ def grow(stick: Path, random: Random) -> None:
 
 
 BETWEEN = (
-    Fault("1 of 10^6 bytes flipped", flip_bits),
-    Fault("whole files lost", lose_files),
-    Fault("files cut short or to nothing", truncate_files),
+    Fault("1 of 10^6 bytes flipped", flip_bits, is_mild=True),
+    Fault("whole files lost", lose_files, is_mild=True),
+    Fault("files cut short or to nothing", truncate_files, is_mild=True),
     Fault("renames undone and mixed up", mix_up_renames),
     Fault("files twice, in other case", double_in_other_case, needs_posix=True),
     Fault("foreign files", crowd),
@@ -262,7 +265,7 @@ BETWEEN = (
     Fault("links", link, needs_posix=True),
     Fault("device nodes, FIFOs, sockets", lay_nodes, needs_posix=True),
     Fault("names that are not UTF-8", misname, needs_posix=True),
-    Fault("dates of 1970, 1980 and 2107", backdate),
+    Fault("dates of 1970, 1980 and 2107", backdate, is_mild=True),
     Fault("medium.json spoiled", spoil_identity),
     Fault("files with more behind them", grow),
     Fault("stale data of an earlier visit", return_stale_data),

@@ -21,6 +21,7 @@ from pannier.joining import join
 from pannier.merging import Merging
 from pannier.new_ledgers import NewLedgers
 from pannier.node import Node
+from pannier.nodedb_peers import KEY_LOST
 from pannier.origin import Origin, origin_of
 from pannier.statements import UNFOUNDED, believe, note_sender_holds
 from pannier.waits import Wait
@@ -128,7 +129,7 @@ def _refuse_unopenable(node: Node, number: str, sender: str, header: Header) -> 
     """
     if sender in node.peers:
         forget_shared_keys(node, node.peers[sender])
-        _refuse(node, number, sender, header, reason="the key for it is lost")
+        _refuse(node, number, sender, header, reason=KEY_LOST)
 
 
 def _refuse_again(node: Node, number: str, peer: Origin, opened: Opened) -> None:

@@ -9,6 +9,9 @@ from pannier.nodedb_file import NodeDbFile, as_int, as_optional
 UNTOLD = b""
 """In place of a digest: what a peer was told last may never have reached it."""
 
+KEY_LOST = "the key for it is lost"
+"""The reason of a receipt for a bundle that no key here opens."""
+
 _MAX_RECEIPTS = 3000
 _MET = "met "
 _UNANSWERED = "unanswered "
@@ -185,12 +188,13 @@ class PeerRows(NodeDbFile):
         )
         return [(str(bundle), str(reason)) for bundle, reason in found]
 
-    def has_untold(self, peer: str, *, is_refused: bool = False) -> bool:
-        """Return whether *peer* is owed a receipt that no bundle carries; *is_refused*: a refusal."""
+    def has_untold(self, peer: str, reason: str | None = None) -> bool:
+        """Return whether *peer* is owed a receipt that no bundle carries: any, or for a reason."""
         found = self.rows(
-            "SELECT 1 FROM due WHERE peer = ? AND told IS NULL AND (reason != '' OR NOT ?) LIMIT 1",
+            "SELECT 1 FROM due WHERE peer = ?1 AND told IS NULL AND reason = coalesce(?2, reason) "
+            "LIMIT 1",
             peer,
-            is_refused,
+            reason,
         )
         return bool(found)
 

@@ -18,7 +18,7 @@ from ledger.log import LogName, LogState, LogStatus
 from ledger.store import Store
 from pannier import tail_rows
 from pannier.have import NOTHING_SAID, OwnHave, own_have
-from pannier.nodedb_peers import UNTOLD
+from pannier.nodedb_peers import KEY_LOST, UNTOLD
 from pannier.way import Way
 from pannier.witnessing import witness_section
 
@@ -99,19 +99,19 @@ def notice_for(way: Way) -> Notice:
 
 
 def refusals_for(way: Way) -> Notice | None:
-    """Return what a removed peer should be told now: which of its bundles were refused, and why.
+    """Return what a removed peer should be told now: which of its bundles no key here opens.
 
     It may have something else to say than what it was removed for, under a key that is lost here.
+    Why others are refused would tell it how much is held of ledgers that it was removed from.
     """
     db, peer = way.node.db, way.peer.node_id
-    if not db.has_untold(peer, is_refused=True):
+    refused = [one for one, reason in db.receipts(peer, is_brief=True) if reason == KEY_LOST]
+    if not (refused and db.has_untold(peer, KEY_LOST)):
         return None
-    owed = db.receipts(peer, is_brief=True)
-    refused = [(one, _public(way, reason)) for one, reason in owed if reason]
-    items = tuple(Receipt(bytes.fromhex(one), reason) for one, reason in refused)
+    items = tuple(Receipt(bytes.fromhex(one), _public(way, KEY_LOST)) for one in refused)
     return Notice(
         sections=(ReceiptSection(receipts=items),),
-        receipts=tuple(one for one, _ in refused),
+        receipts=tuple(refused),
         digest=UNTOLD,
         have=NOTHING_SAID,
         is_news=True,

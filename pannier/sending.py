@@ -82,7 +82,7 @@ def reconcile(node: Node, queue: str) -> None:
     for text, bundle in rows.items():
         if text not in files:
             node.db.forget_bundle(bundle.bundle_id)
-        elif bundle.expiry_days < node.time.past_day(queue):
+        elif bundle.expiry_days < node.time.day_at(queue):
             end_expired(node, bundle.bundle_id)
             node.spool.outbox.withdraw(queue, files[text])
     for text, name in files.items():

@@ -154,6 +154,14 @@ class TrustedTime:
         witnessed = self._witnessed_us(peer)
         return 0 if witnessed is None else day_of(min(now_us, witnessed))
 
+    def day_at(self, peer: str) -> int:
+        """Return a day that is past where *peer* (a node id) is, by its own word or for certain.
+
+        What goes to it is dropped there by its clock, whatever this node's own shows. Who signs a
+        false time has but what goes to itself made anew, to last beyond that time.
+        """
+        return max(self.past_day(peer), day_of(self._heard().get(peer, 0)))
+
     def moment(self) -> Moment:
         """Return now, by all that tells the time."""
         clock_us, witnessed = self._node.clock(), self._witnessed_us(None)

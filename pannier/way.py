@@ -66,7 +66,7 @@ class Way:
     def is_dismissed(self) -> bool:
         """Whether the peer was removed and has nothing in common with this node any more.
 
-        It is told nothing but why its bundles were refused, if any were.
+        It is told nothing but which of its bundles no key here opens, if any.
         """
         author = self.peer.card.author
         return not self.stores and any(

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from pannier.answers import is_held
 from pannier.housekeeping import keep_house
 from pannier.sending import prepare
 from pannier.trusted_time import day_of
@@ -87,6 +88,19 @@ def test_what_arrived_in_part_or_waited_in_vain_goes(world: World) -> None:
     later(world, 1)
     assert (ada.spool.inbox.bundles(), ada.spool.held.names()) == ([], [])
     assert ada.db.rows("SELECT * FROM waiting") == []
+
+
+def test_what_was_let_go_in_a_crash_counts_as_held_no_more(world: World) -> None:
+    """Otherwise no carrier brings it in again."""
+    ada = world["ada"]
+    ada.db.run(
+        "INSERT INTO waiting VALUES (?, ?, ?, ?, ?, ?, ?)",
+        NUMBER,
+        "peer",
+        *Wait("ledger", bytes(16)),
+    )
+    keep_house(ada)
+    assert not is_held(ada, NUMBER)
 
 
 def test_a_clock_that_jumps_ahead_drops_nothing_that_came(world: World) -> None:

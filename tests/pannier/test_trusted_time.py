@@ -19,7 +19,7 @@ from pannier.trusted_time import Uptime, count_running, day_of, has_lain, witnes
 from pannier.waits import Wait
 from spool.delivery import Delivery
 from spool.name import BundleName, FragmentName
-from tests.sim.world import DAY_US, START_US, World
+from tests.sim.world import DAY_US, START_US, World, assert_equal
 
 YEAR_US = 365 * DAY_US
 Y1970, Y2038, Y2100 = 0, 68 * YEAR_US, 130 * YEAR_US
@@ -367,6 +367,35 @@ def test_a_node_whose_clock_died_expires_by_counted_running_time(
     keep_house(bea)
     assert not any(lying(bea).values())
     assert bea.db.rows("SELECT * FROM lying") == []
+
+
+def test_a_node_whose_clock_stands_in_1970_reaches_a_peer_after_more_than_a_year(
+    tmp_path: Path,
+) -> None:
+    """What it makes by the peer's word of a year ago has expired there; by its own it never does."""
+    with World(tmp_path, ("ada", "bea", "cyd", "dan")) as world:
+        world.found("bea", "ada", "cyd", "dan")
+        world.skew_us["ada"] = Y1970 - world.clock()
+        world.rounds(["ada", "bea"], 3)
+        world.clock.pass_days(400)
+        world.rounds(["bea", "cyd", "dan"], 2, "another stick")
+        world.put("ada", "well", 1)
+        world.rounds(["ada", "bea"], 3)
+        assert_equal(world, ["ada", "bea"])
+
+
+def test_a_peer_who_signs_2100_has_what_goes_to_it_made_anew_once(world: World) -> None:
+    """It may have dropped that by its clock. What goes to others stays as it is."""
+    bea = world["bea"]
+    for name in ("ada", "cyd", "dan"):
+        say(world, name, world.clock())
+    to_other, dropped = hand_out(world, "ada"), hand_out(world, "cyd")
+    say(world, "cyd", Y2100)
+    anew = hand_out(world, "cyd")
+    for name in ("ada", "cyd"):
+        prepare(bea, bea.peer_named(name))
+    assert {to_other, anew} <= lying(bea)["out"]
+    assert dropped not in lying(bea)["out"]
 
 
 # -- nothing is used twice ------------------------------------------------------------------------

@@ -97,7 +97,7 @@ def _ledger_problems(life: Life, ledger: str) -> Iterator[str]:
                 yield f"{what} of {ledger} differ at {name} and {inside[0]}"
     for name in inside:
         yield from _entry_problems(life, ledger, name, inside)
-        yield from _file_problems(life.world.store(name, ledger), name)
+        yield from _file_problems(life, life.world.store(name, ledger), name)
     life.seen["conflicts"] += len(conflicts(life.world.store(inside[0], ledger)))
 
 
@@ -137,11 +137,25 @@ def _evidence(store: Store) -> Iterator[int]:
         yield from number_of(entry)
 
 
-def _file_problems(store: Store, home: str) -> Iterator[str]:
+def _file_problems(life: Life, store: Store, home: str) -> Iterator[str]:
     for log in store.logs():
         lacking = store.files_complete(log)
-        if lacking < log.counted:
+        if lacking >= log.counted:
+            continue
+        files = store.files(log, lacking, log.counted)
+        wanted = [digest for _, file in files for digest in store.blobs.wanted(file.digests)]
+        if not wanted or not all(_is_gone(life, log.name.author, digest) for digest in wanted):
             yield f"{home} lacks contents of {log.name.author.hex()[:4]} from {lacking} on"
+
+
+def _is_gone(life: Life, author: bytes, digest: bytes) -> bool:
+    """Return whether a content went with the home of its author, rolled back before it was sent."""
+    names = life.plan.names
+    is_forgotten = any(
+        life.rollbacks[name] for name in names if life.world[name].card.author == author
+    )
+    stores = (store for name in names for store in life.world[name].ledgers())
+    return is_forgotten and not any(store.blobs.held([digest]) for store in stores)
 
 
 def _queue_problems(life: Life, home: str) -> Iterator[str]:

@@ -23,7 +23,8 @@ SAID = (PannierError, LedgerError, SpoolError, TransportError)
 """What a person is told of in a line; anything else is a bug."""
 
 _YEAR_US = 365 * DAY_US
-_RESTORING_US = 60 * 1_000_000
+# What a link handed over before, and nobody confirmed, it hands over again a day later.
+_RESTORING_US = DAY_US + 60 * 1_000_000
 _MOMENTS: tuple[Callable[[int], int], ...] = (
     lambda now_us: now_us,
     lambda now_us: now_us + DAY_US,

@@ -91,6 +91,10 @@ def test_what_is_told_of_ends_well(text: str) -> None:
             "full-home:32:36 revoke:20:58 share:0:4 visit:30:1",
         ),
         (
+            4601,  # a broadcast brings an entry, not its content, and its author forgets both
+            "backup:40:26 add:2:22 broadcast:58:10 restore:22:48",
+        ),
+        (
             2559,  # who wrote on before it could know settles it by the shorter of two branches
             "link:28:24 put:19:57 backup:52:10 put:55:54 link:33:34 put:25:1 link:41:55 "
             "restore:13:55 full-home:19:37",

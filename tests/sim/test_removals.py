@@ -23,6 +23,8 @@ from pannier.load import log_section
 from pannier.membership import author_named, revoke, share
 from pannier.merging import Merging
 from pannier.new_ledgers import NewLedgers
+from pannier.nodedb_peers import KEY_LOST
+from pannier.statements import UNFOUNDED
 from pannier.trusted_time import Uptime
 from tests.ledger.world import lacked
 from tests.sim.world import START_US, World, facts, faults
@@ -165,6 +167,29 @@ def test_a_removed_member_can_share_another_ledger_though_the_common_key_got_los
     world.rounds(("cy", "ada"), 3)
     assert world.has("ada", "new")
     assert not [one for one in world["ada"].db.receipts(world["cy"].card.node_id) if one[1]]
+
+
+def test_a_removed_member_is_not_told_what_its_bundles_found_here(world: World) -> None:
+    """Such as that the log is there which one of them guessed the length of."""
+    remove(world, "ada", "cy")
+    ada, cy = world["ada"], world["cy"].card.node_id
+    world.exchange("ada")
+    before = ada.counter()
+    ada.db.owe_receipt(cy, "a" * 16, UNFOUNDED, -1)
+    world.exchange("ada")
+    assert ada.counter() == before
+
+
+def test_a_removed_member_that_never_answers_is_told_of_all_lost_keys_once(world: World) -> None:
+    remove(world, "ada", "cy")
+    ada, cy = world["ada"], world["cy"].card.node_id
+    for number in ("a" * 16, "b" * 16):
+        ada.db.owe_receipt(cy, number, KEY_LOST, -1)
+        world.exchange("ada")
+    before = ada.counter()
+    for _ in range(3):
+        world.exchange("ada")
+    assert ada.counter() == before
 
 
 def test_who_never_answers_may_have_lost_the_common_key(world: World) -> None:

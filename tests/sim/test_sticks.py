@@ -201,6 +201,19 @@ def test_a_notice_that_comes_again_is_not_answered(world: World) -> None:
     assert again.written == {}
 
 
+def test_refusals_are_not_told_in_turns_where_each_byte_costs_airtime(world: World) -> None:
+    world.configure("ada", "[peer.bea]\nmtu = 250\n")
+    world.rounds(["ada", "bea"], 2)
+    ada, bea = world["ada"], world["bea"].card.node_id
+    for number in ("a" * 16, "b" * 16):
+        ada.db.owe_receipt(bea, number, "no", -1)
+        world.exchange("ada")
+    before = ada.counter()
+    for _ in range(3):
+        world.exchange("ada")
+    assert ada.counter() == before
+
+
 def test_what_never_becomes_whole_leaves_the_stick_of_who_thinks_that_it_is_1980(
     world: World,
 ) -> None:

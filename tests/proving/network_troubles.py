@@ -46,6 +46,8 @@ def jump(life: Life, home: str, what: int) -> None:
 def forget(life: Life, home: str, _: int) -> None:
     """A node loses all but its keys and ledgers."""
     life.world.forget(home)
+    if home in life.rolled_back:  # that it counts anew now is no sign that it was told so
+        life.rolled_back[home] = life.world[home].incarnation()
     life.seen["forgotten"] += 1
 
 

@@ -95,6 +95,10 @@ def test_what_is_told_of_ends_well(text: str) -> None:
             "backup:40:26 add:2:22 broadcast:58:10 restore:22:48",
         ),
         (
+            5679,  # who lost its node.db counts anew, and was not told that it is older
+            "backup:21:36 tear:18:49 restore:3:41 forget:21:24 visit:21:20 put:0:12",
+        ),
+        (
             2559,  # who wrote on before it could know settles it by the shorter of two branches
             "link:28:24 put:19:57 backup:52:10 put:55:54 link:33:34 put:25:1 link:41:55 "
             "restore:13:55 full-home:19:37",

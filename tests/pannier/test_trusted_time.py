@@ -372,7 +372,7 @@ def test_a_node_whose_clock_died_expires_by_counted_running_time(
 def test_a_node_whose_clock_stands_in_1970_reaches_a_peer_after_more_than_a_year(
     tmp_path: Path,
 ) -> None:
-    """What it makes by the peer's word of a year ago has expired there; by its own it never does."""
+    """What it makes by the word of a year ago has expired there; by its own clock it never does."""
     with World(tmp_path, ("ada", "bea", "cyd", "dan")) as world:
         world.found("bea", "ada", "cyd", "dan")
         world.skew_us["ada"] = Y1970 - world.clock()

@@ -78,6 +78,9 @@ def believe(node: Node, peer: Peer, opened: "Opened", notes: list[str]) -> bool:
                 case HaveSection():
                     # Late, or by a node that was restored and must hear how much was seen of it.
                     node.db.tell_again(peer.node_id)
+                    # What it saw of this node it saw, or two that were restored would wait for
+                    # each other for ever.
+                    _notice_restored_backup(node, section.seen, notes)
                 case SentSection() if is_newest:
                     says_sent = True
                     _settle(node, peer, section, stamp.counter)
@@ -129,8 +132,7 @@ def _believe_have(
 ) -> None:
     """Conclude what follows from a have; *merged* were said to be merged in the same bundle."""
     node, peer, known = hearing.node, hearing.peer, hearing.conclude()
-    if seen is not None:
-        _notice_restored_backup(node, seen, notes)
+    _notice_restored_backup(node, seen, notes)
     _confirm(node, peer, seen, known)
     for bundle in merged:
         has_entries = any(span.end for _, _, span in node.db.spans(bundle.bundle_id))
@@ -138,9 +140,11 @@ def _believe_have(
             note_left_out(node, peer, known, bundle)
 
 
-def _notice_restored_backup(node: Node, seen: Seen, notes: list[str]) -> None:
+def _notice_restored_backup(node: Node, seen: Seen | None, notes: list[str]) -> None:
     """Start anew if a peer has seen more of this node than it remembers itself."""
-    if seen <= (node.incarnation(), node.counter()) or seen.incarnation == _LAST_INCARNATION:
+    if seen is None or seen <= (node.incarnation(), node.counter()):
+        return
+    if seen.incarnation == _LAST_INCARNATION:
         return
     begin_anew(node, above=seen.incarnation)
     notes.append(

@@ -176,6 +176,26 @@ def test_a_restored_home_that_is_told_of_one_ledger_writes_anew_in_all(world: Wo
     assert len(list(world.store("ada", "diary").logs())) == 2
 
 
+def test_two_who_both_count_as_if_from_before_hear_each_other(tmp_path: Path) -> None:
+    """To each of them all that the other says is late."""
+    with World(tmp_path, BOTH) as world:
+        world.found("ada", "bea")
+        world.rounds(BOTH, 3)
+        copy = world.back_up("bea")
+        world.skew_us = {"ada": -40 * 365 * DAY_US, "bea": 365 * DAY_US}
+        for name in BOTH:
+            world.forget(name)
+        world.rounds(BOTH, 3)
+        world.restore("bea", copy)
+        for name in BOTH:
+            world.put(name, f"by {name}", 1)
+        world.rounds(BOTH, 6)
+        assert_equal(world, BOTH)
+        assert [data_queue(world[name]) for name in BOTH] == [[], []]
+        for name in BOTH:
+            assert not world.exchange(name).report.outcomes, "they answer each other for ever"
+
+
 def test_a_restored_home_is_told_so(world: World) -> None:
     copy = world.back_up("ada")
     write(world, "ada", "late")

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from ledger.genesis import LedgerId
 from ledger.log import LogName, root_at
-from ledger.members import passed_on
+from ledger.members import members, passed_on
 from ledger.store import Store
 from ledger.views import conflicts
 from pannier.node import Node
+from pannier.trusted_time import MAX_LIFETIME_DAYS
 from pannier.waits import Wait
 from tests.proving.network_life import LEDGERS, PASSPHRASE_LEDGER, Life
 from tests.proving.network_records import SECRET, THING, number_of, numbers_in
@@ -37,6 +38,7 @@ def end(life: Life) -> None:
         if not found:
             break
     assert not found, "; ".join(found[:5])
+    _outlive(life)
     life.seen["ended"] += 1
     life.seen["evidence"] += sum(len(list(store.dropped(0))) for store in _stores(life))
 
@@ -58,6 +60,19 @@ def _say_all(life: Life) -> None:
         asked = [life.accept_all(home) for home in life.homes]
         if not any(active) and not any(asked):
             return
+
+
+def _outlive(life: Life) -> None:
+    """Prove that what is held in vain goes when it has had its whole life, and stays away."""
+    held = {home: set(life.world[home].spool.held.names()) for home in life.plan.names}
+    if not any(held.values()):
+        return
+    life.world.clock.pass_days(MAX_LIFETIME_DAYS + 1)
+    _say_all(life)
+    for home, before in held.items():
+        left = before.intersection(life.world[home].spool.held.names())
+        assert not left, f"{home} holds {len(left)} bundles longer than they live"
+    life.seen["outlived"] += sum(map(len, held.values()))
 
 
 def _stores(life: Life) -> Iterator[Store]:
@@ -164,7 +179,7 @@ def _queue_problems(life: Life, home: str) -> Iterator[str]:
     is_unheard = home in life.clones or any(home in some for some in life.removed.values())
     if data_queue(node) and not is_unheard:
         yield f"{home} still sends {data_queue(node)}"
-    if waits := [wait for wait in _waits(life, home) if not _is_in_vain(life, wait)]:
+    if waits := [wait for wait in _waits(life, home) if not _is_in_vain(life, home, wait)]:
         yield f"{home} still holds what waits for {waits[0]}"
     if node.spool.inbox.bundles():
         yield f"{home} still has something in its inbox"
@@ -181,11 +196,12 @@ def _waits(life: Life, home: str) -> list[Wait]:
     return [Wait.from_row(row[2:]) for row in found if row[0] in held]
 
 
-def _is_in_vain(life: Life, wait: Wait) -> bool:
-    """Return whether something waits for what all homes have lost, or nobody passes on to others.
+def _is_in_vain(life: Life, home: str, wait: Wait) -> bool:
+    """Return whether a home waits for what all have lost, or nobody passes on to it.
 
     Whoever was put out goes on to send contents of files, and the rest do not hear which entry
-    names them: it is void, and stays where it was merged before anybody knew that.
+    names them: it is void, and stays where it was merged before anybody knew that. Nor does
+    whoever was put out hear more of that ledger: what it held then waits until it expires.
     """
     if wait.kind == "blob":
         outside = set().union(*life.removed.values())
@@ -193,9 +209,9 @@ def _is_in_vain(life: Life, wait: Wait) -> bool:
         return not any(_passes_on(life.world[name], wait.author) for name in inside)
     log = LogName(wait.author, wait.incarnation)
     stores = [life.world[name].ledger(LedgerId(wait.ledger_id)) for name in life.plan.names]
-    return wait.kind == "range" and all(
-        store is None or store.log(log).size < wait.number for store in stores
-    )
+    having = [store for store in stores if store and store.log(log).size >= wait.number]
+    author = life.world[home].card.author
+    return wait.kind == "range" and not any(author in members(store) for store in having)
 
 
 def _passes_on(node: Node, digest: bytes) -> bool:

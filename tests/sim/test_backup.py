@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from ledger.append import open_incarnation
 from ledger.log import LogStatus
 from ledger.views import heads
 from pannier.backup import backup, restore
@@ -175,27 +174,6 @@ def test_a_restored_home_that_is_told_of_one_ledger_writes_anew_in_all(world: Wo
     world.put("ada", "today", 3, "diary")
     assert world.store("ada", "diary").log(before).size == 1
     assert len(list(world.store("ada", "diary").logs())) == 2
-
-
-def test_a_restored_home_that_is_told_of_an_older_log_writes_in_a_new_one(world: World) -> None:
-    """Restored twice: nobody saw what it had written in the newer log."""
-    first = world.back_up("ada")
-    write(world, "ada", "late")
-    world.rounds(("ada", "bea"), 1)
-    world.restore("ada", first)
-    open_incarnation(world.store("ada"), world["ada"].author)
-    world.put("ada", "new", 1)
-    (newer,) = (log.name for log in world.store("ada").logs() if log.size == 1)
-    second = world.back_up("ada")
-    world.put("ada", "new", 2)
-    world.restore("ada", second)
-    world.clock.pass_days(1)
-    world.exchange("ada", "other stick")  # it speaks first, so its counter tells nobody anything
-    world.exchange("bea", "other stick")
-    (note,) = world.exchange("ada", "other stick").report.notes
-    assert "took back 5 of our own entries" in note
-    world.put("ada", "new", 3)
-    assert world.store("ada").log(newer).size == 1
 
 
 def test_two_who_both_count_as_if_from_before_hear_each_other(tmp_path: Path) -> None:

@@ -312,6 +312,9 @@ class Merging:
                 f"{store.genesis.name}: {self.peer.name} proved that {self.node.who(log.author)} "
                 "signed two histories of one log"
             )
+            if log.author == self.node.card.author:
+                # Of two histories this node knows one: it is older than what others saw of it.
+                begin_anew(self.node, above=self.node.incarnation())
 
     def _keep_contents(self, opened: "Opened") -> None:
         """Keep the contents of files that an entry names, be it one in the same bundle."""

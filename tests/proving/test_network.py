@@ -95,6 +95,11 @@ def test_what_is_told_of_ends_well(text: str) -> None:
             "backup:40:26 add:2:22 broadcast:58:10 restore:22:48",
         ),
         (
+            9200,  # the first that a restored node hears is the proof of its two histories
+            "visit:14:47 visit:3:59 put:45:33 forget:45:33 backup:9:7 put:27:57 visit:35:29 "
+            "restore:49:54 put:59:51 visit:37:1 visit:12:33 restore:49:56",
+        ),
+        (
             5679,  # who lost its node.db counts anew, and was not told that it is older
             "backup:21:36 tear:18:49 restore:3:41 forget:21:24 visit:21:20 put:0:12",
         ),

@@ -37,7 +37,7 @@ from ledger.merkle import (
     node_hash,
 )
 from ledger.note import Checkpoint
-from ledger.seeds import MAX_COVER_SEEDS, TREE_DEPTH, Cover, Seed, covers, union
+from ledger.seeds import MAX_COVER_SEEDS, TREE_DEPTH, Cover, Seed, covers, salts, union
 from ledger.settle import settle, settle_batch
 from ledger.store import Batch, Store
 
@@ -262,7 +262,11 @@ def _cover(state: LogState, received: Range) -> Cover:
     Of the seeds received those are kept that gave the salt of a payload: its digest is part of the
     root that the author signed, so they are proven. What else came may be anything.
     """
-    if covers(state.cover, received.first, received.entries.count):
+    span = received.first, received.entries.count
+    if covers(state.cover, *span):
+        brought = covers(received.cover, *span)
+        if brought and list(salts(received.cover, *span)) != list(salts(state.cover, *span)):
+            raise UnverifiedError(f"other seeds for {received.log} than those held of it")
         return state.cover
     carried = list(compress(count(received.first), received.entries.payloads))
     proven = (seed for seed in received.cover if _is_used(seed, carried))

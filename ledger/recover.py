@@ -6,7 +6,7 @@ new incarnation, and both histories stay.
 
 from collections.abc import Iterable, Iterator
 
-from ledger.append import Author, Draft, append, close_log, open_incarnation, own_log
+from ledger.append import Author, Draft, append, close_log, open_incarnation
 from ledger.entry import MAX_FOLLOWS, Action, Entry, sort_follows
 from ledger.log import LogName, LogStatus, Range
 from ledger.members import may_write, members
@@ -34,7 +34,6 @@ def take_back(store: Store, author: Author, received: Range, *, time_us: int) ->
         DamagedError: the disk said no.
     """
     with store.transaction():
-        writing = own_log(store, author).name
         before = store.newest_evidence()
         outcome = merge(store, received)
         may_speak = may_write(members(store), author.public)
@@ -42,7 +41,8 @@ def take_back(store: Store, author: Author, received: Range, *, time_us: int) ->
             return outcome  # what a removed author says of its logs is void
         if isinstance(outcome, Forked) and outcome.status is LogStatus.FORKED and outcome.fork:
             outcome = _adopt(store, author, received, outcome.fork.index, time_us)
-        elif isinstance(outcome, Merged) and outcome.count and received.log == writing:
+        elif isinstance(outcome, Merged) and outcome.count:
+            # Whichever log it is of: what it wrote in the newest one may have been lost as well.
             open_incarnation(store, author)
         if isinstance(outcome, Merged) and may_speak:
             for _ in append(store, author, _say_again(store, store.dropped(before))):

@@ -8,7 +8,7 @@ Source: O. Goldreich, S. Goldwasser, S. Micali, "How to construct random functio
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from itertools import chain
 from struct import Struct
@@ -68,6 +68,18 @@ def salts(cover: Cover, first: int, count: int) -> Iterator[bytes]:
         RefusedError: *cover* does not give one of them; before the first is yielded.
     """
     return _grow(subcover(cover, first, count))
+
+
+def salts_if_any(several: Iterable[Cover], first: int, count: int) -> list[bytes | None]:
+    """Return the salts of *count* entries by the first cover of *several* that gives them all.
+
+    Returns:
+        As many as *count*; all of them None if no cover does.
+    """
+    for cover in several:
+        if covers(cover, first, count):
+            return list(salts(cover, first, count))
+    return [None] * count
 
 
 def salt(cover: Cover, index: int) -> bytes:

@@ -24,7 +24,7 @@ from ledger.members import members
 from ledger.store import Store
 from pannier.epochs import KnownEpochs, PlacedEpoch
 from pannier.home import Peer
-from pannier.lacks import Piece, in_order, parts, spans_lacked
+from pannier.lacks import Piece, in_order, needs_cover, parts, spans_lacked
 from pannier.node import Node
 from pannier.out_bundle import OutBundle, withdraw
 from pannier.sending import reconcile, take_back
@@ -161,8 +161,8 @@ def _shared(store: Store, ways: Sequence[Way]) -> Iterable[_Shared]:
 
 
 def _piece(store: Store, state: LogState, span: Span, ways: Iterable[Way]) -> Piece:
-    is_new = any(way.known.log(store.ledger_id, state.name) is None for way in ways)
-    return Piece(store=store, state=state, span=span, with_cover=is_new)
+    with_cover = any(needs_cover(way, store, state) for way in ways)
+    return Piece(store=store, state=state, span=span, with_cover=with_cover)
 
 
 # -- who can open it --------------------------------------------------------------------------

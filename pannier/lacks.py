@@ -66,10 +66,19 @@ def in_order(store: Store) -> list[LogState]:
 
 
 def _pieces_of_log(way: Way, store: Store, state: LogState, end: int) -> Iterator[Piece]:
-    with_cover = way.known.log(store.ledger_id, state.name) is None
     for span in _spans(way, store, state, end):
+        with_cover = needs_cover(way, store, state)
         for part in parts(store, state, span):
             yield Piece(store=store, state=state, span=part, with_cover=with_cover)
+
+
+def needs_cover(way: Way, store: Store, state: LogState) -> bool:
+    """Return whether a peer may lack the seeds of a log: another branch of it may have others.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+    """
+    return way.confirmed(store, state) == 0
 
 
 def spans_lacked(way: Way, store: Store, state: LogState) -> list[Span]:

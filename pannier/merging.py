@@ -31,7 +31,7 @@ from ledger.merge import (
     unwanted,
 )
 from ledger.recover import take_back
-from ledger.seeds import covers, salts
+from ledger.seeds import salts_if_any
 from ledger.store import Store
 from ledger.testimony import recheck, take_contradiction
 from pannier.contents import keeping
@@ -186,16 +186,12 @@ class Merging:
             return Merged(count=0)
         from bundler.entry_encodings import decode_entries  # noqa: PLC0415 -- see `is_readable`
 
-        cover = held.cover if covers(held.cover, section.first, section.count) else section.cover
-        salt: list[bytes | None] = (
-            list(salts(cover, section.first, section.count))
-            if covers(cover, section.first, section.count)
-            else [None] * section.count
-        )
+        # What it brings first: the seeds held may be those of another branch.
+        known = salts_if_any((section.cover, held.cover), section.first, section.count)
         received = Range(
             log=log,
             first=section.first,
-            entries=decode_entries(section, salt),
+            entries=decode_entries(section, known),
             cover=section.cover,
             checkpoint=section.checkpoint,
         )
@@ -203,11 +199,23 @@ class Merging:
 
     def _take(self, store: Store, received: Range) -> Outcome:
         if received.log.author == self.node.card.author:
-            outcome = take_back(store, self.node.author, received, time_us=self.node.clock())
+            outcome = self._take_back(store, received)
         else:
             outcome = merge(store, received)
         if isinstance(outcome, Merged):
             self.taken.append((store.ledger_id, received.log, received.checkpoint.size))
+        return outcome
+
+    def _take_back(self, store: Store, received: Range) -> Outcome:
+        """Merge entries of this node's own; if it had lost them, it is older than others know.
+
+        It begins anew before they are here for good: cut short in between, it learns it again.
+        """
+        with store.transaction():
+            outcome = take_back(store, self.node.author, received, time_us=self.node.clock())
+            if isinstance(outcome, Merged) and outcome.count:
+                above = self.node.incarnation()
+                begin_anew(self.node, above=above, settled=store.ledger_id)
         return outcome
 
     def _merge_tail(self, section: TailSection) -> None:
@@ -253,8 +261,6 @@ class Merging:
                 self._note_contradiction(store, log, recheck(store, log))
                 self.entries[name, who] = self.entries.get((name, who), 0) + outcome.count
                 if log.author == self.node.card.author:
-                    above = self.node.incarnation()
-                    begin_anew(self.node, above=above, settled=store.ledger_id)
                     self.notes.append(
                         f"{name}: took back {outcome.count} of our own entries that this node had "
                         "lost; it writes in a new incarnation from now on"
@@ -301,20 +307,25 @@ class Merging:
             self.waits.append(Wait("ledger", section.ledger))
             return
         log = LogName(section.author, section.incarnation)
-        before = store.log(log).status
-        proof = proof_from_bytes(section.fork)
-        if isinstance(proof, Fork):
-            take_fork(store, log, proof)
-        else:
-            take_contradiction(store, members(store), log, proof)
-        if before is LogStatus.OPEN and store.log(log).status is LogStatus.FORKED:
+        if self._take_proof(store, log, proof_from_bytes(section.fork)):
             self.notes.append(
                 f"{store.genesis.name}: {self.peer.name} proved that {self.node.who(log.author)} "
                 "signed two histories of one log"
             )
-            if log.author == self.node.card.author:
+
+    def _take_proof(self, store: Store, log: LogName, proof: Fork | Contradiction) -> bool:
+        """Keep a proof of two histories; return whether it stops a log that went on until now."""
+        with store.transaction():
+            before = store.log(log).status
+            if isinstance(proof, Fork):
+                take_fork(store, log, proof)
+            else:
+                take_contradiction(store, members(store), log, proof)
+            stops = before is LogStatus.OPEN and store.log(log).status is LogStatus.FORKED
+            if stops and log.author == self.node.card.author:
                 # Of two histories this node knows one: it is older than what others saw of it.
                 begin_anew(self.node, above=self.node.incarnation())
+        return stops
 
     def _keep_contents(self, opened: "Opened") -> None:
         """Keep the contents of files that an entry names, be it one in the same bundle."""

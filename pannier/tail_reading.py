@@ -13,7 +13,7 @@ from ledger.entry import Entry
 from ledger.errors import MalformedError, UnverifiedError
 from ledger.log import LogName, LogState, Range
 from ledger.merge import signed_after
-from ledger.seeds import covers, salts
+from ledger.seeds import salts_if_any
 from ledger.store import Store
 
 _MAX_LOGS = 4
@@ -60,8 +60,9 @@ def entries_in(store: Store, state: LogState, section: TailSection) -> list[Entr
         return None
     from bundler.tail_model import decode_tail  # noqa: PLC0415 -- large, and few bundles hold tails
 
+    known = salts_if_any((state.cover,), section.first, section.count)
     try:
-        return decode_tail(section.data, section.count, _salts(state, section), context)
+        return decode_tail(section.data, section.count, known, context)
     except BundleError:
         return None
 
@@ -88,9 +89,3 @@ def read_tail(store: Store, state: LogState, section: TailSection) -> Range | No
     return Range(
         log=state.name, first=section.first, entries=columns, cover=(), checkpoint=checkpoint
     )
-
-
-def _salts(state: LogState, section: TailSection) -> list[bytes | None]:
-    if not covers(state.cover, section.first, section.count):
-        return [None] * section.count
-    return list(salts(state.cover, section.first, section.count))

@@ -456,6 +456,18 @@ def test_a_cover_that_is_there_already_is_not_replaced(ada: Site, bob: Site) -> 
         assert bob.store.log(ada.log).cover == whole
 
 
+def test_seeds_that_contradict_those_held_are_refused(ada: Site, bob: Site) -> None:
+    """Its author signed such digests: the payloads could be passed on under neither."""
+    whole = ada.store.log(ada.log).cover
+    merge(bob.store, carried(ada.store, ada.log, 0, 4))
+    before = dump(bob.store)
+    later = carried(ada.store, ada.log, 4)
+    with pytest.raises(UnverifiedError, match="other seeds"):
+        merge(bob.store, replace(later, cover=root_cover(bytes(16))))
+    assert dump(bob.store) == before
+    assert isinstance(merge(bob.store, replace(later, cover=subcover(whole, 0, 32))), Merged)
+
+
 def test_a_wider_seed_takes_the_place_of_those_under_it(ada: Site, bob: Site) -> None:
     whole = ada.store.log(ada.log).cover
     merge(bob.store, partial(ada, 0, 4, range(1, 3), subcover(whole, 1, 2)))

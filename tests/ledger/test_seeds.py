@@ -18,6 +18,7 @@ from ledger.seeds import (
     root_cover,
     salt,
     salts,
+    salts_if_any,
     subcover,
     union,
     without,
@@ -142,6 +143,13 @@ def test_a_union_gives_what_either_gives(first: int, count: int, other: int, mor
     assert sum(1 << (32 - seed.level) for seed in both) == len(known)
     assert covers(both, first, count)
     assert covers(both, other, more)
+
+
+def test_salts_are_those_of_the_first_cover_that_gives_all() -> None:
+    one, other = root_cover(bytes(16)), root_cover(bytes([1] * 16))
+    assert salts_if_any((without(other, 5), one), 4, 3) == list(salts(one, 4, 3))
+    assert salts_if_any((other, one), 4, 3) == list(salts(other, 4, 3))
+    assert salts_if_any((without(other, 5), ()), 4, 3) == [None] * 3
 
 
 def test_a_union_restores_what_was_erased() -> None:

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from ledger.log import LogStatus
+from ledger.append import open_incarnation
+from ledger.log import LogName, LogStatus
 from ledger.views import heads
 from pannier.backup import backup, restore
 from pannier.trusted_time import Uptime
 from tests.pannier.links.wire import Wire
+from tests.sim.test_crashes import KilledError
 from tests.sim.world import DAY_US, START_US, World, assert_equal, data_queue, entries_of
 
 BOTH = ("ada", "bea")
@@ -154,8 +156,12 @@ def test_a_home_from_before_it_joined_a_ledger_joins_it_again(tmp_path: Path) ->
         assert [data_queue(world[name]) for name in BOTH] == [[], []]
 
 
-def test_a_restored_home_that_is_told_of_one_ledger_writes_anew_in_all(world: World) -> None:
-    """Nobody has told it yet that it had written more in another one."""
+def restored_with_a_diary(world: World) -> LogName:
+    """Restore ada, who had written more in two ledgers; she is about to be told of one.
+
+    Returns:
+        The log that she wrote in the other one.
+    """
     world.found("ada", ledger="diary")
     world.put("ada", "today", 1, "diary")
     copy = world.back_up("ada")
@@ -167,13 +173,75 @@ def test_a_restored_home_that_is_told_of_one_ledger_writes_anew_in_all(world: Wo
     world.clock.pass_days(1)
     world.put("ada", "speaks first", 1)
     world.exchange("ada", "other stick")
-    (before,) = (log.name for log in world.store("ada", "diary").logs())
     world.exchange("bea", "other stick")  # by its counter nobody can tell any more
-    (note,) = world.exchange("ada", "other stick").report.notes
-    assert "took back 5 of our own entries" in note
+    (log,) = world.store("ada", "diary").logs()
+    return log.name
+
+
+def assert_diary_goes_on_anew(world: World, before: LogName) -> None:
     world.put("ada", "today", 3, "diary")
     assert world.store("ada", "diary").log(before).size == 1
     assert len(list(world.store("ada", "diary").logs())) == 2
+
+
+def test_a_restored_home_that_is_told_of_one_ledger_writes_anew_in_all(world: World) -> None:
+    """Nobody has told it yet that it had written more in another one."""
+    before = restored_with_a_diary(world)
+    (note,) = world.exchange("ada", "other stick").report.notes
+    assert "took back 5 of our own entries" in note
+    assert_diary_goes_on_anew(world, before)
+
+
+def test_a_kill_before_a_restored_home_writes_anew_in_all(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it took back is not here for good yet: or nothing would tell it again."""
+    before = restored_with_a_diary(world)
+    with monkeypatch.context() as harm:
+        harm.setattr("pannier.merging.begin_anew", _killed)
+        with pytest.raises(KilledError):
+            world.exchange("ada", "other stick")
+    world.exchange("ada", "other stick")
+    assert_diary_goes_on_anew(world, before)
+
+
+def _killed(*_: object, **__: object) -> None:
+    raise KilledError
+
+
+def test_a_restored_home_that_is_told_of_an_older_log_writes_in_a_new_one(world: World) -> None:
+    """Restored twice: nobody saw what it had written in the newer log."""
+    first = world.back_up("ada")
+    write(world, "ada", "late")
+    world.rounds(("ada", "bea"), 1)
+    world.restore("ada", first)
+    open_incarnation(world.store("ada"), world["ada"].author)
+    world.put("ada", "new", 1)
+    (newer,) = (log.name for log in world.store("ada").logs() if log.size == 1)
+    second = world.back_up("ada")
+    world.put("ada", "new", 2)
+    world.restore("ada", second)
+    world.clock.pass_days(1)
+    world.exchange("ada", "other stick")  # it speaks first, so its counter tells nobody anything
+    world.exchange("bea", "other stick")
+    (note,) = world.exchange("ada", "other stick").report.notes
+    assert "took back 5 of our own entries" in note
+    world.put("ada", "new", 3)
+    assert world.store("ada").log(newer).size == 1
+
+
+def test_two_branches_of_a_log_have_seeds_of_their_own(world: World) -> None:
+    """The copy is from after a log was begun, and before the first entry of it."""
+    open_incarnation(world.store("ada"), world["ada"].author)
+    copy = world.back_up("ada")
+    write(world, "ada", "late")
+    world.rounds(("ada", "bea"), 2)
+    world.restore("ada", copy)
+    write(world, "ada", "new")
+    world.rounds(("bea", "ada"), 3)
+    world.clock.pass_days(1)
+    world.rounds(THREE, 4)
+    assert_settled(world, "late", "new")
 
 
 def test_two_who_both_count_as_if_from_before_hear_each_other(tmp_path: Path) -> None:

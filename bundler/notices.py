@@ -12,14 +12,13 @@ from bundler.errors import MalformedError, ledger_errors_converted
 from bundler.limits import Limits
 from bundler.sealed import BUNDLE_ID_BYTES
 from ledger import cbor
-from ledger.genesis import LedgerId
+from ledger.genesis import LEDGER_ID_BYTES, LedgerId
 from ledger.lazy_dataclass import dataclass
 from ledger.seeds import MAX_ENTRIES
 
 KEY_ID_BYTES = 8
 ROOT_START_BYTES = 16
 MAX_REASON_BYTES = 255
-_LEDGER_ID_BYTES = 16
 _AUTHOR_BYTES = 32
 _INCARNATION_BYTES = 8
 _PAIRWISE_KEY_BYTES = 32
@@ -385,4 +384,4 @@ def _check_reason(reason: str) -> None:
 
 
 def _ledger_id(value: object) -> LedgerId:
-    return LedgerId(cbor.as_bytes(value, _LEDGER_ID_BYTES))
+    return LedgerId(cbor.as_bytes(value, LEDGER_ID_BYTES))

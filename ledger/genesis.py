@@ -9,6 +9,7 @@ from ledger.card import Card, check_name
 from ledger.errors import MalformedError, NewerError
 from ledger.lazy_dataclass import dataclass
 
+LEDGER_ID_BYTES = 16
 LedgerId = NewType("LedgerId", bytes)
 """16 bytes."""
 
@@ -79,7 +80,7 @@ class Genesis:
     @property
     def ledger_id(self) -> LedgerId:
         """The ledger's id."""
-        return LedgerId(sha256(b"pannier ledger 1\0" + self.to_bytes()).digest()[:16])
+        return LedgerId(sha256(b"pannier ledger 1\0" + self.to_bytes()).digest()[:LEDGER_ID_BYTES])
 
 
 def _terms(value: object) -> frozenset[Term]:

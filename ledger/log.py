@@ -105,7 +105,7 @@ class Range:
         log: Which log.
         first: Number of the first entry.
         entries: 1..65,536 of them, up to ``checkpoint.size``.
-        cover: Seeds for the payloads, or empty if those of the log are known.
+        cover: Seeds for the payloads: those by which their digests were derived, if any are known.
         checkpoint: Signed by the author.
     """
 

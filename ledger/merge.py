@@ -37,7 +37,15 @@ from ledger.merkle import (
     node_hash,
 )
 from ledger.note import Checkpoint
-from ledger.seeds import MAX_COVER_SEEDS, TREE_DEPTH, Cover, Seed, covers, salts, union
+from ledger.seeds import (
+    MAX_COVER_SEEDS,
+    TREE_DEPTH,
+    Cover,
+    Seed,
+    contradict,
+    union,
+    within,
+)
 from ledger.settle import settle, settle_batch
 from ledger.store import Batch, Store
 
@@ -260,17 +268,19 @@ def _cover(state: LogState, received: Range) -> Cover:
     """Return the seeds of the log once *received* is in it.
 
     Of the seeds received those are kept that gave the salt of a payload: its digest is part of the
-    root that the author signed, so they are proven. What else came may be anything.
+    root that the author signed, so they are proven. What else came may be anything. Where an author
+    signed under seeds that contradict each other, of each so much is kept as is proven: of what
+    lies beyond, nobody knows which is right.
     """
-    span = received.first, received.entries.count
-    if covers(state.cover, *span):
-        brought = covers(received.cover, *span)
-        if brought and list(salts(received.cover, *span)) != list(salts(state.cover, *span)):
-            raise UnverifiedError(f"other seeds for {received.log} than those held of it")
+    if received.cover in ((), state.cover):
         return state.cover
     carried = list(compress(count(received.first), received.entries.payloads))
-    proven = (seed for seed in received.cover if _is_used(seed, carried))
-    cover = union(state.cover, tuple(proven))
+    proven = tuple(seed for seed in received.cover if _is_used(seed, carried))
+    if contradict(state.cover, proven):
+        end = received.checkpoint.size
+        cover = (*within(state.cover, 0, state.size), *within(proven, state.size, end))
+    else:
+        cover = union(state.cover, proven)
     if len(cover) > MAX_COVER_SEEDS:
         raise MalformedError(f"the payloads of a log under more than {MAX_COVER_SEEDS} seeds")
     return cover

@@ -8,7 +8,7 @@ Source: O. Goldreich, S. Goldwasser, S. Micali, "How to construct random functio
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from hashlib import sha256
 from itertools import chain
 from struct import Struct
@@ -70,16 +70,9 @@ def salts(cover: Cover, first: int, count: int) -> Iterator[bytes]:
     return _grow(subcover(cover, first, count))
 
 
-def salts_if_any(several: Iterable[Cover], first: int, count: int) -> list[bytes | None]:
-    """Return the salts of *count* entries by the first cover of *several* that gives them all.
-
-    Returns:
-        As many as *count*; all of them None if no cover does.
-    """
-    for cover in several:
-        if covers(cover, first, count):
-            return list(salts(cover, first, count))
-    return [None] * count
+def salts_if_any(cover: Cover, first: int, count: int) -> list[bytes | None]:
+    """Return the salts of *count* entries from *first* on; None for each unless *cover* has all."""
+    return list(salts(cover, first, count)) if covers(cover, first, count) else [None] * count
 
 
 def salt(cover: Cover, index: int) -> bytes:
@@ -108,7 +101,7 @@ def subcover(cover: Cover, first: int, count: int) -> Cover:
     end = first + count
     if not covers(cover, first, count):
         raise _not_here(first, end)
-    return tuple(_cut(_near(cover, first, end), first, end))
+    return within(cover, first, end)
 
 
 def without(cover: Cover, index: int) -> Cover:
@@ -122,8 +115,7 @@ def without(cover: Cover, index: int) -> Cover:
 def union(cover: Cover, other: Cover) -> Cover:
     """Return the cover of all that either gives.
 
-    A seed under another is dropped and not compared with it: before a cover from outside gets here
-    it must be cut (`subcover`) to entries whose payloads fitted their digests.
+    A seed under another is dropped and not compared with it (`contradict` does that).
     """
     kept: list[Seed] = []
     end = 0
@@ -133,6 +125,19 @@ def union(cover: Cover, other: Cover) -> Cover:
             kept.append(seed)
             end = stop
     return tuple(kept)
+
+
+def contradict(cover: Cover, other: Cover) -> bool:
+    """Return whether two covers give an entry different salts; at most 32 hashes a seed."""
+    both = union(cover, other)
+    kept = set(both)
+    dropped = (seed for seed in (*cover, *other) if seed not in kept)
+    return any(within(both, *_span(seed)) != (seed,) for seed in dropped)
+
+
+def within(cover: Cover, first: int, end: int) -> Cover:
+    """Return the cover of all that *cover* gives from entry *first* up to *end*."""
+    return tuple(_cut(_near(cover, first, end), first, end))
 
 
 def check_cover(value: object) -> Cover:

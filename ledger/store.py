@@ -19,7 +19,7 @@ from ledger.merkle import EMPTY_FRONTIER, Extension, Frontier
 from ledger.note import Checkpoint
 from ledger.records import cover_to_row, dropped_to_row
 from ledger.schema import NUMBER_BITS
-from ledger.seeds import Seed
+from ledger.seeds import Cover
 from ledger.shown import show, show_anew, show_range_anew
 from ledger.store_blobs import Blobs
 from ledger.store_files import Files
@@ -45,7 +45,7 @@ class Batch:
     entries: Entries
     extension: Extension
     checkpoint: Checkpoint
-    cover: tuple[Seed, ...]
+    cover: Cover
 
 
 class Store(Queries):
@@ -137,6 +137,7 @@ class Store(Queries):
                 data = dropped_to_row(log.name, number, entry, self.rest)
                 self.keep_evidence(log, "dropped", data)
         bounds = (entry_id(log, first), entry_id(log, log.size))
+        cover = log.cover if first else ()
         things = self.rows("SELECT DISTINCT thing FROM entry WHERE id >= ? AND id < ?", *bounds)
         self.run("DELETE FROM entry WHERE id >= ? AND id < ?", *bounds)
         self.file_entries.forget(*bounds)
@@ -146,11 +147,10 @@ class Store(Queries):
             "UPDATE log SET size = ?, frontier = ?, cover = ? WHERE id = ?",
             first,
             frontier.to_bytes(),
-            cover_to_row(log.name, log.cover if first else (), self.rest),
+            cover_to_row(log.name, cover, self.rest),
             log.row,
         )
-        if not first:
-            self.run("DELETE FROM evidence WHERE log = ? AND what = ?", log.row, COVER_COPY)
+        self._note_cover(log, cover)
         for (thing,) in things:
             show_anew(self._db, thing)
 
@@ -218,11 +218,8 @@ class Store(Queries):
             cover_to_row(state.name, batch.cover, self.rest),
             state.row,
         )
-        if not state.size and batch.cover and batch.cover[0].level == 0:
-            # All seeds of an own log follow from one, which a damaged page must not take along.
-            self.replace_evidence(
-                state, COVER_COPY, cover_to_row(state.name, batch.cover, self.rest)
-            )
+        if batch.cover != state.cover:
+            self._note_cover(state, batch.cover)
         self.add_checkpoint(state, batch.checkpoint)
         self._db.executemany(
             "INSERT INTO node VALUES (?, ?, ?, ?)",
@@ -230,6 +227,12 @@ class Store(Queries):
         )
         assert state.row is not None  # noqa: S101 -- ensure_log has made it
         return state.row
+
+    def _note_cover(self, log: LogState, cover: Cover) -> None:
+        """Keep a copy where all seeds follow from one, which a damaged page must not take along."""
+        self.run("DELETE FROM evidence WHERE log = ? AND what = ?", log.row, COVER_COPY)
+        if cover and cover[0].level == 0:
+            self.keep_evidence(log, COVER_COPY, cover_to_row(log.name, cover, self.rest))
 
 
 def short_leaf(leaf: bytes) -> bytes:

@@ -10,6 +10,7 @@ from pannier.forks import settle_own_forks
 from pannier.import_report import Report
 from pannier.node import Node
 from pannier.passphrase_ledgers import meet_members
+from pannier.rollback import go_on_beginning
 from pannier.rotation import tend_all_epochs
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def import_arrived(node: Node) -> Report:
     """
     report = Report()
     with node.alone("import", "importing"):
+        go_on_beginning(node)
         if _is_any_here(node):
             from pannier.arrivals import take_in  # noqa: PLC0415 -- it opens bundles: much code
 

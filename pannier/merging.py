@@ -31,7 +31,7 @@ from ledger.merge import (
     unwanted,
 )
 from ledger.recover import take_back
-from ledger.seeds import salts_if_any
+from ledger.seeds import covers, salts_if_any
 from ledger.store import Store
 from ledger.testimony import recheck, take_contradiction
 from pannier.contents import keeping
@@ -186,13 +186,15 @@ class Merging:
             return Merged(count=0)
         from bundler.entry_encodings import decode_entries  # noqa: PLC0415 -- see `is_readable`
 
-        # What it brings first: the seeds held may be those of another branch.
-        known = salts_if_any((section.cover, held.cover), section.first, section.count)
+        # The seeds held may be those of another branch: they serve where it does not bring its own.
+        span = section.first, section.count
+        brings_none = covers(held.cover, *span) and not covers(section.cover, *span)
+        cover = held.cover if brings_none else section.cover
         received = Range(
             log=log,
             first=section.first,
-            entries=decode_entries(section, known),
-            cover=section.cover,
+            entries=decode_entries(section, salts_if_any(cover, *span)),
+            cover=cover,
             checkpoint=section.checkpoint,
         )
         return self._take(store, received)
@@ -214,9 +216,12 @@ class Merging:
         with store.transaction():
             outcome = take_back(store, self.node.author, received, time_us=self.node.clock())
             if isinstance(outcome, Merged) and outcome.count:
-                above = self.node.incarnation()
-                begin_anew(self.node, above=above, settled=store.ledger_id)
+                self._begin_anew(settled=store.ledger_id)
         return outcome
+
+    def _begin_anew(self, settled: LedgerId | None = None) -> None:
+        """Begin anew: of two histories of its own this node knows one, or one in part."""
+        begin_anew(self.node, above=self.node.incarnation(), settled=settled)
 
     def _merge_tail(self, section: TailSection) -> None:
         """Merge a tail into the log that it is of; of several that it may be of, where it fits."""
@@ -323,8 +328,7 @@ class Merging:
                 take_contradiction(store, members(store), log, proof)
             stops = before is LogStatus.OPEN and store.log(log).status is LogStatus.FORKED
             if stops and log.author == self.node.card.author:
-                # Of two histories this node knows one: it is older than what others saw of it.
-                begin_anew(self.node, above=self.node.incarnation())
+                self._begin_anew()
         return stops
 
     def _keep_contents(self, opened: "Opened") -> None:
@@ -343,7 +347,7 @@ class Merging:
     def _hear_witnesses(self) -> None:
         """Take in what was witnessed, at the end: who is a member may stand in the same bundle."""
         if self._witness is not None:
-            for heard in hear_all(self._witness, self.node.ledger):
+            for heard in hear_all(self.node, self._witness):
                 self._note_contradiction(heard.store, heard.log, heard.contradiction)
 
     def _note_contradiction(self, store: Store, log: LogName, found: Contradiction | None) -> None:

@@ -1,8 +1,11 @@
 """What a node does that finds out that it is older than what others saw of it."""
 
 from ledger.append import open_incarnation
-from ledger.genesis import LedgerId
+from ledger.errors import DamagedError, FullError
+from ledger.genesis import LEDGER_ID_BYTES, LedgerId
 from pannier.node import Node
+
+_LEFT = "ledgers to begin anew in"
 
 
 def begin_anew(node: Node, *, above: bytes, settled: LedgerId | None = None) -> None:
@@ -18,9 +21,40 @@ def begin_anew(node: Node, *, above: bytes, settled: LedgerId | None = None) -> 
 
     Raises:
         PannierError: ``node.db`` cannot be written.
-        LedgerError: a ledger cannot be written.
+        LedgerError: a ledger is busy, or the disk is full.
     """
     node.renew_incarnation(above=above)
-    for store in node.ledgers():
-        if store.ledger_id != settled:
+    _note_left(node, [one for one in node.ledger_ids() if one != settled])
+    go_on_beginning(node)
+
+
+def go_on_beginning(node: Node) -> None:
+    """Do what `begin_anew` left: a ledger that cannot be written keeps nobody from the others.
+
+    Raises:
+        PannierError: ``node.db`` cannot be written.
+        LedgerError: a ledger is busy, or the disk is full.
+    """
+    left = node.db.meta(_LEFT)
+    if left:
+        starts = range(0, len(left), LEDGER_ID_BYTES)
+        ids = [LedgerId(left[start : start + LEDGER_ID_BYTES]) for start in starts]
+        _note_left(node, [one for one in ids if not _begins(node, one)])
+
+
+def _begins(node: Node, ledger_id: LedgerId) -> bool:
+    """Write in a new log of a ledger, if it is still here; return False if it cannot be written."""
+    try:
+        store = node.ledger(ledger_id)
+        if store is not None:
             open_incarnation(store, node.author)
+    except FullError:
+        raise
+    except DamagedError:
+        return False
+    return True
+
+
+def _note_left(node: Node, ledger_ids: list[LedgerId]) -> None:
+    with node.db.transaction():
+        node.db.set_meta(_LEFT, b"".join(ledger_ids))

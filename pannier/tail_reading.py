@@ -60,7 +60,7 @@ def entries_in(store: Store, state: LogState, section: TailSection) -> list[Entr
         return None
     from bundler.tail_model import decode_tail  # noqa: PLC0415 -- large, and few bundles hold tails
 
-    known = salts_if_any((state.cover,), section.first, section.count)
+    known = salts_if_any(state.cover, section.first, section.count)
     try:
         return decode_tail(section.data, section.count, known, context)
     except BundleError:
@@ -87,5 +87,9 @@ def read_tail(store: Store, state: LogState, section: TailSection) -> Range | No
     except (MalformedError, UnverifiedError):
         return None
     return Range(
-        log=state.name, first=section.first, entries=columns, cover=(), checkpoint=checkpoint
+        log=state.name,
+        first=section.first,
+        entries=columns,
+        cover=state.cover,
+        checkpoint=checkpoint,
     )

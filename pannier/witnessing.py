@@ -3,7 +3,7 @@
 A witness section rides along with other news and is none itself: a quiet network stays quiet.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from hashlib import sha256
 
 from bundler.limits import DEFAULT_LIMITS
@@ -18,6 +18,7 @@ from ledger.store import Store
 from ledger.testimony import hear, heard_of
 from ledger.witness import Witnessed, cosign, gather
 from pannier.node import Node
+from pannier.rollback import begin_anew
 from pannier.way import Way
 
 _DAY_US = 86_400_000_000
@@ -66,26 +67,43 @@ def witness_section(way: Way) -> WitnessSection | None:
     return WitnessSection(ledgers=tuple(ledgers)) if chosen else None
 
 
-def hear_all(section: WitnessSection, find: Callable[[LedgerId], Store | None]) -> Iterator[Heard]:
+def hear_all(node: Node, section: WitnessSection) -> Iterator[Heard]:
     """Take in a section; yield the logs of which it shows two histories.
 
+    A node that learns that of a log of its own is older than others know, and begins anew.
+
     Args:
+        node: Who was sent it.
         section: Nothing of it verified.
-        find: Returns a ledger of this node, or None.
 
     Raises:
+        PannierError: ``node.db`` cannot be written.
         LedgerError: a ledger cannot be read or written.
     """
     for ledger_id, logs in section.ledgers:
-        store = find(ledger_id)
+        store = node.ledger(ledger_id)
         if store is None:
             continue
         known = members(store)
         for author, incarnation, witnessed in logs:
             log = LogName(author, incarnation)
-            contradiction = hear(store, known, log, witnessed)
+            if author == node.card.author:
+                contradiction = _hear_of_own(node, store, log, witnessed)
+            else:
+                contradiction = hear(store, known, log, witnessed)
             if contradiction is not None:
                 yield Heard(store=store, log=log, contradiction=contradiction)
+
+
+def _hear_of_own(
+    node: Node, store: Store, log: LogName, witnessed: Witnessed
+) -> Contradiction | None:
+    """Hear what others saw of a log of this node; it begins anew before that is kept for good."""
+    with store.transaction():
+        contradiction = hear(store, members(store), log, witnessed)
+        if contradiction is not None:
+            begin_anew(node, above=node.incarnation())
+    return contradiction
 
 
 def _is_due(way: Way) -> bool:

@@ -17,7 +17,8 @@ from ledger.log import MAX_BATCH_ENTRIES, LogName, LogStatus, Range, log_origin
 from ledger.members import Role
 from ledger.merge import Forked, Gap, Merged, NotGranted, is_held, merge, signed_after
 from ledger.note import Checkpoint, sign_checkpoint
-from ledger.seeds import Seed, covers, root_cover, subcover
+from ledger.records import cover_to_row
+from ledger.seeds import Cover, Seed, covers, root_cover, subcover
 from ledger.store import Store
 from tests.ledger.world import (
     NOW,
@@ -456,16 +457,45 @@ def test_a_cover_that_is_there_already_is_not_replaced(ada: Site, bob: Site) -> 
         assert bob.store.log(ada.log).cover == whole
 
 
-def test_seeds_that_contradict_those_held_are_refused(ada: Site, bob: Site) -> None:
-    """Its author signed such digests: the payloads could be passed on under neither."""
-    whole = ada.store.log(ada.log).cover
-    merge(bob.store, carried(ada.store, ada.log, 0, 4))
-    before = dump(bob.store)
-    later = carried(ada.store, ada.log, 4)
-    with pytest.raises(UnverifiedError, match="other seeds"):
-        merge(bob.store, replace(later, cover=root_cover(bytes(16))))
-    assert dump(bob.store) == before
-    assert isinstance(merge(bob.store, replace(later, cover=subcover(whole, 0, 32))), Merged)
+TREE, OTHER_TREE = root_cover(bytes(16)), root_cover(bytes([1] * 16))
+
+
+@pytest.mark.parametrize(
+    ("held", "brought"),
+    [
+        (TREE, OTHER_TREE),
+        (subcover(TREE, 0, 4), OTHER_TREE),
+        (subcover(TREE, 0, 8), subcover(OTHER_TREE, 4, 8)),
+        (TREE, subcover(OTHER_TREE, 4, 4)),
+    ],
+)
+def test_who_signs_under_two_trees_spoils_nothing(
+    world: World, held: Cover, brought: Cover
+) -> None:
+    """Beyond what they have proven, neither seeds are believed; and others can be sent it all."""
+    mal, bob = world.sites
+    for tree, numbers in ((TREE, range(4)), (OTHER_TREE, range(4, 8))):
+        sign_under(mal, tree)
+        for number in numbers:
+            mal.put(f"t{number}", number)
+    for first, end, cover in ((0, 4, held), (4, 8, brought)):
+        received = carried(mal.store, mal.log, first, end)
+        entries = redigested(first, received.entries.one_by_one(), cover)
+        taken = merge(bob.store, replace(received, entries=Entries.of(entries), cover=cover))
+        assert taken == Merged(count=4)
+        assert faults(bob.store) == []
+    cyd = world.join("cyd")
+    send(bob, cyd)
+    assert facts(cyd.store) == facts(bob.store)
+    assert faults(cyd.store) == []
+
+
+def sign_under(site: Site, cover: Cover) -> None:
+    """Have whatever a site writes from now on under other seeds, as nobody honest does."""
+    with site.store.transaction():
+        state = site.store.ensure_log(site.log)
+        sealed = cover_to_row(state.name, cover, site.store.rest)
+        site.store.run("UPDATE log SET cover = ? WHERE id = ?", sealed, state.row)
 
 
 def test_a_wider_seed_takes_the_place_of_those_under_it(ada: Site, bob: Site) -> None:

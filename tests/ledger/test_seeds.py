@@ -13,6 +13,7 @@ from ledger.seeds import (
     Cover,
     Seed,
     check_cover,
+    contradict,
     cover_to_cbor,
     covers,
     root_cover,
@@ -21,6 +22,7 @@ from ledger.seeds import (
     salts_if_any,
     subcover,
     union,
+    within,
     without,
 )
 from tests.vectors import load
@@ -30,6 +32,7 @@ VECTORS = load("seeds")
 FAILURES = {"malformed": MalformedError, "refused": RefusedError}
 ROOT = b"pannier's secret"
 WHOLE = root_cover(ROOT)
+OTHER = root_cover(bytes(16))
 
 
 def cover_of(value: list[list[Any]]) -> Cover:
@@ -145,11 +148,35 @@ def test_a_union_gives_what_either_gives(first: int, count: int, other: int, mor
     assert covers(both, other, more)
 
 
-def test_salts_are_those_of_the_first_cover_that_gives_all() -> None:
-    one, other = root_cover(bytes(16)), root_cover(bytes([1] * 16))
-    assert salts_if_any((without(other, 5), one), 4, 3) == list(salts(one, 4, 3))
-    assert salts_if_any((other, one), 4, 3) == list(salts(other, 4, 3))
-    assert salts_if_any((without(other, 5), ()), 4, 3) == [None] * 3
+def test_salts_come_all_or_none() -> None:
+    assert salts_if_any(WHOLE, 4, 3) == list(salts(WHOLE, 4, 3))
+    assert salts_if_any(without(WHOLE, 5), 4, 3) == [None] * 3
+
+
+@given(firsts, counts, firsts, counts)
+def test_covers_of_one_tree_do_not_contradict(
+    first: int, count: int, other: int, more: int
+) -> None:
+    one, two = subcover(WHOLE, first, count), subcover(WHOLE, other, more)
+    assert not contradict(one, two)
+    assert not contradict(WHOLE, union(one, two))
+
+
+@pytest.mark.parametrize("flipped", [False, True])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (WHOLE, OTHER),
+        (subcover(WHOLE, 0, 4), OTHER),
+        (subcover(WHOLE, 2, 6), subcover(OTHER, 3, 1)),
+        (subcover(WHOLE, 0, 8), subcover(OTHER, 4, 8)),
+    ],
+)
+def test_covers_of_two_trees_contradict_where_they_meet(
+    one: Cover, other: Cover, flipped: bool
+) -> None:
+    assert contradict(*((other, one) if flipped else (one, other)))
+    assert not contradict(within(one, 0, 4), within(other, 4, 12))
 
 
 def test_a_union_restores_what_was_erased() -> None:

@@ -230,7 +230,8 @@ def test_a_restored_home_that_is_told_of_an_older_log_writes_in_a_new_one(world:
     assert world.store("ada").log(newer).size == 1
 
 
-def test_two_branches_of_a_log_have_seeds_of_their_own(world: World) -> None:
+@pytest.mark.parametrize("is_told_first", [False, True])
+def test_two_branches_of_a_log_have_seeds_of_their_own(world: World, is_told_first: bool) -> None:
     """The copy is from after a log was begun, and before the first entry of it."""
     open_incarnation(world.store("ada"), world["ada"].author)
     copy = world.back_up("ada")
@@ -238,10 +239,16 @@ def test_two_branches_of_a_log_have_seeds_of_their_own(world: World) -> None:
     world.rounds(("ada", "bea"), 2)
     world.restore("ada", copy)
     write(world, "ada", "new")
-    world.rounds(("bea", "ada"), 3)
-    world.clock.pass_days(1)
-    world.rounds(THREE, 4)
+    if is_told_first:
+        world.rounds(("ada", "bea"), 1, "other stick")
+    else:
+        world.rounds(("bea", "ada"), 3)
+    refused = []
+    for _ in range(4):
+        world.clock.pass_days(1)
+        refused += [world.exchange(name, "last stick").report.reasons for name in THREE]
     assert_settled(world, "late", "new")
+    assert not any(refused)
 
 
 def test_two_who_both_count_as_if_from_before_hear_each_other(tmp_path: Path) -> None:

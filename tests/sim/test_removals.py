@@ -2,12 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import cast
 
 import pytest
 
-from bundler.content import Opened
-from bundler.log_section import LogSection
 from bundler.plan import Span
 from ledger.append import open_incarnation
 from ledger.errors import RefusedError
@@ -21,12 +18,11 @@ from pannier.errors import UsageError
 from pannier.lacks import Piece, in_order
 from pannier.load import log_section
 from pannier.membership import author_named, revoke, share
-from pannier.merging import Merging
-from pannier.new_ledgers import NewLedgers
 from pannier.nodedb_peers import KEY_LOST
 from pannier.statements import UNFOUNDED
 from pannier.trusted_time import Uptime
 from tests.ledger.world import lacked
+from tests.sim.brought import bring
 from tests.sim.world import START_US, World, facts, faults
 
 NAMES = ("ada", "bea", "cy", "dee")
@@ -235,14 +231,13 @@ def test_a_grant_may_come_after_what_it_lets_in_in_one_bundle(world: World) -> N
     world.rounds(("ada", "bea"), 2, "third stick")
     assert grant(world, "bea", "cy")
     world.rounds(("bea", "dee"), 2, "fourth stick")
-    ada, store = world["ada"], world.store("dee")
+    store = world.store("dee")
     pieces = [
         Piece(store=store, state=log, span=Span(0, log.size), with_cover=True)
         for log in in_order(store)
     ]
     sections = [log_section(piece) for piece in reversed(pieces)]
-    merging = Merging(node=ada, peer=ada.peer_named("dee"), new=NewLedgers(ada))
-    merging.run(cast("Opened", Brought(sections)))
+    bring(world, "ada", "dee", sections)
     assert "in a log that ada has not seen" in shown(world, "ada")
     assert assert_agree(world, ("ada", "dee")) == set(NAMES)
 
@@ -257,13 +252,6 @@ def test_what_lay_ready_for_a_removed_member_goes_no_further(world: World) -> No
     world.rounds(("ada", "cy", "ada", "cy"), 1, "fourth stick")
     assert world["ada"].db.bundles(cy) == []
     assert shown(world, "cy") == {"begun"}
-
-
-class Brought:
-    """Sections in an order of our own."""
-
-    def __init__(self, sections: list[LogSection]) -> None:
-        self.sections = lambda: iter(sections)
 
 
 # -- several decide at once -----------------------------------------------------------------------

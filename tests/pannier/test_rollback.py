@@ -1,0 +1,121 @@
+"""What a node does that learns that it is older than others know, whatever tells it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from bundler.notices import ForkSection
+from bundler.sections import Section
+from bundler.witness_section import LedgerWitness, WitnessedLog, WitnessSection
+from ledger.append import Author, open_incarnation, own_log
+from ledger.errors import DiskError
+from ledger.log import LogStatus
+from ledger.store import Store
+from ledger.views import heads
+from ledger.witness import Witnessed
+from tests.sim.brought import bring
+from tests.sim.world import World
+
+BOTH = ("ada", "bea")
+
+
+class KilledError(BaseException):
+    """The process is no more."""
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """ada has lost an entry of each of two ledgers, and written others; bea has all of one."""
+    with World(tmp_path, BOTH) as world:
+        world.found("bea", "ada")
+        world.rounds(BOTH, 3)
+        world.found("ada", ledger="diary")
+        world.put("ada", "early", 1)
+        world.put("ada", "today", 1, "diary")
+        world.rounds(BOTH, 2)
+        copy = world.back_up("ada")
+        world.put("ada", "late", 1)
+        world.put("ada", "today", 2, "diary")
+        world.rounds(BOTH, 1)
+        world.restore("ada", copy)
+        world.put("ada", "new", 1)
+        yield world
+
+
+def proof(world: World) -> Section:
+    """What bea says when she has seen both branches."""
+    world.exchange("ada", "other stick")
+    world.exchange("bea", "other stick")
+    ((state, data),) = world.store("bea").evidence("fork")
+    author, incarnation = state.name
+    ledger = world.store("bea").ledger_id
+    return ForkSection(ledger=ledger, author=author, incarnation=incarnation, fork=data)
+
+
+def word(world: World) -> Section:
+    """What a witness says that has seen one of them."""
+    store = world.store("bea")
+    name = own_log(world.store("ada"), world["ada"].author).name
+    checkpoint = store.last_checkpoint(store.log(name))
+    assert checkpoint is not None
+    log = WitnessedLog(*name, Witnessed(checkpoint, ()))
+    return WitnessSection(ledgers=(LedgerWitness(store.ledger_id, (log,)),))
+
+
+def tell(world: World, section: Section) -> None:
+    bring(world, "ada", "bea", [section])
+
+
+def diary_sizes(world: World) -> list[int]:
+    """Write in the diary; return how long each log of it is then."""
+    world.put("ada", "today", 3, "diary")
+    return [log.size for log in world.store("ada", "diary").logs()]
+
+
+@pytest.mark.parametrize("says", [proof, word])
+class TestWhoIsTold:
+    def test_writes_in_new_logs(self, world: World, says: Callable[[World], Section]) -> None:
+        before = world["ada"].incarnation()
+        tell(world, says(world))
+        assert world["ada"].incarnation() > before
+        assert diary_sizes(world) == [1, 1]
+
+    def test_and_is_killed_learns_it_again(
+        self, world: World, says: Callable[[World], Section], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        section = says(world)
+        log = own_log(world.store("ada"), world["ada"].author).name
+        with monkeypatch.context() as harm:
+            harm.setattr("pannier.rollback.open_incarnation", _killed)
+            with pytest.raises(KilledError):
+                tell(world, section)
+        assert world.store("ada").log(log).status is LogStatus.OPEN
+        tell(world, section)
+        assert world.store("ada").log(log).status is LogStatus.FORKED
+        assert diary_sizes(world) == [1, 1]
+
+
+def _killed(*_: object) -> None:
+    raise KilledError
+
+
+def test_a_ledger_that_cannot_be_written_keeps_nobody_from_the_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is begun anew as soon as it can be."""
+    with monkeypatch.context() as harm:
+        harm.setattr("pannier.rollback.open_incarnation", _unless_diary)
+        world.rounds(BOTH, 3)
+        assert heads(world.store("ada"), "late")
+        before = world["ada"].incarnation()
+        world.exchange("ada")
+        assert world["ada"].incarnation() == before
+    world.exchange("ada")
+    assert diary_sizes(world) == [1, 1]
+
+
+def _unless_diary(store: Store, author: Author) -> None:
+    if store.genesis.name == "diary":
+        raise DiskError("the diary can only be read")
+    open_incarnation(store, author)

@@ -70,9 +70,13 @@ def salts(cover: Cover, first: int, count: int) -> Iterator[bytes]:
     return _grow(subcover(cover, first, count))
 
 
-def salts_if_any(cover: Cover, first: int, count: int) -> list[bytes | None]:
-    """Return the salts of *count* entries from *first* on; None for each unless *cover* has all."""
-    return list(salts(cover, first, count)) if covers(cover, first, count) else [None] * count
+def salts_given(cover: Cover, first: int, count: int) -> list[bytes | None]:
+    """Return the salts of *count* entries from *first* on; None for each that *cover* lacks."""
+    found: list[bytes | None] = [None] * count
+    for seed in within(cover, first, first + count):
+        start, stop = _span(seed)
+        found[start - first : stop - first] = _grow((seed,))
+    return found
 
 
 def salt(cover: Cover, index: int) -> bytes:

@@ -1,6 +1,6 @@
 """Recomputing everything that a ledger file claims (what `pannier verify` runs)."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from ledger.members import members
 from ledger.merkle import EMPTY_FRONTIER, Node, extend, leaf_hashes
 from ledger.note import Checkpoint
 from ledger.payload_check import PayloadCheck
-from ledger.seeds import covers, salt, salts
+from ledger.seeds import salts_given
 from ledger.settle import contains, counts_of
 from ledger.shown import COUNTS
 from ledger.signing import Verifier
@@ -287,14 +287,11 @@ def _verify_digests(state: LogState, first: int, entries: Entries) -> None:
     payloads = [payload for payload in entries.payloads if payload is not None]
     if not payloads:
         return
-    known: Sequence[bytes | None]
-    if covers(state.cover, first, entries.count):
-        known = given = list(salts(state.cover, first, entries.count))
-        is_whole = len(payloads) == entries.count
-        if is_whole and payload_digests(given, payloads) == list(entries.digests):
-            return
-    else:
-        known = [_salt(state, number) for number in range(first, first + entries.count)]
+    known = salts_given(state.cover, first, entries.count)
+    given = [one for one in known if one is not None]
+    is_whole = len(payloads) == len(given) == entries.count
+    if is_whole and payload_digests(given, payloads) == list(entries.digests):
+        return
     rows = zip(entries.payloads, entries.digests, known, strict=True)
     for number, (payload, digest, one) in enumerate(rows, first):
         if payload is None:
@@ -303,7 +300,3 @@ def _verify_digests(state: LogState, first: int, entries: Entries) -> None:
             raise _FaultError(number, "the seed of its payload is missing")
         if payload_digest(one, payload) != digest:
             raise _FaultError(number, "the payload is not the one that was signed")
-
-
-def _salt(state: LogState, number: int) -> bytes | None:
-    return salt(state.cover, number) if covers(state.cover, number, 1) else None

@@ -31,7 +31,7 @@ from ledger.merge import (
     unwanted,
 )
 from ledger.recover import take_back
-from ledger.seeds import covers, salts_if_any
+from ledger.seeds import salts_given
 from ledger.store import Store
 from ledger.testimony import recheck, take_contradiction
 from pannier.contents import keeping
@@ -186,14 +186,12 @@ class Merging:
             return Merged(count=0)
         from bundler.entry_encodings import decode_entries  # noqa: PLC0415 -- see `is_readable`
 
-        # The seeds held may be those of another branch: they serve where it does not bring its own.
-        span = section.first, section.count
-        brings_none = covers(held.cover, *span) and not covers(section.cover, *span)
-        cover = held.cover if brings_none else section.cover
+        cover = section.cover or held.cover  # another branch of the log may have other seeds
+        known = salts_given(cover, section.first, section.count)
         received = Range(
             log=log,
             first=section.first,
-            entries=decode_entries(section, salts_if_any(cover, *span)),
+            entries=decode_entries(section, known),
             cover=cover,
             checkpoint=section.checkpoint,
         )
@@ -214,9 +212,12 @@ class Merging:
         It begins anew before they are here for good: cut short in between, it learns it again.
         """
         with store.transaction():
+            before = store.log(received.log).status
             outcome = take_back(store, self.node.author, received, time_us=self.node.clock())
             if isinstance(outcome, Merged) and outcome.count:
                 self._begin_anew(settled=store.ledger_id)
+            elif _stops(store, received.log, before):  # and stays so: it was removed here
+                self._begin_anew()
         return outcome
 
     def _begin_anew(self, settled: LedgerId | None = None) -> None:
@@ -326,7 +327,7 @@ class Merging:
                 take_fork(store, log, proof)
             else:
                 take_contradiction(store, members(store), log, proof)
-            stops = before is LogStatus.OPEN and store.log(log).status is LogStatus.FORKED
+            stops = _stops(store, log, before)
             if stops and log.author == self.node.card.author:
                 self._begin_anew()
         return stops
@@ -358,3 +359,8 @@ class Merging:
                 f"{found.newer.size} entries), as {self.peer.name} let us see: the proof is kept"
                 f"{_UNSETTLED if store.log(log).status is LogStatus.FORKED else ''}"
             )
+
+
+def _stops(store: Store, log: LogName, before: LogStatus) -> bool:
+    """Return whether a log that went on has two histories, since it was as *before*."""
+    return before is LogStatus.OPEN and store.log(log).status is LogStatus.FORKED

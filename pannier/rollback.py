@@ -21,7 +21,7 @@ def begin_anew(node: Node, *, above: bytes, settled: LedgerId | None = None) -> 
 
     Raises:
         PannierError: ``node.db`` cannot be written.
-        LedgerError: a ledger is busy, or the disk is full.
+        LedgerError: a ledger is busy, or of other keys, or the disk is full.
     """
     node.renew_incarnation(above=above)
     _note_left(node, [one for one in node.ledger_ids() if one != settled])
@@ -31,9 +31,11 @@ def begin_anew(node: Node, *, above: bytes, settled: LedgerId | None = None) -> 
 def go_on_beginning(node: Node) -> None:
     """Do what `begin_anew` left: a ledger that cannot be written keeps nobody from the others.
 
+    Each import begins with it.
+
     Raises:
         PannierError: ``node.db`` cannot be written.
-        LedgerError: a ledger is busy, or the disk is full.
+        LedgerError: a ledger is busy, or of other keys, or the disk is full.
     """
     left = node.db.meta(_LEFT)
     if left:

@@ -13,7 +13,7 @@ from ledger.entry import Entry
 from ledger.errors import MalformedError, UnverifiedError
 from ledger.log import LogName, LogState, Range
 from ledger.merge import signed_after
-from ledger.seeds import salts_if_any
+from ledger.seeds import salts_given
 from ledger.store import Store
 
 _MAX_LOGS = 4
@@ -60,7 +60,7 @@ def entries_in(store: Store, state: LogState, section: TailSection) -> list[Entr
         return None
     from bundler.tail_model import decode_tail  # noqa: PLC0415 -- large, and few bundles hold tails
 
-    known = salts_if_any(state.cover, section.first, section.count)
+    known = salts_given(state.cover, section.first, section.count)
     try:
         return decode_tail(section.data, section.count, known, context)
     except BundleError:

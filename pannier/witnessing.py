@@ -14,6 +14,7 @@ from ledger.genesis import LedgerId
 from ledger.lazy_dataclass import dataclass
 from ledger.log import LogName, LogState, LogStatus, log_origin
 from ledger.members import members
+from ledger.note import Checkpoint
 from ledger.store import Store
 from ledger.testimony import hear, heard_of
 from ledger.witness import Witnessed, cosign, gather
@@ -98,12 +99,23 @@ def hear_all(node: Node, section: WitnessSection) -> Iterator[Heard]:
 def _hear_of_own(
     node: Node, store: Store, log: LogName, witnessed: Witnessed
 ) -> Contradiction | None:
-    """Hear what others saw of a log of this node; it begins anew before that is kept for good."""
+    """Hear what others saw of a log of this node.
+
+    If that is another history, or more than is here, it begins anew before it keeps the word.
+    """
     with store.transaction():
+        state = store.log(log)
+        before = _heard_beyond(store, state)
         contradiction = hear(store, members(store), log, witnessed)
-        if contradiction is not None:
+        if contradiction is not None or _heard_beyond(store, store.log(log)) - before:
             begin_anew(node, above=node.incarnation())
     return contradiction
+
+
+def _heard_beyond(store: Store, state: LogState) -> set[Checkpoint]:
+    """Return the checkpoints heard of a log that reach further than what is here of it."""
+    heard = {one.checkpoint for one in heard_of(store, state)}
+    return {one for one in heard if one.size > state.size}
 
 
 def _is_due(way: Way) -> bool:

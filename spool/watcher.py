@@ -16,6 +16,7 @@ import stat
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -45,6 +46,8 @@ _EVENTS: Final[list[type[FileSystemEvent]]] = [
 _MAX_HINTS: Final = 4096
 # Stopped while an event comes, watchdog calls that an error, on standard error; it is none.
 _SILENT: Final = logging.NullHandler()
+# Of a folder made within a new folder watchdog may learn by two ways; it warns, and goes on.
+warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
 # A look takes in this many names at most, so that a folder full of rubbish costs bounded time.
 _MAX_ENTRIES: Final = 100_000
 

@@ -19,7 +19,7 @@ from ledger.merge import Forked, Gap, Merged, NotGranted, is_held, merge, signed
 from ledger.note import Checkpoint, sign_checkpoint
 from ledger.records import cover_to_row
 from ledger.seeds import Cover, Seed, covers, root_cover, subcover
-from ledger.store import Store
+from ledger.store import COVER_COPY, Store
 from tests.ledger.world import (
     NOW,
     REST_KEY,
@@ -474,16 +474,18 @@ def test_who_signs_under_two_trees_spoils_nothing(
 ) -> None:
     """Beyond what they have proven, neither seeds are believed; and others can be sent it all."""
     mal, bob = world.sites
-    for tree, numbers in ((TREE, range(4)), (OTHER_TREE, range(4, 8))):
+    trees = (TREE, range(4)), (OTHER_TREE, range(4, 8)), (TREE, range(8, 12))
+    for tree, numbers in trees:
         sign_under(mal, tree)
         for number in numbers:
             mal.put(f"t{number}", number)
-    for first, end, cover in ((0, 4, held), (4, 8, brought)):
+    for first, end, cover in ((0, 4, held), (4, 8, brought), (8, 12, subcover(TREE, 8, 64))):
         received = carried(mal.store, mal.log, first, end)
         entries = redigested(first, received.entries.one_by_one(), cover)
         taken = merge(bob.store, replace(received, entries=Entries.of(entries), cover=cover))
         assert taken == Merged(count=4)
         assert faults(bob.store) == []
+    assert not bob.store.evidence(COVER_COPY), "no one seed gives all"
     cyd = world.join("cyd")
     send(bob, cyd)
     assert facts(cyd.store) == facts(bob.store)

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from ledger.seeds import (
     root_cover,
     salt,
     salts,
-    salts_if_any,
+    salts_given,
     subcover,
     union,
     within,
@@ -148,9 +149,17 @@ def test_a_union_gives_what_either_gives(first: int, count: int, other: int, mor
     assert covers(both, other, more)
 
 
-def test_salts_come_all_or_none() -> None:
-    assert salts_if_any(WHOLE, 4, 3) == list(salts(WHOLE, 4, 3))
-    assert salts_if_any(without(WHOLE, 5), 4, 3) == [None] * 3
+@given(firsts, counts, st.lists(st.integers(0, 1900), max_size=5))
+def test_salts_are_given_as_far_as_they_are_known(
+    first: int, count: int, erased: list[int]
+) -> None:
+    cover = reduce(without, erased, WHOLE)
+    known = [
+        None if first + i in erased else one
+        for i, one in enumerate(salts_by_definition(first, count))
+    ]
+    assert salts_given(cover, first, count) == known
+    assert salts_given((), first, count) == [None] * count
 
 
 @given(firsts, counts, firsts, counts)

@@ -9,12 +9,13 @@ from bundler.notices import ForkSection
 from bundler.sections import Section
 from bundler.witness_section import LedgerWitness, WitnessedLog, WitnessSection
 from ledger.append import Author, open_incarnation, own_log
-from ledger.errors import DiskError
+from ledger.errors import DiskError, FullError
 from ledger.log import LogStatus
 from ledger.store import Store
 from ledger.views import heads
 from ledger.witness import Witnessed
-from tests.sim.brought import bring
+from pannier.membership import revoke
+from tests.sim.brought import bring, sections_of
 from tests.sim.world import World
 
 BOTH = ("ada", "bea")
@@ -25,8 +26,8 @@ class KilledError(BaseException):
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    """ada has lost an entry of each of two ledgers, and written others; bea has all of one."""
+def restored(tmp_path: Path) -> Iterator[World]:
+    """ada has lost an entry of each of two ledgers; bea has all of one."""
     with World(tmp_path, BOTH) as world:
         world.found("bea", "ada")
         world.rounds(BOTH, 3)
@@ -39,8 +40,14 @@ def world(tmp_path: Path) -> Iterator[World]:
         world.put("ada", "today", 2, "diary")
         world.rounds(BOTH, 1)
         world.restore("ada", copy)
-        world.put("ada", "new", 1)
         yield world
+
+
+@pytest.fixture
+def world(restored: World) -> World:
+    """And she has written another in its place."""
+    restored.put("ada", "new", 1)
+    return restored
 
 
 def proof(world: World) -> Section:
@@ -96,6 +103,30 @@ class TestWhoIsTold:
         assert diary_sizes(world) == [1, 1]
 
 
+def test_who_hears_of_more_than_it_holds_writes_in_new_logs(restored: World) -> None:
+    """It has written nothing since, so that there is one history yet."""
+    section, before = word(restored), restored["ada"].incarnation()
+    tell(restored, section)
+    began = restored["ada"].incarnation()
+    assert began > before
+    tell(restored, section)
+    assert restored["ada"].incarnation() == began, "it is no news"
+    restored.put("ada", "new", 1)
+    author = restored["ada"].card.author
+    logs = [log for log in restored.store("ada").logs() if log.name.author == author]
+    assert [log.size for log in logs] == [1, 1]
+    assert diary_sizes(restored) == [1, 1]
+
+
+def test_who_was_removed_and_sees_its_other_history_writes_in_new_logs(world: World) -> None:
+    """What it says of the ledger that it was removed from is void: nothing there is settled."""
+    name = own_log(world.store("ada"), world["ada"].author).name
+    revoke(world["bea"], world.store("bea"), [world["ada"].card.author])
+    bring(world, "ada", "bea", sections_of(world.store("bea")))
+    assert world.store("ada").log(name).status is LogStatus.FORKED
+    assert diary_sizes(world) == [1, 1]
+
+
 def _killed(*_: object) -> None:
     raise KilledError
 
@@ -113,6 +144,21 @@ def test_a_ledger_that_cannot_be_written_keeps_nobody_from_the_others(
         assert world["ada"].incarnation() == before
     world.exchange("ada")
     assert diary_sizes(world) == [1, 1]
+
+
+def test_a_full_disk_lets_nothing_be_kept_before_it_began_anew(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    section = proof(world)
+    log = own_log(world.store("ada"), world["ada"].author).name
+    monkeypatch.setattr("pannier.rollback.open_incarnation", _full)
+    with pytest.raises(FullError):
+        tell(world, section)
+    assert world.store("ada").log(log).status is LogStatus.OPEN
+
+
+def _full(*_: object) -> None:
+    raise FullError("no room")
 
 
 def _unless_diary(store: Store, author: Author) -> None:

@@ -3,7 +3,11 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 
+from bundler.plan import Span
 from bundler.sections import Section
+from ledger.store import Store
+from pannier.lacks import Piece, in_order
+from pannier.load import log_section
 from pannier.merging import Merging
 from pannier.new_ledgers import NewLedgers
 from tests.sim.world import World
@@ -27,3 +31,11 @@ def bring(world: World, reader: str, sender: str, sections: Sequence[Section]) -
     node = world[reader]
     merging = Merging(node=node, peer=node.peer_named(sender), new=NewLedgers(node))
     merging.run(cast("Opened", _Brought(sections)))
+
+
+def sections_of(store: Store) -> list[Section]:
+    """Return a section of each log of a ledger, those of admins first."""
+    return [
+        log_section(Piece(store=store, state=log, span=Span(0, log.size), with_cover=True))
+        for log in in_order(store)
+    ]

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from bundler.plan import Span
 from ledger.append import open_incarnation
 from ledger.errors import RefusedError
 from ledger.facts import Role
@@ -15,14 +14,12 @@ from ledger.merge import merge
 from ledger.store import Store
 from ledger.views import history, things
 from pannier.errors import UsageError
-from pannier.lacks import Piece, in_order
-from pannier.load import log_section
 from pannier.membership import author_named, revoke, share
 from pannier.nodedb_peers import KEY_LOST
 from pannier.statements import UNFOUNDED
 from pannier.trusted_time import Uptime
 from tests.ledger.world import lacked
-from tests.sim.brought import bring
+from tests.sim.brought import bring, sections_of
 from tests.sim.world import START_US, World, facts, faults
 
 NAMES = ("ada", "bea", "cy", "dee")
@@ -231,12 +228,7 @@ def test_a_grant_may_come_after_what_it_lets_in_in_one_bundle(world: World) -> N
     world.rounds(("ada", "bea"), 2, "third stick")
     assert grant(world, "bea", "cy")
     world.rounds(("bea", "dee"), 2, "fourth stick")
-    store = world.store("dee")
-    pieces = [
-        Piece(store=store, state=log, span=Span(0, log.size), with_cover=True)
-        for log in in_order(store)
-    ]
-    sections = [log_section(piece) for piece in reversed(pieces)]
+    sections = sections_of(world.store("dee"))[::-1]
     bring(world, "ada", "dee", sections)
     assert "in a log that ada has not seen" in shown(world, "ada")
     assert assert_agree(world, ("ada", "dee")) == set(NAMES)

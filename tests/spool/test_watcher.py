@@ -1,6 +1,8 @@
 import logging
 import os
 import queue
+import subprocess
+import sys
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
@@ -11,7 +13,7 @@ from spool import watcher as watcher_module
 from spool.errors import WatchError
 from spool.watcher import Watcher
 
-# Of a folder made within a new folder watchdog may learn by two ways; it says so and goes on.
+# See `spool.watcher`: pytest brings filters of its own.
 pytestmark = pytest.mark.filterwarnings("ignore:Callback with id:RuntimeWarning")
 
 HOUR = 3600.0
@@ -215,3 +217,16 @@ def test_what_watchdog_says_while_it_stops_is_not_for_users(
     Watcher(tmp_path, lambda _: None)
     logging.getLogger("watchdog.observers.inotify").error("called when the thread is inactive")
     assert capsys.readouterr().err == ""
+
+
+def test_what_watchdog_is_told_twice_no_user_hears_of() -> None:
+    program = (
+        "import warnings, spool.watcher\n"
+        "warnings.warn_explicit('Callback with id 1', RuntimeWarning, 'inotify.py', 1)\n"
+        "warnings.warn_explicit('any other', RuntimeWarning, 'inotify.py', 2)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert "Callback" not in ended.stderr
+    assert "any other" in ended.stderr

@@ -97,6 +97,11 @@ class PackWriter:
             self._draft.rename(self.path)
             _sync_folder(self.path.parent)
 
+    def withdraw(self) -> None:
+        """Take back what was published, should it be there: nothing names it."""
+        with suppress(OSError):
+            self.path.unlink(missing_ok=True)
+
     def close(self) -> None:
         """Let go of the file; what was not published is gone."""
         with suppress(OSError):

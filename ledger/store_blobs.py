@@ -5,7 +5,7 @@ in between leaves a pack without rows, which `ledger.adopt` takes in.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TypeVar
 from ledger import cbor
 from ledger.blob import Chunk, chunk_from_body
 from ledger.blob_pack import BLOB_KEY, BLOB_KEY_LABEL, BlobKeys, Span
-from ledger.errors import AlteredError, MalformedError, MissingError
+from ledger.errors import AlteredError, DamagedError, MalformedError, MissingError
 from ledger.keys import Entropy
 from ledger.lazy_dataclass import dataclass
 from ledger.pack_file import PackWriter, read_bodies, read_record
@@ -78,6 +78,9 @@ class Blobs:
         pack = Packing(self, self._store, lambda: PackWriter(self.folder, self.keys, entropy))
         try:
             yield pack
+        except BaseException:
+            pack.withdraw()
+            raise
         finally:
             pack.close()
 
@@ -261,6 +264,12 @@ class Packing:
                 self._writer.publish()
                 self._blobs.note_pack(self._writer.name, tuple(self._spans.values()))
         return len(self._spans)
+
+    def withdraw(self) -> None:
+        """Take the pack back unless it is kept: the commit failed after it had got its name."""
+        with suppress(DamagedError):
+            if self._writer is not None and self._writer.name not in self._blobs.packs():
+                self._writer.withdraw()
 
     def close(self) -> None:
         """Let go of the pack; what was not kept is gone."""

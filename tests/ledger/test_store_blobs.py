@@ -13,7 +13,7 @@ import pytest
 from ledger.adopt import adopt, forget
 from ledger.append import Draft
 from ledger.blob import CHUNK_BYTES, Chunk, chunk_of
-from ledger.errors import AlteredError, DamagedError, MissingError
+from ledger.errors import AlteredError, DamagedError, FullError, MissingError
 from ledger.file_payload import FilePayload, file_of
 from ledger.log import LogState
 from ledger.pack_file import sweep
@@ -247,6 +247,15 @@ class TestCrashes:
         adopt(ada.store)
         assert ada.store.files_complete(state) == 1
         assert ada.store.blobs.read(DIGESTS[1]) == CHUNKS[1]
+
+    def test_a_pack_whose_rows_find_no_room_goes_again(self, ada: Site) -> None:
+        """Tried again by the same process, its contents would be there twice for ever."""
+        ada.store.run("PRAGMA max_page_count = 1")  # as many as it has, then
+        some = (chunk_of(number.to_bytes(2, "big")) for number in range(1000))
+        with pytest.raises(FullError):
+            ada.store.blobs.add(some, os.urandom)
+        assert packs(ada) == []
+        assert ada.store.blobs.packs() == {}
 
     def test_of_a_pack_that_was_cut_off_what_is_whole_is_taken_in(self, ada: Site) -> None:
         keep(ada, *CHUNKS)

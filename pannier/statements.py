@@ -31,6 +31,7 @@ from pannier.lack_rows import note_lack
 from pannier.left_out import note as note_left_out
 from pannier.node import Node
 from pannier.nodedb import TAKEN
+from pannier.nodedb_peers import KEY_LOST
 from pannier.out_bundle import OutBundle, withdraw
 from pannier.rollback import begin_anew
 
@@ -216,7 +217,12 @@ def _take_receipts(
     merged = []
     for receipt in section.receipts:
         bundle = node.db.bundle(receipt.bundle_id.hex())
-        if bundle is None or bundle.peer != peer.node_id or bundle.state != "queued":
+        if bundle is None or bundle.peer != peer.node_id:
+            continue
+        if receipt.reason == KEY_LOST and bundle.key_id is not None:
+            # Also where another has taken its place: that is under the same key.
+            node.db.forget_key(peer.node_id, bundle.key_id)
+        if bundle.state != "queued":
             continue
         if receipt.reason:
             if receipt.reason == UNFOUNDED:

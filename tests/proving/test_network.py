@@ -109,6 +109,12 @@ def test_what_is_told_of_ends_well(text: str) -> None:
             "restore:13:55 full-home:19:37",
         ),
         (
+            7130,  # the bundle that no key opens is replaced by another before that is heard
+            "visit:38:3 backup:20:15 visit:43:8 tear:59:55 put:58:2 days:32:34 visit:28:54 "
+            "put:23:45 backup:51:49 restore:24:54 full-home:16:26 share:43:44 visit:27:54 "
+            "visit:4:42 restore:25:54 restore:45:16",
+        ),
+        (
             1308,  # contents come of an entry that somebody merged before it was void
             "visit:12:15 visit:2:59 add:18:32 visit:58:19 visit:57:43 revoke:47:10 visit:5:20",
         ),

@@ -219,17 +219,13 @@ def _take_receipts(
         bundle = node.db.bundle(receipt.bundle_id.hex())
         if bundle is None or bundle.peer != peer.node_id:
             continue
-        if receipt.reason == KEY_LOST and bundle.key_id is not None:
-            # Also where another has taken its place: that is under the same key.
+        if bundle.key_id is not None and _may_lack_key(bundle, receipt.reason):
             node.db.forget_key(peer.node_id, bundle.key_id)
         if bundle.state != "queued":
             continue
         if receipt.reason:
             if receipt.reason == UNFOUNDED:
                 _send_whole(node, bundle)
-            elif bundle.key_id is not None and not receipt.reason.startswith(AT_REVIEW):
-                # It may be that the peer lost the key: then it can read nothing under it.
-                node.db.forget_key(peer.node_id, bundle.key_id)
             withdraw(node, bundle, "refused", receipt.reason)
             if receipt.reason != UNFOUNDED:
                 notes.append(f"{peer.name} refused bundle {bundle.bundle_id}: {receipt.reason}")
@@ -237,6 +233,18 @@ def _take_receipts(
             withdraw(node, bundle, "confirmed")
             merged.append(bundle)
     return merged
+
+
+def _may_lack_key(bundle: OutBundle, reason: str) -> bool:
+    """Return whether a peer may have lost the key of a bundle: it can read nothing under it then.
+
+    Where it says so, it does not matter whether another has taken the bundle's place: that is under
+    the same key.
+    """
+    if reason == KEY_LOST:
+        return True
+    is_refused = reason not in {"", UNFOUNDED} and not reason.startswith(AT_REVIEW)
+    return is_refused and bundle.state == "queued"
 
 
 def _send_whole(node: Node, bundle: OutBundle) -> None:

@@ -40,6 +40,12 @@ class Leaf:
         self.counts: dict[Symbol, int] = {}
         self.total = 0
 
+    def copy(self) -> "Leaf":
+        """Return one that learns by itself from here on."""
+        copied = Leaf()
+        copied.counts, copied.total = self.counts.copy(), self.total
+        return copied
+
 
 Look = list[tuple[Leaf, int | None, list[int], int]]
 """For each model: what came under its context, its reference, its weights, which of them counts."""
@@ -48,20 +54,28 @@ Look = list[tuple[Leaf, int | None, list[int], int]]
 class Mixture:
     """Several models of one symbol, and how far each is to be believed."""
 
-    __slots__ = ("_tables", "_weights")
+    __slots__ = ("_before", "_weights", "tables")
 
-    def __init__(self, count: int) -> None:
-        """Start with *count* models that have seen nothing."""
-        self._tables: list[dict[object, Leaf]] = [{} for _ in range(count)]
+    def __init__(self, count: int, before: "Mixture | None" = None) -> None:
+        """Start with *count* models that have seen nothing, or what those of *before* have learnt.
+
+        Nothing of *before* is copied but what changes, so that starting costs nothing. It may
+        learn no more itself.
+        """
+        self.tables: list[dict[object, Leaf]] = [{} for _ in range(count)]
+        self._before = before.tables if before else [{}] * count
         self._weights = [[_START_WEIGHT] * _BUCKETS for _ in range(count)]
 
     def learn(self, contexts: Sequence[Context], symbol: Symbol) -> None:
         """Count that *symbol* came under *contexts*, one for each model."""
         number = symbol if isinstance(symbol, int) else None
-        for table, (key, reference) in zip(self._tables, contexts, strict=False):
+        for table, before, (key, reference) in zip(
+            self.tables, self._before, contexts, strict=False
+        ):
             leaf = table.get(key)
             if leaf is None:
-                leaf = table[key] = Leaf()
+                known = before.get(key)
+                leaf = table[key] = known.copy() if known else Leaf()
             leaf.total += 1
             counts = leaf.counts
             seen = symbol if number is None or reference is None else number - reference
@@ -71,10 +85,10 @@ class Mixture:
     def look(self, contexts: Sequence[Context]) -> Look:
         """Return what each model knows that has seen its context."""
         found: Look = []
-        for table, weights, (key, reference) in zip(
-            self._tables, self._weights, contexts, strict=False
+        for table, before, weights, (key, reference) in zip(
+            self.tables, self._before, self._weights, contexts, strict=False
         ):
-            leaf = table.get(key)
+            leaf = table.get(key) or before.get(key)
             if leaf is not None:
                 found.append((leaf, reference, weights, _BUCKET[leaf.total.bit_length()]))
         return found

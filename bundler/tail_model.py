@@ -14,7 +14,7 @@ from bundler.tail_section import MAX_CONTEXT, MAX_ENTRIES, MAX_PAYLOADS_BYTES
 from bundler.tail_table import Table
 from ledger.entry import Entry
 
-_MOST_STRING_BYTES = MAX_PAYLOADS_BYTES + (1 << 10)
+_BESIDE_PAYLOADS_BYTES = 1 << 10  # of a string: what it may be longer than all payloads
 
 
 def encode_tail(
@@ -39,7 +39,7 @@ def encode_tail(
     most = _most_payloads_bytes(limits)
     if payloads_bytes > most:
         raise LimitError(f"payloads of {payloads_bytes} bytes, at most {most} are modelled")
-    table, coder = Table(context, _MOST_STRING_BYTES), RangeEncoder()
+    table, coder = Table(context, _most_string_bytes(limits)), RangeEncoder()
     for entry in entries:
         wanted = row_of(entry)
         row, form = table.code(coder, wanted)
@@ -73,7 +73,7 @@ def decode_tail(
     _check_counts(count, len(context), limits)
     if len(salts) != count:
         raise MalformedError(f"{len(salts)} salts for {count} entries")
-    table, coder = Table(context, _MOST_STRING_BYTES), RangeDecoder(data)
+    table, coder = Table(context, _most_string_bytes(limits)), RangeDecoder(data)
     left = _most_payloads_bytes(limits)
     entries = []
     for salt in salts:
@@ -96,3 +96,7 @@ def _check_counts(entries: int, context: int, limits: Limits) -> None:
 
 def _most_payloads_bytes(limits: Limits) -> int:
     return min(MAX_PAYLOADS_BYTES, limits.payloads_bytes)
+
+
+def _most_string_bytes(limits: Limits) -> int:
+    return _most_payloads_bytes(limits) + _BESIDE_PAYLOADS_BYTES

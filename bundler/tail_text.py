@@ -1,5 +1,7 @@
 """Bytes of text by those before them (docs/format.md section 5.4.4)."""
 
+from functools import cache
+
 from bundler.range_coder import Coder
 from bundler.tail_mixture import Context, Mixture, adapt, code
 
@@ -24,14 +26,12 @@ class Text:
     __slots__ = ("_mixture",)
 
     def __init__(self) -> None:
-        """Read the primer."""
-        self._mixture = Mixture(_ORDERS)
-        self.read(PRIMER)
+        """Start with what the primer taught."""
+        self._mixture = Mixture(_ORDERS, _primed())
 
     def read(self, text: bytes) -> None:
         """Learn from *text*."""
-        for at, byte in enumerate(text):
-            self._mixture.learn(_contexts(text[max(at - _ORDERS, 0) : at]), byte)
+        _read(self._mixture, text)
 
     def code(self, coder: Coder, wanted: bytes) -> bytes:
         """Code *wanted*, which a decoder gives as so many bytes of any value."""
@@ -46,6 +46,19 @@ class Text:
             self._mixture.learn(contexts, found)
             text.append(found)
         return bytes(text)
+
+
+@cache
+def _primed() -> Mixture:
+    """Return a mixture that has read the primer: read once, not for each tail."""
+    mixture = Mixture(_ORDERS)
+    _read(mixture, PRIMER)
+    return mixture
+
+
+def _read(mixture: Mixture, text: bytes) -> None:
+    for at, byte in enumerate(text):
+        mixture.learn(_contexts(text[max(at - _ORDERS, 0) : at]), byte)
 
 
 def _contexts(before: bytes) -> list[Context]:

@@ -169,6 +169,13 @@ def test_text_takes_less_than_its_length() -> None:
     assert size_of(rows[2:], rows[:2]) <= 20
 
 
+def test_no_text_is_remembered_from_one_call_to_the_next() -> None:
+    words = [entry(f"the temperature of gate {number} is fine") for number in range(3)]
+    first = encode_tail(words[:1], [])
+    assert len(encode_tail(words[1:2], words[:1])) < len(first)
+    assert encode_tail(words[:1], []) == first
+
+
 def test_only_the_latest_context_counts() -> None:
     """Half a megabyte of payloads is learnt from, whatever came before."""
     older, rows = [entry(bytes(200_000))], [entry(bytes(400_000)), entry({"t": 1})]

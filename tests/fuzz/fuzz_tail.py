@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from bundler.errors import BundleError
+from bundler.limits import Limits
 from bundler.tail_model import decode_tail, encode_tail
 from ledger import cbor
 from ledger.entry import Entry, payload_digest
@@ -10,6 +11,7 @@ from tests.fuzz.harness import Target, vectors
 
 _SALT = bytes(range(16))
 _COUNTS = (1, 3)
+_LIMITS = Limits(payloads_bytes=1 << 10)  # few bytes may stand for many, and those cost time
 
 
 def _context(length: int) -> list[Entry]:
@@ -27,9 +29,9 @@ _CONTEXTS = tuple(map(_context, (0, 6)))
 def take(data: bytes) -> None:
     which, count_at = divmod(data[0] if data else 0, len(_COUNTS))
     context, count = _CONTEXTS[which % len(_CONTEXTS)], _COUNTS[count_at]
-    entries = decode_tail(data[1:], count, [_SALT] * count, context)
-    again = encode_tail(entries, context)
-    assert decode_tail(again, count, [_SALT] * count, context) == entries
+    entries = decode_tail(data[1:], count, [_SALT] * count, context, limits=_LIMITS)
+    again = encode_tail(entries, context, limits=_LIMITS)
+    assert decode_tail(again, count, [_SALT] * count, context, limits=_LIMITS) == entries
 
 
 def seeds() -> Iterator[bytes]:

@@ -22,6 +22,7 @@ from pannier.errors import UsageError
 from pannier.ndjson import Templates
 from pannier.node import Node
 from pannier.payloads import Payloads
+from pannier.rollback import begin_before_writing
 
 _MAX_LINE_BYTES = 32 << 20
 _KEYS = frozenset({"thing", "data", "time", "kind", "as", "to"})
@@ -79,6 +80,7 @@ def put(node: Node, store: Store, drafts: Iterable[Draft]) -> int:
 
     Raises:
         LedgerError: one is out of bounds, or it could not be written.
+        PannierError: ``node.db`` cannot be read.
     """
     return _put(node, store, in_columns(drafts))
 
@@ -97,11 +99,13 @@ def put_values(
 
     Raises:
         LedgerError: one is out of bounds, or it could not be written.
+        PannierError: ``node.db`` cannot be read.
     """
     return _put(node, store, _encoded(values, kind))
 
 
 def _put(node: Node, store: Store, drafts: Iterable[Drafts]) -> int:
+    begin_before_writing(node, store)
     count = 0
 
     def counted() -> Iterator[Drafts]:

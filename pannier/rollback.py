@@ -3,6 +3,7 @@
 from ledger.append import open_incarnation
 from ledger.errors import DamagedError, FullError
 from ledger.genesis import LEDGER_ID_BYTES, LedgerId
+from ledger.store import Store
 from pannier.node import Node
 
 _LEFT = "ledgers to begin anew in"
@@ -37,11 +38,28 @@ def go_on_beginning(node: Node) -> None:
         PannierError: ``node.db`` cannot be written.
         LedgerError: a ledger is busy, or of other keys, or the disk is full.
     """
-    left = node.db.meta(_LEFT)
+    left = _left(node)
     if left:
-        starts = range(0, len(left), LEDGER_ID_BYTES)
-        ids = [LedgerId(left[start : start + LEDGER_ID_BYTES]) for start in starts]
-        _note_left(node, [one for one in ids if not _begins(node, one)])
+        _note_left(node, [one for one in left if not _begins(node, one)])
+
+
+def begin_before_writing(node: Node, store: Store) -> None:
+    """Do what `begin_anew` left of one ledger: nothing may be written in its old log any more.
+
+    Raises:
+        PannierError: ``node.db`` cannot be written.
+        LedgerError: the ledger cannot be written.
+    """
+    if store.ledger_id in _left(node):
+        open_incarnation(store, node.author)
+        with node.db.transaction():
+            _note_left(node, [one for one in _left(node) if one != store.ledger_id])
+
+
+def _left(node: Node) -> list[LedgerId]:
+    ids = node.db.meta(_LEFT) or b""
+    starts = range(0, len(ids), LEDGER_ID_BYTES)
+    return [LedgerId(ids[start : start + LEDGER_ID_BYTES]) for start in starts]
 
 
 def _begins(node: Node, ledger_id: LedgerId) -> bool:

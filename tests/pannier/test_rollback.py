@@ -146,6 +146,19 @@ def test_a_ledger_that_cannot_be_written_keeps_nobody_from_the_others(
     assert diary_sizes(world) == [1, 1]
 
 
+def test_nor_is_anything_written_in_its_old_log(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even before the next import."""
+    with monkeypatch.context() as harm:
+        harm.setattr("pannier.rollback.open_incarnation", _unless_diary)
+        tell(world, proof(world))
+        with pytest.raises(DiskError):
+            diary_sizes(world)
+    assert diary_sizes(world) == [1, 1]
+    assert diary_sizes(world) == [1, 2]
+
+
 def test_a_full_disk_lets_nothing_be_kept_before_it_began_anew(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -132,6 +132,9 @@ class SpoolConfig:
     peer_bytes: int = 1 << 30
 
 
+_UNSAID = PeerConfig()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """All settings of a node."""
@@ -147,7 +150,7 @@ class Config:
 
     def peer(self, name: str) -> PeerConfig:
         """Return the settings for the peer called *name*."""
-        return self.peers.get(name, PeerConfig())
+        return self.peers.get(name, _UNSAID)
 
 
 def read_config(path: Path) -> Config:

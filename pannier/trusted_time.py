@@ -186,5 +186,5 @@ class TrustedTime:
         }
 
     def _speakers(self, without: AbstractSet[str] = frozenset()) -> int:
-        known = (peer for peer in self._node.peers.values() if peer.node_id not in without)
-        return sum(not self._node.settings(peer).oneway for peer in known)
+        peers, settings = self._node.peers, self._node.settings
+        return sum(not settings(peer).oneway for one, peer in peers.items() if one not in without)

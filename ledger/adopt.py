@@ -1,17 +1,21 @@
 """Bringing a ledger file and its packs together again, after a crash or a loss.
 
-A pack may be there without its rows: the power went in between, or somebody put the folder back, or
-an older copy of the ledger file. Rows may be there without their pack, or name what was altered.
+A pack may be there without its rows: the power went in between, or the disk refused the rows and
+the same was kept again in another pack, or somebody put the folder back, or an older copy of the
+ledger file. Rows may be there without their pack, or name what was altered.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from ledger.pack_file import pack_names, spans, sweep
+from ledger.blob_pack import Span
+from ledger.pack_file import pack_names, remove, spans, sweep
 from ledger.store import Store
 
 
 def adopt(store: Store) -> None:
     """Take in packs that no row names, and let go of rows whose pack is gone.
+
+    A pack of which all is whole in others is removed.
 
     Raises:
         BusyError: another process held the file for too long.
@@ -24,7 +28,7 @@ def adopt(store: Store) -> None:
         found = list(spans(blobs.folder, pack, blobs.keys))
         with store.transaction():
             if found and pack not in blobs.packs():
-                blobs.note_pack(pack, found)
+                _take_in(store, pack, found)
     if not blobs.packs().keys() <= there:
         _let_go(store)
 
@@ -50,6 +54,16 @@ def forget_named(store: Store, names: Iterable[bytes]) -> None:
         for name in names:
             store.run("DELETE FROM blob WHERE name = ?", name)
         store.file_entries.look_again()
+
+
+def _take_in(store: Store, pack: bytes, found: Sequence[Span]) -> None:
+    new = [span for span in found if not store.blobs.is_whole(span.name)]
+    for span in new:
+        store.run("DELETE FROM blob WHERE name = ?", span.name)
+    if new:
+        store.blobs.note_pack(pack, found)
+    else:
+        remove(store.blobs.folder, pack)
 
 
 def _let_go(store: Store) -> None:

@@ -10,7 +10,6 @@ from itertools import islice, product
 from ledger import cbor
 from ledger.entries import Entries
 from ledger.entry import (
-    ALWAYS_CARRIED,
     Action,
     Entry,
     check_entry,
@@ -157,9 +156,7 @@ class Chain:
                 check_entry(entry)
             except LedgerError:
                 continue
-            if entry.payload is None and entry.action not in ALWAYS_CARRIED:
-                yield entry
-            elif entry.payload is not None and one_salt is not None:
+            if entry.payload is not None and one_salt is not None:
                 yield entry._replace(digest=payload_digest(one_salt, entry.payload))
 
     def _named(self, table: NameTable, number: SqlValue) -> list[str | bytes]:

@@ -35,10 +35,6 @@ class Action(IntEnum):
     EPOCH = 5
 
 
-ALWAYS_CARRIED = range(Action.GRANT, Action.EPOCH + 1)
-"""Actions whose payload is never left out: who belongs to a ledger hangs on them."""
-
-
 class Follow(NamedTuple):
     """An entry of another log that an entry supersedes.
 

@@ -97,11 +97,6 @@ class PackWriter:
             self._draft.rename(self.path)
             _sync_folder(self.path.parent)
 
-    def withdraw(self) -> None:
-        """Take back what was published, should it be there: nothing names it."""
-        with suppress(OSError):
-            self.path.unlink(missing_ok=True)
-
     def close(self) -> None:
         """Let go of the file; what was not published is gone."""
         with suppress(OSError):
@@ -127,6 +122,17 @@ def pack_names(folder: Path) -> set[bytes]:
     """
     found = (path.name for path in _inside(folder) if _PACK.fullmatch(path.name))
     return {bytes.fromhex(name.removesuffix(".pack")) for name in found}
+
+
+def remove(folder: Path, pack: bytes) -> None:
+    """Remove a pack, if it is there.
+
+    Raises:
+        DamagedError: the disk said no.
+    """
+    path = _path(folder, pack)
+    with _disk_errors(path):
+        path.unlink(missing_ok=True)
 
 
 def sweep(folder: Path) -> None:

@@ -139,6 +139,11 @@ def contradict(cover: Cover, other: Cover) -> bool:
     return any(within(both, *_span(seed)) != (seed,) for seed in dropped)
 
 
+def over(cover: Cover, first: int, end: int) -> Cover:
+    """Return the seeds of *cover* that give the salt of any entry from *first* up to *end*."""
+    return tuple(seed for seed in _near(cover, first, end) if _span(seed)[1] > first)
+
+
 def within(cover: Cover, first: int, end: int) -> Cover:
     """Return the cover of all that *cover* gives from entry *first* up to *end*."""
     return tuple(_cut(_near(cover, first, end), first, end))

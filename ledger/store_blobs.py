@@ -5,7 +5,7 @@ in between leaves a pack without rows, which `ledger.adopt` takes in.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -78,9 +78,6 @@ class Blobs:
         pack = Packing(self, self._store, lambda: PackWriter(self.folder, self.keys, entropy))
         try:
             yield pack
-        except BaseException:
-            pack.withdraw()
-            raise
         finally:
             pack.close()
 
@@ -149,6 +146,17 @@ class Blobs:
             raise AlteredError(f"the content of a file was altered: {error}") from error
         if (self.keys.name(chunk.digest), chunk.size) != (place.span.name, place.span.size):
             raise AlteredError("the content of a file is another than the one that was kept")
+
+    def is_whole(self, name: bytes) -> bool:
+        """Return whether the chunk called so (`BlobKeys.name`) is here and as it was kept."""
+        rows = self._store.rows(f"{_FIND} = ?", name)
+        try:
+            for pack, *row in rows:
+                with read_back():
+                    self.check_at(Place(cbor.as_bytes(pack), _span(row)))
+        except DamagedError:
+            return False
+        return bool(rows)
 
     def places(self) -> Iterator[Place]:
         """Yield where all chunks lie, in the order of the packs.
@@ -264,12 +272,6 @@ class Packing:
                 self._writer.publish()
                 self._blobs.note_pack(self._writer.name, tuple(self._spans.values()))
         return len(self._spans)
-
-    def withdraw(self) -> None:
-        """Take the pack back unless it is kept: the commit failed after it had got its name."""
-        with suppress(DamagedError):
-            if self._writer is not None and self._writer.name not in self._blobs.packs():
-                self._writer.withdraw()
 
     def close(self) -> None:
         """Let go of the pack; what was not kept is gone."""

@@ -285,8 +285,6 @@ def _first_altered(store: Store, state: LogState, first: int) -> int:
 
 def _verify_digests(state: LogState, first: int, entries: Entries) -> None:
     payloads = [payload for payload in entries.payloads if payload is not None]
-    if not payloads:
-        return
     known = salts_given(state.cover, first, entries.count)
     given = [one for one in known if one is not None]
     is_whole = len(payloads) == len(given) == entries.count
@@ -295,7 +293,7 @@ def _verify_digests(state: LogState, first: int, entries: Entries) -> None:
     rows = zip(entries.payloads, entries.digests, known, strict=True)
     for number, (payload, digest, one) in enumerate(rows, first):
         if payload is None:
-            continue
+            raise _FaultError(number, "its payload is missing")
         if one is None:
             raise _FaultError(number, "the seed of its payload is missing")
         if payload_digest(one, payload) != digest:

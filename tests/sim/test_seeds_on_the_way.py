@@ -6,16 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from bundler.entry_encodings import encode_entries
 from bundler.log_section import LogSection
 from bundler.plan import Span
 from ledger.append import own_log
-from ledger.entries import Entries
 from ledger.log import LogState
 from ledger.records import cover_to_row
 from ledger.seeds import Cover, root_cover, subcover
 from pannier.lacks import Piece
 from pannier.load import log_section
+from pannier.sending import prepare
 from tests.sim.brought import bring
 from tests.sim.world import World, faults
 
@@ -40,16 +39,12 @@ def write(world: World, numbers: Collection[int]) -> None:
         world.put("mal", f"t{number}", number)
 
 
-def section(world: World, first: int, cover: Cover, left_out: Collection[int] = ()) -> LogSection:
-    """Return what mal holds from *first* on, under *cover*, without some of the payloads."""
-    store, log = world.store("mal"), own(world)
-    piece = Piece(store=store, state=log, span=Span(first, log.size), with_cover=True)
-    entries = [
-        one._replace(payload=None) if number in left_out else one
-        for number, one in enumerate(store.entries(log, first, log.size), first)
-    ]
-    encoding, data, cuts = encode_entries(Entries.of(entries))
-    return replace(log_section(piece), cover=cover, encoding=encoding, entries=data, cuts=cuts)
+def section(world: World, first: int, cover: Cover) -> LogSection:
+    """Return what mal holds from *first* on, under *cover*."""
+    log = own(world)
+    span = Span(first, log.size)
+    piece = Piece(store=world.store("mal"), state=log, span=span, with_cover=True)
+    return replace(log_section(piece), cover=cover)
 
 
 def assert_cyd_comes_to_hold_all(world: World) -> None:
@@ -63,10 +58,18 @@ def assert_cyd_comes_to_hold_all(world: World) -> None:
     assert faults(world["bob"]) == faults(world["cyd"]) == []
 
 
-def test_a_payload_that_is_missing_keeps_back_no_other(world: World) -> None:
-    write(world, range(8))
-    seeds = tuple(one for number in range(8) for one in subcover(own(world).cover, number, 1))
-    bring(world, "bob", "mal", [section(world, 0, seeds, left_out=[5])])
+def test_a_new_entry_brings_only_the_seeds_that_it_needs(world: World) -> None:
+    """Or whoever writes under many would have others send them all with each."""
+    write(world, range(400))
+    whole = own(world).cover
+    seeds = tuple(one for number in range(400) for one in subcover(whole, number, 1))
+    bring(world, "bob", "mal", [section(world, 0, seeds)])
+    assert_cyd_comes_to_hold_all(world)
+    write(world, [400])
+    bring(world, "bob", "mal", [section(world, 400, subcover(whole, 400, 1))])
+    assert len(world.store("bob").log(own(world).name).cover) == 401
+    (bundle,) = prepare(world["bob"], world["bob"].peer_named("cyd"))
+    assert bundle.size_bytes < 2000
     assert_cyd_comes_to_hold_all(world)
 
 

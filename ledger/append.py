@@ -212,6 +212,11 @@ def own_log(store: Store, author: Author) -> LogState:
     return own_log(store, author)
 
 
+def is_written(store: Store, log: LogName) -> bool:
+    """Return whether *log*, of the author whose file it is, is the one that is written in."""
+    return store.meta(_OWN_LOG) == log.incarnation
+
+
 def _open_log(store: Store, author: Author) -> LogState | None:
     incarnation = store.meta(_OWN_LOG)
     if incarnation is None:

@@ -4,6 +4,7 @@ Format: docs/format.md section 5.
 """
 
 from collections.abc import Iterable
+from struct import Struct
 from typing import TYPE_CHECKING
 
 from bundler.blob_section import BlobSection
@@ -46,6 +47,9 @@ UNFOUNDED = "what it builds on is not here"
 _DATA = (LogSection, TailSection, BlobSection)
 _REASONS = {"merged": "", TAKEN: "", "unfounded": UNFOUNDED}
 _LAST_INCARNATION = b"\xff" * 8
+_DAY_US = 86_400_000_000
+_MOST_CLAIMS_A_DAY = 8
+_CLAIMS = Struct(">qB")  # the day, and how many there were then
 
 
 def believe(node: Node, peer: Peer, opened: "Opened", notes: list[str]) -> bool:
@@ -81,7 +85,7 @@ def believe(node: Node, peer: Peer, opened: "Opened", notes: list[str]) -> bool:
                     node.db.tell_again(peer.node_id)
                     # What it saw of this node it saw, or two that were restored would wait for
                     # each other for ever.
-                    _notice_restored_backup(node, section.seen, notes)
+                    _notice_restored_backup(node, peer, section.seen, notes)
                 case SentSection() if is_newest:
                     says_sent = True
                     _settle(node, peer, section, stamp.counter)
@@ -133,7 +137,7 @@ def _believe_have(
 ) -> None:
     """Conclude what follows from a have; *merged* were said to be merged in the same bundle."""
     node, peer, known = hearing.node, hearing.peer, hearing.conclude()
-    _notice_restored_backup(node, seen, notes)
+    _notice_restored_backup(node, peer, seen, notes)
     _confirm(node, peer, seen, known)
     for bundle in merged:
         has_entries = any(span.end for _, _, span in node.db.spans(bundle.bundle_id))
@@ -141,17 +145,36 @@ def _believe_have(
             note_left_out(node, peer, known, bundle)
 
 
-def _notice_restored_backup(node: Node, seen: Seen | None, notes: list[str]) -> None:
+def _notice_restored_backup(node: Node, peer: Peer, seen: Seen | None, notes: list[str]) -> None:
     """Start anew if a peer has seen more of this node than it remembers itself."""
     if seen is None or seen <= (node.incarnation(), node.counter()):
         return
     if seen.incarnation == _LAST_INCARNATION:
+        return
+    if not _is_believed_today(node, peer):
+        node.renew_incarnation(above=seen.incarnation)
         return
     begin_anew(node, above=seen.incarnation)
     notes.append(
         "this node was restored from an older copy of itself: it writes in new logs from now on, "
         "and takes back what others hold of the old ones"
     )
+
+
+def _is_believed_today(node: Node, peer: Peer) -> bool:
+    """Count that *peer* says that this node is older; return whether it has not said so too often.
+
+    Nothing but its word proves it, and each new log is one for all members to hold. Who is older
+    indeed learns it from the entries as well, from proofs and from witnesses.
+    """
+    key, day = f"older, says {peer.node_id}", node.clock() // _DAY_US
+    said = node.db.meta(key) or b""
+    last, count = _CLAIMS.unpack(said) if len(said) == _CLAIMS.size else (day, 0)
+    count = count + 1 if last == day else 1
+    if count > _MOST_CLAIMS_A_DAY:
+        return False
+    node.db.set_meta(key, _CLAIMS.pack(day, count))
+    return True
 
 
 def _confirm(node: Node, peer: Peer, seen: Seen | None, known: KnownHave) -> None:

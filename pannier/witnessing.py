@@ -9,6 +9,7 @@ from hashlib import sha256
 from bundler.limits import DEFAULT_LIMITS
 from bundler.witness_section import LedgerWitness, WitnessedLog, WitnessSection
 from ledger import cbor
+from ledger.append import is_written
 from ledger.contradiction import Contradiction
 from ledger.genesis import LedgerId
 from ledger.lazy_dataclass import dataclass
@@ -101,13 +102,16 @@ def _hear_of_own(
 ) -> Contradiction | None:
     """Hear what others saw of a log of this node.
 
-    If that is another history, or more than is here, it begins anew before it keeps the word.
+    If that is another history, or more than is here, it begins anew before it keeps the word: but
+    what was lost of a log that it has left is known to be lost, whoever says so once more.
     """
     with store.transaction():
         state = store.log(log)
+        is_left = state.row is not None and not is_written(store, log)
         before = _heard_beyond(store, state)
         contradiction = hear(store, members(store), log, witnessed)
-        if contradiction is not None or _heard_beyond(store, store.log(log)) - before:
+        is_news = not is_left and _heard_beyond(store, store.log(log)) - before
+        if contradiction is not None or is_news:
             begin_anew(node, above=node.incarnation())
     return contradiction
 

@@ -46,8 +46,6 @@ _EVENTS: Final[list[type[FileSystemEvent]]] = [
 _MAX_HINTS: Final = 4096
 # Stopped while an event comes, watchdog calls that an error, on standard error; it is none.
 _SILENT: Final = logging.NullHandler()
-# Of a folder made within a new folder watchdog may learn by two ways; it warns, and goes on.
-warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
 # A look takes in this many names at most, so that a folder full of rubbish costs bounded time.
 _MAX_ENTRIES: Final = 100_000
 
@@ -76,6 +74,8 @@ class Watcher:
             events: Whether to ask the kernel at all.
         """
         logging.getLogger("watchdog").addHandler(_SILENT)
+        # Of a folder made within a new folder watchdog may learn by two ways; it warns, and goes on.
+        warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
         self._folder = folder
         self._arrived = arrived
         self._accept = accept

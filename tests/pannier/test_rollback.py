@@ -118,6 +118,27 @@ def test_who_hears_of_more_than_it_holds_writes_in_new_logs(restored: World) -> 
     assert diary_sizes(restored) == [1, 1]
 
 
+def test_who_hears_one_by_one_of_what_it_lost_begins_anew_once(restored: World) -> None:
+    """Of a log that it has left it is no news that more of it is lost."""
+    copy = restored.back_up("ada")
+    for number in range(4):
+        restored.put("ada", "late", number)
+    ada, name = restored.store("ada"), own_log(restored.store("ada"), restored["ada"].author).name
+    lost = ada.checkpoints(ada.log(name), 1, ada.log(name).size)
+    restored.restore("ada", copy)
+    heard = []
+    for number, checkpoint in enumerate(lost):
+        log = WitnessedLog(*name, Witnessed(checkpoint, ()))
+        tell(restored, WitnessSection(ledgers=(LedgerWitness(ada.ledger_id, (log,)),)))
+        restored.put("ada", "new", number)
+        heard.append(restored["ada"].incarnation())
+    assert len(heard) == 4
+    assert len(set(heard)) == 1
+    author = restored["ada"].card.author
+    logs = [log for log in restored.store("ada").logs() if log.name.author == author]
+    assert [log.size for log in logs] == [1, 4]
+
+
 def test_who_was_removed_and_sees_its_other_history_writes_in_new_logs(world: World) -> None:
     """What it says of the ledger that it was removed from is void: nothing there is settled."""
     name = own_log(world.store("ada"), world["ada"].author).name

@@ -23,7 +23,8 @@ from ledger.append import own_log
 from pannier import have_rows, tail_rows
 from pannier.have import known_have, own_have
 from pannier.node import Node
-from pannier.nodedb_peers import UNTOLD
+from pannier.nodedb_peers import KEY_LOST, UNTOLD
+from pannier.out_bundle import withdraw
 from pannier.sending import prepare
 from pannier.shared_keys import pairwise_key_id
 from pannier.statements import UNFOUNDED, believe, note_sender_holds
@@ -220,6 +221,22 @@ def test_a_key_under_which_a_peer_refuses_is_used_no_more(world: World) -> None:
     assert again.key_id is None
 
 
+@pytest.mark.parametrize(("reason", "is_kept"), [(KEY_LOST, False), ("no key", True)])
+def test_it_is_the_key_that_is_lost_and_not_the_bundle(
+    world: World, reason: str, is_kept: bool
+) -> None:
+    """Another bundle has long taken the place of the one that the peer could not read."""
+    ada, peer, key = world["ada"], world["ada"].peer_named("bea"), bytes(range(32))
+    say(world, KeySection(key=key), replace(NOTHING, key_ids=(pairwise_key_id(key),)), counter=9)
+    bundle = ada.db.bundle(made(world))
+    assert bundle is not None
+    assert bundle.key_id == pairwise_key_id(key)
+    withdraw(ada, bundle, "replaced")
+    number = bytes.fromhex(bundle.bundle_id)
+    say(world, ReceiptSection(receipts=(Receipt(number, reason),)), counter=10)
+    assert (key in ada.shared.pairwise_keys(peer).values()) is is_kept
+
+
 # -- restored backups -----------------------------------------------------------------------------
 
 
@@ -237,6 +254,21 @@ def test_who_was_seen_further_than_it_remembers_starts_anew(world: World, ahead:
     assert own_log(world.store("ada"), ada.author).name != log
     assert ada.db.peer(world["bea"].card.node_id).told == UNTOLD
     assert say(world, replace(NOTHING, seen=seen), counter=2) == [], "once is enough"
+
+
+def test_who_says_so_ever_again_is_not_heeded_for_ever(world: World) -> None:
+    """Each new log is one for all members to hold, and nothing but a word is behind it."""
+    ada, counts = world["ada"], []
+    for _ in range(2):
+        for number in range(20):
+            before = ada.incarnation()
+            seen = Seen((int.from_bytes(before, "big") + 1).to_bytes(8, "big"), 1)
+            say(world, replace(NOTHING, seen=seen), counter=number)
+            assert ada.incarnation() > before
+            world.put("ada", "well", number)
+        counts.append(sum(log.size > 0 for log in world.store("ada").logs()))
+        world.clock.pass_days(1)
+    assert counts == [9, 17]
 
 
 def test_who_was_seen_as_far_as_it_remembers_goes_on(world: World) -> None:

@@ -219,14 +219,15 @@ def test_what_watchdog_says_while_it_stops_is_not_for_users(
     assert capsys.readouterr().err == ""
 
 
-def test_what_watchdog_is_told_twice_no_user_hears_of() -> None:
+def test_what_watchdog_is_told_twice_no_user_hears_of(tmp_path: Path) -> None:
     program = (
-        "import warnings, spool.watcher\n"
+        "import pathlib, sys, warnings, spool.watcher\n"
+        "spool.watcher.Watcher(pathlib.Path(sys.argv[1]), print)\n"
         "warnings.warn_explicit('Callback with id 1', RuntimeWarning, 'inotify.py', 1)\n"
         "warnings.warn_explicit('any other', RuntimeWarning, 'inotify.py', 2)"
     )
     ended = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True
     )
     assert "Callback" not in ended.stderr
     assert "any other" in ended.stderr

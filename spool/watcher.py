@@ -74,7 +74,7 @@ class Watcher:
             events: Whether to ask the kernel at all.
         """
         logging.getLogger("watchdog").addHandler(_SILENT)
-        # Of a folder made within a new folder watchdog may learn by two ways; it warns, and goes on.
+        # Of a folder made within a new one watchdog may learn by two ways; it warns, and goes on.
         warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
         self._folder = folder
         self._arrived = arrived

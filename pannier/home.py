@@ -59,6 +59,11 @@ class Home:
         return self.path / "spool"
 
     @property
+    def anew(self) -> Path:
+        """One empty file for each ledger where the next entry goes to a new log."""
+        return self.path / "anew"
+
+    @property
     def locks(self) -> Path:
         """Empty files by which processes keep out of each other's way."""
         return self.path / "locks"

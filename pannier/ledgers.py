@@ -80,7 +80,7 @@ def put(node: Node, store: Store, drafts: Iterable[Draft]) -> int:
 
     Raises:
         LedgerError: one is out of bounds, or it could not be written.
-        PannierError: ``node.db`` cannot be read.
+        PannierError: the home cannot be written.
     """
     return _put(node, store, in_columns(drafts))
 
@@ -99,7 +99,7 @@ def put_values(
 
     Raises:
         LedgerError: one is out of bounds, or it could not be written.
-        PannierError: ``node.db`` cannot be read.
+        PannierError: the home cannot be written.
     """
     return _put(node, store, _encoded(values, kind))
 

@@ -5,6 +5,7 @@ Whatever goes wrong on the way, an honest sender's entries come in the end, and 
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
@@ -91,11 +92,22 @@ def own_log(world: World, name: str = "ada", of: str = "ada") -> LogState:
     return log
 
 
-def erase_payloads(world: World, name: str) -> None:
+@contextmanager
+def erased_payloads(world: World, name: str) -> Iterator[None]:
+    """The ledger of *name* has lost the payloads of its entries, until the end."""
     path = world.store(name).path
+    run_sql(world, name, path, "CREATE TABLE kept AS SELECT id, payload FROM entry")
+    run_sql(world, name, path, "UPDATE entry SET payload = NULL WHERE action = 0")
+    yield
+    put_back = "UPDATE entry SET payload = kept.payload FROM kept WHERE kept.id = entry.id"
+    run_sql(world, name, path, put_back)
+    run_sql(world, name, path, "DROP TABLE kept")
+
+
+def run_sql(world: World, name: str, path: Path, statement: str) -> None:
     world.reopen(name)
     with sqlite3.connect(path) as db:
-        assert db.execute("UPDATE entry SET payload = NULL WHERE action = 0").rowcount
+        assert db.execute(statement).rowcount
     db.close()
 
 
@@ -239,8 +251,8 @@ def test_a_tail_of_a_log_that_was_lost_waits_for_it(world: World, tmp_path: Path
 def test_erased_payloads_are_no_forgery_and_all_comes_in_full(world: World) -> None:
     world.put("ada", "well", 8)
     (tail,) = made(world)
-    erase_payloads(world, "bea")
-    report = hand_over(world, tail)
+    with erased_payloads(world, "bea"):
+        report = hand_over(world, tail)
     assert report.outcomes == {tail.bundle_id: Outcome.UNFOUNDED}
     assert report.reasons == {}, "nothing is in quarantine"
     hand_over(world, *made(world, "bea", "ada"), name="bea", other="ada")
@@ -256,9 +268,8 @@ def test_a_tail_never_goes_round_for_ever(world: World) -> None:
     counts = {Outcome.UNFOUNDED: 0, Outcome.MERGED: 0}
     for number in range(6):
         world.put("ada", "well", number)
-        erase_payloads(world, "bea")
-        for _ in range(3):
-            for name in BOTH:
+        with erased_payloads(world, "bea"):
+            for name in BOTH * 3:
                 done = world.exchange(name)
                 for outcome in done.report.outcomes.values():
                     counts[outcome] = counts.get(outcome, 0) + 1
@@ -268,10 +279,10 @@ def test_a_tail_never_goes_round_for_ever(world: World) -> None:
 
 
 def test_after_one_was_sent_back_tails_build_on_what_came_in_full(world: World) -> None:
-    erase_payloads(world, "bea")
     world.put("ada", "well", 8)
     size = own_log(world).size
-    world.rounds(BOTH, 4)
+    with erased_payloads(world, "bea"):
+        world.rounds(BOTH, 4)
     world.put("ada", "well", 9)
     (bundle,) = made(world)
     (tail,) = [one for one in opened(world, bundle).sections() if isinstance(one, TailSection)]
@@ -282,9 +293,9 @@ def test_after_one_was_sent_back_tails_build_on_what_came_in_full(world: World) 
 def test_a_receipt_that_got_lost_says_the_same_again(world: World) -> None:
     world.put("ada", "well", 8)
     (tail,) = made(world)
-    erase_payloads(world, "bea")
     keys = world["ada"].shared.pairwise_keys(world["ada"].peer_named("bea"))
-    hand_over(world, tail)
+    with erased_payloads(world, "bea"):
+        hand_over(world, tail)
     world["bea"].db.run("DELETE FROM due")
     world.configure("ada", "")  # large frames: says in the next what is on its way
     world.put("ada", "well", 9)

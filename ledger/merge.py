@@ -34,14 +34,7 @@ from ledger.merkle import (
     node_hash,
 )
 from ledger.note import Checkpoint
-from ledger.seeds import (
-    MAX_COVER_SEEDS,
-    Cover,
-    contradict,
-    over,
-    union,
-    within,
-)
+from ledger.seeds import Cover, is_root
 from ledger.settle import settle, settle_batch
 from ledger.store import Batch, Store
 
@@ -263,22 +256,14 @@ def _take(store: Store, received: Range, state: LogState, extension: Extension) 
 def _cover(state: LogState, received: Range) -> Cover:
     """Return the seeds of the log once *received* is in it.
 
-    Of the seeds received those are kept that gave the salt of a payload: its digest is part of the
-    root that the author signed, so they are proven. What else came may be anything. Where an author
-    signed under seeds that contradict each other, of each so much is kept as is proven: of what
-    lies beyond, nobody knows which is right.
+    Raises:
+        MalformedError: its author wrote one log under seeds of two trees.
     """
     if received.cover in ((), state.cover):
         return state.cover
-    end = received.checkpoint.size
-    proven = over(received.cover, received.first, end)
-    if contradict(state.cover, proven):
-        cover = (*within(state.cover, 0, state.size), *within(proven, state.size, end))
-    else:
-        cover = union(state.cover, proven)
-    if len(cover) > MAX_COVER_SEEDS:
-        raise MalformedError(f"the payloads of a log under more than {MAX_COVER_SEEDS} seeds")
-    return cover
+    if state.size:
+        raise MalformedError(f"seeds of {received.log} that are not those of its beginning")
+    return received.cover
 
 
 def _replace(store: Store, state: LogState, received: Range, fork: Fork) -> Outcome:
@@ -380,6 +365,9 @@ def _check_bounds(received: Range) -> None:
     # A log that is whole by its root is asked of nobody: what lacked of it would never come.
     if None in entries.payloads:
         raise MalformedError("an entry without its payload")
+    # Nor would seeds: whoever is known to hold the beginning is sent none with the rest.
+    if received.cover and not is_root(received.cover):
+        raise MalformedError("seeds that do not give all of a log")
 
 
 def _at(state: LogState, size: int, nodes: NodeReader) -> Frontier:

@@ -229,9 +229,9 @@ class Store(Queries):
         return state.row
 
     def _note_cover(self, log: LogState, cover: Cover) -> None:
-        """Keep a copy where all seeds follow from one, which a damaged page must not take along."""
+        """Keep a copy, which a damaged page must not take along."""
         self.run("DELETE FROM evidence WHERE log = ? AND what = ?", log.row, COVER_COPY)
-        if cover and cover[0].level == 0:
+        if cover:
             self.keep_evidence(log, COVER_COPY, cover_to_row(log.name, cover, self.rest))
 
 

@@ -73,15 +73,12 @@ def _pieces_of_log(way: Way, store: Store, state: LogState, end: int) -> Iterato
 
 
 def needs_cover(way: Way, store: Store, state: LogState) -> bool:
-    """Return whether a peer may lack seeds of a log.
-
-    Another branch of it may have others; and where not all seeds follow from one, who holds a part
-    of the log may hold a part of them.
+    """Return whether a peer may lack the seeds of a log: another branch of it may have others.
 
     Raises:
-        LedgerError: a ledger cannot be read.
+        LedgerError: the ledger cannot be read.
     """
-    return len(state.cover) != 1 or way.confirmed(store, state) == 0
+    return way.confirmed(store, state) == 0
 
 
 def spans_lacked(way: Way, store: Store, state: LogState) -> list[Span]:

@@ -9,7 +9,6 @@ from bundler.plan import Span
 from bundler.sections import Section, encode_section, repeatable
 from ledger.genesis import LedgerId
 from ledger.log import LogName
-from ledger.seeds import over
 from pannier.lacks import Piece
 
 # Where each byte costs airtime there is time to save it; elsewhere packing must keep up with disks.
@@ -80,7 +79,7 @@ def log_section(piece: Piece) -> LogSection:
         author=state.name.author,
         incarnation=state.name.incarnation,
         first=span.first,
-        cover=over(state.cover, *span) if piece.with_cover else (),
+        cover=state.cover if piece.with_cover else (),
         checkpoint=store.checkpoints(state, span.end - 1, span.end)[0],
         encoding=encoding,
         entries=entries,

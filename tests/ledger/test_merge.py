@@ -18,8 +18,8 @@ from ledger.members import Role
 from ledger.merge import Forked, Gap, Merged, NotGranted, is_held, merge, signed_after
 from ledger.note import Checkpoint, sign_checkpoint
 from ledger.records import cover_to_row
-from ledger.seeds import Cover, Seed, covers, root_cover, subcover
-from ledger.store import COVER_COPY, Store
+from ledger.seeds import Cover, root_cover, subcover
+from ledger.store import Store
 from tests.ledger.world import (
     NOW,
     REST_KEY,
@@ -422,64 +422,49 @@ def test_a_log_waits_for_the_grant_that_is_still_on_its_way(shared: World) -> No
 
 # -- seeds of payloads ----------------------------------------------------------------------------
 
-
-def under(site: Site, first: int, end: int, cover: Cover) -> Range:
-    """Return a range that brings other seeds than its author has."""
-    return replace(carried(site.store, site.log, first, end), cover=cover)
-
-
-def test_seeds_of_later_sections_are_kept(ada: Site, bob: Site) -> None:
-    whole = ada.store.log(ada.log).cover
-    merge(bob.store, under(ada, 0, 4, subcover(whole, 0, 4)))
-    merge(bob.store, under(ada, 4, 8, subcover(whole, 4, 4)))
-    state = bob.store.log(ada.log)
-    assert [covers(state.cover, number, 1) for number in range(9)] == [True] * 8 + [False]
-    assert faults(bob.store) == []
-
-
-def test_a_cover_that_is_there_already_is_not_replaced(ada: Site, bob: Site) -> None:
-    whole = ada.store.log(ada.log).cover
-    merge(bob.store, carried(ada.store, ada.log, 0, 4))
-    assert bob.store.log(ada.log).cover == whole
-    later = carried(ada.store, ada.log, 4)
-    for cover in ((), (Seed(1, 1, bytes(16)),), subcover(whole, 0, 3)):
-        assert isinstance(merge(bob.store, replace(later, cover=cover)), Merged)
-        assert bob.store.log(ada.log).cover == whole
-
-
 TREE, OTHER_TREE = root_cover(bytes(16)), root_cover(bytes([1] * 16))
 
 
-@pytest.mark.parametrize(
-    ("held", "brought"),
-    [
-        (TREE, OTHER_TREE),
-        (subcover(TREE, 0, 4), OTHER_TREE),
-        (subcover(TREE, 0, 8), subcover(OTHER_TREE, 4, 8)),
-        (TREE, subcover(OTHER_TREE, 4, 4)),
-    ],
-)
-def test_who_signs_under_two_trees_spoils_nothing(
-    world: World, held: Cover, brought: Cover
+def test_seeds_need_not_come_again(ada: Site, bob: Site) -> None:
+    whole = ada.store.log(ada.log).cover
+    merge(bob.store, carried(ada.store, ada.log, 0, 4))
+    assert bob.store.log(ada.log).cover == whole
+    later = replace(carried(ada.store, ada.log, 4), cover=())
+    assert isinstance(merge(bob.store, later), Merged)
+    assert bob.store.log(ada.log).cover == whole
+    assert faults(bob.store) == []
+
+
+@pytest.mark.parametrize("end", [3, 4, 10])
+def test_seeds_of_a_part_are_refused_even_if_they_are_right(
+    ada: Site, bob: Site, untouched: None, end: int
 ) -> None:
-    """Beyond what they have proven, neither seeds are believed; and others can be sent it all."""
+    """Or whoever says that it holds that part is sent the next one without seeds, in vain."""
+    whole = ada.store.log(ada.log).cover
+    some = replace(carried(ada.store, ada.log, 0, end), cover=subcover(whole, 0, end))
+    with pytest.raises(MalformedError, match="do not give all"):
+        merge(bob.store, some)
+
+
+def test_who_signs_under_two_trees_is_read_up_to_there(world: World) -> None:
     mal, bob = world.sites
-    trees = (TREE, range(4)), (OTHER_TREE, range(4, 8)), (TREE, range(8, 12))
-    for tree, numbers in trees:
+    for tree, numbers in ((TREE, range(4)), (OTHER_TREE, range(4, 8))):
         sign_under(mal, tree)
         for number in numbers:
             mal.put(f"t{number}", number)
-    for first, end, cover in ((0, 4, held), (4, 8, brought), (8, 12, subcover(TREE, 8, 64))):
-        received = carried(mal.store, mal.log, first, end)
-        entries = redigested(first, received.entries.one_by_one(), cover)
-        taken = merge(bob.store, replace(received, entries=Entries.of(entries), cover=cover))
-        assert taken == Merged(count=4)
-        assert faults(bob.store) == []
-    assert not bob.store.evidence(COVER_COPY), "no one seed gives all"
-    cyd = world.join("cyd")
-    send(bob, cyd)
-    assert facts(cyd.store) == facts(bob.store)
-    assert faults(cyd.store) == []
+    received = [
+        replace(one, entries=Entries.of(redigested(one.first, one.entries.one_by_one(), tree)))
+        for one, tree in (
+            (replace(carried(mal.store, mal.log, 0, 4), cover=TREE), TREE),
+            (replace(carried(mal.store, mal.log, 4, 8), cover=OTHER_TREE), OTHER_TREE),
+        )
+    ]
+    assert merge(bob.store, received[0]) == Merged(count=4)
+    before = dump(bob.store)
+    with pytest.raises(MalformedError, match="not those of its beginning"):
+        merge(bob.store, received[1])
+    assert dump(bob.store) == before
+    assert faults(bob.store) == []
 
 
 def sign_under(site: Site, cover: Cover) -> None:
@@ -488,38 +473,6 @@ def sign_under(site: Site, cover: Cover) -> None:
         state = site.store.ensure_log(site.log)
         sealed = cover_to_row(state.name, cover, site.store.rest)
         site.store.run("UPDATE log SET cover = ? WHERE id = ?", sealed, state.row)
-
-
-def test_a_wider_seed_takes_the_place_of_those_under_it(ada: Site, bob: Site) -> None:
-    whole = ada.store.log(ada.log).cover
-    merge(bob.store, under(ada, 0, 4, subcover(whole, 0, 4)))
-    merge(bob.store, carried(ada.store, ada.log, 4))
-    assert bob.store.log(ada.log).cover == whole
-    assert faults(bob.store) == []
-
-
-def test_a_seed_that_no_payload_has_proven_is_not_kept(ada: Site, bob: Site) -> None:
-    whole = ada.store.log(ada.log).cover
-    good = subcover(whole, 0, 8)
-    invented = (Seed(31, 4, bytes(16)), Seed(1, 1, bytes(16)))
-    merge(bob.store, under(ada, 0, 8, (*good, *invented)))
-    assert bob.store.log(ada.log).cover == good
-    # Had the invented seeds been kept, these payloads would be under them.
-    merge(bob.store, carried(ada.store, ada.log, 8))
-    assert faults(bob.store) == []
-
-
-def test_a_log_has_no_more_seeds_than_can_be_read_back(
-    ada: Site, bob: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ledger.merge, "MAX_COVER_SEEDS", 3)
-    whole = ada.store.log(ada.log).cover
-    singles = [subcover(whole, number, 1)[0] for number in range(10)]
-    merge(bob.store, under(ada, 0, 3, tuple(singles[:3])))
-    before = dump(bob.store)
-    with pytest.raises(MalformedError, match="more than 3 seeds"):
-        merge(bob.store, under(ada, 3, 8, tuple(singles[3:8])))
-    assert dump(bob.store) == before
 
 
 def test_an_action_that_nobody_knows_is_kept(ada: Site, bob: Site) -> None:

@@ -14,7 +14,6 @@ from ledger.seeds import (
     Cover,
     Seed,
     check_cover,
-    contradict,
     cover_to_cbor,
     covers,
     root_cover,
@@ -23,7 +22,6 @@ from ledger.seeds import (
     salts_given,
     subcover,
     union,
-    within,
     without,
 )
 from tests.vectors import load
@@ -33,7 +31,6 @@ VECTORS = load("seeds")
 FAILURES = {"malformed": MalformedError, "refused": RefusedError}
 ROOT = b"pannier's secret"
 WHOLE = root_cover(ROOT)
-OTHER = root_cover(bytes(16))
 
 
 def cover_of(value: list[list[Any]]) -> Cover:
@@ -160,32 +157,6 @@ def test_salts_are_given_as_far_as_they_are_known(
     ]
     assert salts_given(cover, first, count) == known
     assert salts_given((), first, count) == [None] * count
-
-
-@given(firsts, counts, firsts, counts)
-def test_covers_of_one_tree_do_not_contradict(
-    first: int, count: int, other: int, more: int
-) -> None:
-    one, two = subcover(WHOLE, first, count), subcover(WHOLE, other, more)
-    assert not contradict(one, two)
-    assert not contradict(WHOLE, union(one, two))
-
-
-@pytest.mark.parametrize("flipped", [False, True])
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        (WHOLE, OTHER),
-        (subcover(WHOLE, 0, 4), OTHER),
-        (subcover(WHOLE, 2, 6), subcover(OTHER, 3, 1)),
-        (subcover(WHOLE, 0, 8), subcover(OTHER, 4, 8)),
-    ],
-)
-def test_covers_of_two_trees_contradict_where_they_meet(
-    one: Cover, other: Cover, flipped: bool
-) -> None:
-    assert contradict(*((other, one) if flipped else (one, other)))
-    assert not contradict(within(one, 0, 4), within(other, 4, 12))
 
 
 def test_a_union_restores_what_was_erased() -> None:

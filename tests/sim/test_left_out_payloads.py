@@ -1,4 +1,4 @@
-"""Who passes on a log without its payloads keeps nobody from what others hold of it."""
+"""Who passes on a log without its payloads, or seeds, keeps nobody from what others hold of it."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,6 +13,7 @@ from ledger.append import own_log
 from ledger.entries import Entries
 from ledger.errors import MalformedError
 from ledger.log import LogName
+from ledger.seeds import subcover
 from pannier.lacks import Piece
 from pannier.load import log_section
 from pannier.membership import revoke
@@ -82,3 +83,18 @@ def test_nor_does_it_from_an_author_that_was_restored(world: World) -> None:
     world.rounds(HONEST, 3, "honest")
     assert payloads(world, "eve", log) == payloads(world, "bob", log)
     assert len(payloads(world, "eve", log)) == 5
+
+
+def test_nor_do_seeds_of_what_it_passes_on_spoil_what_comes_after(world: World) -> None:
+    """Who is known to hold the beginning of a log is sent none with the rest."""
+    log = log_of(world, "eve")
+    world.rounds(("eve", "mal"), 3, "of eve")
+    whole = log_section(all_of(world, "mal", log))
+    each = tuple(one for number in range(4) for one in subcover(whole.cover, number, 1))
+    with pytest.raises(MalformedError, match="do not give all"):
+        bring(world, "cyd", "mal", [replace(whole, cover=each)])
+    world.rounds(HONEST, 3, "honest")
+    world.put("eve", "t4", 4)
+    world.rounds(HONEST, 2, "honest")
+    assert len(payloads(world, "cyd", log)) == 5
+    assert [faults(world[name]) for name in HONEST] == [[], [], []]

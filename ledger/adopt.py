@@ -5,17 +5,18 @@ the same was kept again in another pack, or somebody put the folder back, or an 
 ledger file. Rows may be there without their pack, or name what was altered.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from contextlib import suppress
 
-from ledger.blob_pack import Span
-from ledger.pack_file import pack_names, remove, spans, sweep
+from ledger.errors import FullError
+from ledger.pack_file import pack_names, read_spans, remove, sweep
 from ledger.store import Store
 
 
 def adopt(store: Store) -> None:
     """Take in packs that no row names, and let go of rows whose pack is gone.
 
-    A pack of which all is whole in others is removed.
+    A pack of which all is whole in others is removed. One for which the ledger has no room waits.
 
     Raises:
         BusyError: another process held the file for too long.
@@ -25,10 +26,8 @@ def adopt(store: Store) -> None:
     sweep(blobs.folder)
     there = pack_names(blobs.folder)
     for pack in sorted(there - blobs.packs().keys()):
-        found = list(spans(blobs.folder, pack, blobs.keys))
-        with store.transaction():
-            if found and pack not in blobs.packs():
-                _take_in(store, pack, found)
+        with suppress(FullError):
+            _take_in(store, pack)
     if not blobs.packs().keys() <= there:
         _let_go(store)
 
@@ -56,14 +55,20 @@ def forget_named(store: Store, names: Iterable[bytes]) -> None:
         store.file_entries.look_again()
 
 
-def _take_in(store: Store, pack: bytes, found: Sequence[Span]) -> None:
-    new = [span for span in found if not store.blobs.is_whole(span.name)]
-    for span in new:
-        store.run("DELETE FROM blob WHERE name = ?", span.name)
-    if new:
-        store.blobs.note_pack(pack, found)
-    else:
-        remove(store.blobs.folder, pack)
+def _take_in(store: Store, pack: bytes) -> None:
+    blobs = store.blobs
+    found, is_all = read_spans(blobs.folder, pack, blobs.keys)
+    lacking = {span.name for span in found if not blobs.is_whole(span.name)}
+    with store.transaction():
+        if not found or pack in blobs.packs():
+            return
+        # Somebody may have let go of them since they were looked at.
+        if is_all and not lacking and all(blobs.is_named(span.name) for span in found):
+            remove(blobs.folder, pack)
+            return
+        for name in lacking:
+            store.run("DELETE FROM blob WHERE name = ?", name)
+        blobs.note_pack(pack, found)
 
 
 def _let_go(store: Store) -> None:

@@ -216,27 +216,31 @@ def _runs(wanted: Iterable[Span]) -> Iterator[list[Span]]:
         yield run
 
 
-def spans(folder: Path, pack: bytes, keys: BlobKeys) -> Iterator[Span]:
-    """Yield where the records lie that are in a pack and open, up to the first that is none.
+def read_spans(folder: Path, pack: bytes, keys: BlobKeys) -> tuple[list[Span], bool]:
+    """Return where the records of a pack lie that open, up to the first that does not.
+
+    Returns:
+        The records, none if the pack is gone; and whether there is nothing behind them.
 
     Raises:
         DamagedError: it cannot be read.
     """
-    path = _path(folder, pack)
-    with _disk_errors(path), path.open("rb") as file:
+    path, found = _path(folder, pack), list[Span]()
+    with _disk_errors(path), suppress(FileNotFoundError), path.open("rb") as file:
         head = file.read(HEAD_BYTES)
         if len(head) < HEAD_BYTES or not head.startswith(MAGIC):
-            return
-        key = keys.pack(head[len(MAGIC) :])
-        offset = HEAD_BYTES
+            return [], False
+        key, offset = keys.pack(head[len(MAGIC) :]), HEAD_BYTES
         while (span := next_span(head := file.read(RECORD_HEAD_BYTES), offset)) is not None:
             record = head + file.read(span.length - RECORD_HEAD_BYTES)
             try:
                 key.open(offset, record, b"")
             except AlteredError:
-                return
-            yield span
+                return found, False
+            found.append(span)
             offset += span.length
+        return found, not head
+    return [], False
 
 
 def _opener(path: str, flags: int) -> int:

@@ -158,6 +158,10 @@ class Blobs:
             return False
         return bool(rows)
 
+    def is_named(self, name: bytes) -> bool:
+        """Return whether a row says where the chunk called so (`BlobKeys.name`) lies."""
+        return bool(self._store.rows("SELECT 1 FROM blob WHERE name = ?", name))
+
     def places(self) -> Iterator[Place]:
         """Yield where all chunks lie, in the order of the packs.
 

@@ -56,6 +56,7 @@ class StoreFile:
         self._change_count = 0
         # What was found to be damaged; nothing is written to such a file any more.
         self._damage: list[str] = []
+        self._to_do: list[Callable[[], None]] = []
 
     @classmethod
     def create(cls, folder: Path, genesis: Genesis, key: RestKey) -> Self:
@@ -193,7 +194,21 @@ class StoreFile:
                 self.names.forget()
                 self.note_facts_changed()
                 self._db.rollback()
+                self._to_do.clear()
                 raise
+        done, self._to_do = self._to_do, []
+        for act in done:
+            act()
+
+    def after_commit(self, act: Callable[[], None]) -> None:
+        """Do something once all that was done here is durable: at once, or after the transaction.
+
+        Of a transaction that does not come to its end it is never done.
+        """
+        if self._db.in_transaction:
+            self._to_do.append(act)
+        else:
+            act()
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,8 +35,12 @@ def begin_anew(node: "Node", *, above: bytes, settled: LedgerId | None = None) -
         LedgerError: a ledger is busy, or of other keys, or the disk is full.
     """
     node.renew_incarnation(above=above)
-    _note(node, [one for one in node.ledger_ids() if one != settled])
-    go_on_beginning(node)
+    _note(node, node.ledger_ids())
+    for ledger_id in _noted(node):
+        if ledger_id != settled:
+            _go_on(node, ledger_id)
+        elif (store := node.ledger(ledger_id)) is not None:
+            _forget_once_durable(node, store)
 
 
 def go_on_beginning(node: "Node") -> None:
@@ -47,29 +52,34 @@ def go_on_beginning(node: "Node") -> None:
         PannierError: the home cannot be read or written.
         LedgerError: a ledger is busy, or of other keys, or the disk is full.
     """
-    for path in _noted(node):
-        try:
-            store = node.ledger(LedgerId(bytes.fromhex(path.name)))
-            if store is not None:
-                open_incarnation(store, node.author)
-        except FullError:
-            raise
-        except DamagedError:
-            continue
-        _forget(path)
+    for ledger_id in _noted(node):
+        _go_on(node, ledger_id)
+
+
+def _go_on(node: "Node", ledger_id: LedgerId) -> None:
+    try:
+        store = node.ledger(ledger_id)
+        if store is None:
+            _forget(_path(node, ledger_id))
+        else:
+            open_incarnation(store, node.author)
+            _forget_once_durable(node, store)
+    except FullError:
+        raise
+    except DamagedError:
+        return
 
 
 def begin_before_writing(node: "Node", store: Store) -> None:
     """Do what `begin_anew` left of one ledger: nothing may be written in its old log any more.
 
     Raises:
-        PannierError: the home cannot be written.
+        PannierError: the home cannot be read or written.
         LedgerError: the ledger cannot be written.
     """
-    path = _path(node, store.ledger_id)
-    if path.exists():
+    if _is_noted(_path(node, store.ledger_id)):
         open_incarnation(store, node.author)
-        _forget(path)
+        _forget_once_durable(node, store)
 
 
 # -- which ledgers are left: a file for each, so that a `put` need not open node.db ---------------
@@ -79,9 +89,24 @@ def _path(node: "Node", ledger_id: LedgerId) -> Path:
     return node.home.anew / ledger_id.hex()
 
 
-def _noted(node: "Node") -> list[Path]:
-    found = sorted(node.home.anew.glob("*"))
-    return [path for path in found if _LEDGER_ID.fullmatch(path.name)]
+def _noted(node: "Node") -> list[LedgerId]:
+    try:
+        names = sorted(path.name for path in node.home.anew.iterdir())
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise PannierError(f"cannot read {node.home.anew}: {error.strerror}") from error
+    return [LedgerId(bytes.fromhex(name)) for name in names if _LEDGER_ID.fullmatch(name)]
+
+
+def _is_noted(path: Path) -> bool:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise PannierError(f"cannot read {path}: {error.strerror}") from error
+    return True
 
 
 def _note(node: "Node", ledger_ids: Iterable[LedgerId]) -> None:
@@ -92,6 +117,10 @@ def _note(node: "Node", ledger_ids: Iterable[LedgerId]) -> None:
         sync_folder(node.home.anew)
     except OSError as error:
         raise PannierError(f"cannot write {node.home.anew}: {error.strerror}") from error
+
+
+def _forget_once_durable(node: "Node", store: Store) -> None:
+    store.after_commit(partial(_forget, _path(node, store.ledger_id)))
 
 
 def _forget(path: Path) -> None:

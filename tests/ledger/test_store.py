@@ -173,6 +173,28 @@ def test_a_transaction_that_fails_changes_nothing_and_names_come_out_right_after
     assert faults(ada.store) == []
 
 
+def test_what_is_due_after_a_commit_is_done_after_it_or_never(ada: Site) -> None:
+    done: list[int] = []
+    ada.store.after_commit(lambda: done.append(0))
+    assert done == [0], "there is nothing to wait for"
+    with ada.store.transaction():
+        with ada.store.transaction():
+            ada.store.after_commit(lambda: done.append(1))
+        assert done == [0]
+    assert done == [0, 1]
+
+    def stopped() -> None:
+        with ada.store.transaction():
+            ada.store.after_commit(lambda: done.append(2))
+            raise StopError
+
+    with pytest.raises(StopError):
+        stopped()
+    with ada.store.transaction():
+        pass
+    assert done == [0, 1]
+
+
 def test_a_transaction_inside_another_is_part_of_it(ada: Site) -> None:
     ada.put("t", 1)
     before = dump(ada.store)

@@ -13,10 +13,11 @@ import pytest
 from ledger.adopt import adopt, forget
 from ledger.append import Draft
 from ledger.blob import CHUNK_BYTES, Chunk, chunk_of
+from ledger.blob_pack import BlobKeys, Span
 from ledger.errors import AlteredError, DamagedError, FullError, MissingError
 from ledger.file_payload import FilePayload, file_of
 from ledger.log import LogState
-from ledger.pack_file import sweep
+from ledger.pack_file import read_spans, sweep
 from ledger.reseal import reseal
 from ledger.rest import FileKey
 from ledger.store import Store
@@ -262,6 +263,7 @@ class TestCrashes:
         adopt(ada.store)
         (kept,) = packs(ada)
         assert kept != lost
+        adopt(ada.store)
         assert ada.store.blobs.read(some[-1].digest) == some[-1]
 
     @pytest.mark.parametrize("how", ["altered", "gone"])
@@ -284,6 +286,52 @@ class TestCrashes:
         adopt(ada.store)
         assert [ada.store.blobs.read(digest) for digest in DIGESTS] == CHUNKS
         assert first in packs(ada)
+
+    def test_a_pack_for_which_the_ledger_has_no_room_waits(self, ada: Site) -> None:
+        """Who only reads what is here is not kept from it."""
+        some = [chunk_of(number.to_bytes(2, "big")) for number in range(1000)]
+        ada.store.run("PRAGMA max_page_count = 1")
+        with pytest.raises(FullError):
+            keep(ada, *some)
+        adopt(ada.store)
+        ada.store.run("PRAGMA max_page_count = 100000")
+        adopt(ada.store)
+        assert ada.store.blobs.read(some[-1].digest) == some[-1]
+
+    def test_a_pack_that_is_there_twice_stays_if_not_all_of_it_could_be_looked_at(
+        self, ada: Site
+    ) -> None:
+        keep(ada, *CHUNKS)
+        (first,) = packs(ada)
+        rotten = list(ada.store.blobs.places())[1].span
+        spare = first.rename(first.with_suffix(".spare"))
+        adopt(ada.store)
+        keep(ada, CHUNKS[0])
+        spare.rename(first)
+        data = bytearray(first.read_bytes())
+        data[rotten.offset + rotten.length - 1] ^= 1
+        first.write_bytes(data)
+        adopt(ada.store)
+        assert first in packs(ada)
+        assert ada.store.blobs.read(DIGESTS[0]) == CHUNKS[0]
+
+    def test_two_that_adopt_at_once_do_not_fall_over_each_other(
+        self, ada: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        keep(ada, *CHUNKS)
+        (first,) = packs(ada)
+        spare = first.rename(first.with_suffix(".spare"))
+        adopt(ada.store)
+        keep(ada, *CHUNKS)
+        spare.rename(first)
+
+        def late(folder: Path, pack: bytes, keys: BlobKeys) -> tuple[list[Span], bool]:
+            first.unlink()
+            return read_spans(folder, pack, keys)
+
+        monkeypatch.setattr("ledger.adopt.read_spans", late)
+        adopt(ada.store)
+        assert [ada.store.blobs.read(digest) for digest in DIGESTS] == CHUNKS
 
     def test_of_a_pack_that_was_cut_off_what_is_whole_is_taken_in(self, ada: Site) -> None:
         keep(ada, *CHUNKS)

@@ -1,6 +1,7 @@
 """What a node does that learns that it is older than others know, whatever tells it."""
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,15 @@ from ledger.log import LogStatus
 from ledger.store import Store
 from ledger.views import heads
 from ledger.witness import Witnessed
+from pannier.adding import Adding
+from pannier.errors import PannierError
 from pannier.membership import revoke
+from pannier.rollback import begin_before_writing, go_on_beginning
 from tests.sim.brought import bring, sections_of
 from tests.sim.world import World
 
 BOTH = ("ada", "bea")
+LEDGERS = ("log", "diary")
 
 
 class KilledError(BaseException):
@@ -180,6 +185,47 @@ def test_nor_is_anything_written_in_its_old_log(
     assert diary_sizes(world) == [1, 2]
 
 
+def test_nor_by_what_is_taken_back_with_the_new_one(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An `add` that finds no room has not begun anew either."""
+    with monkeypatch.context() as harm:
+        harm.setattr("pannier.rollback.open_incarnation", _unless_diary)
+        tell(world, proof(world))
+    file = tmp_path / "file"
+    file.write_bytes(bytes(9999))
+    adding = Adding(world["ada"], world.store("ada", "diary"))
+    with monkeypatch.context() as harm:
+        harm.setattr("pannier.ledgers.append_columns", _full)
+        with pytest.raises(FullError):
+            list(adding.run([file]))
+    assert diary_sizes(world) == [1, 1]
+
+
+@pytest.mark.parametrize("says", [proof, word])
+def test_a_disk_that_gets_full_on_the_way_takes_back_no_more_than_is_told_again(
+    world: World, says: Callable[[World], Section], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    section = says(world)
+    with monkeypatch.context() as harm:
+        harm.setattr("pannier.rollback.open_incarnation", _full_after_one())
+        with pytest.raises(FullError):
+            tell(world, section)
+    logs = {one: own_log(world.store("ada", one), world["ada"].author).name for one in LEDGERS}
+    for one in LEDGERS:
+        world.put("ada", "after", 1, one)
+        assert own_log(world.store("ada", one), world["ada"].author).name != logs[one]
+
+
+def test_a_home_that_cannot_be_looked_at_is_said_to_be(world: World) -> None:
+    ada, store = world["ada"], world.store("ada")
+    ada.home.anew.write_bytes(b"no folder")
+    with pytest.raises(PannierError, match="cannot read"):
+        go_on_beginning(ada)
+    with pytest.raises(PannierError, match="cannot read"):
+        begin_before_writing(ada, store)
+
+
 def test_a_full_disk_lets_nothing_be_kept_before_it_began_anew(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,6 +239,17 @@ def test_a_full_disk_lets_nothing_be_kept_before_it_began_anew(
 
 def _full(*_: object) -> None:
     raise FullError("no room")
+
+
+def _full_after_one() -> Callable[[Store, Author], None]:
+    calls = count()
+
+    def act(store: Store, author: Author) -> None:
+        if next(calls):
+            raise FullError("no room")
+        open_incarnation(store, author)
+
+    return act
 
 
 def _unless_diary(store: Store, author: Author) -> None:

@@ -160,9 +160,9 @@ class PeerRows(NodeDbFile):
                 [(peer, UNTOLD) for peer in peers],
             )
 
-    def forget_key(self, peer: str, key_id: bytes) -> None:
-        """Drop a pairwise key."""
-        self.run("DELETE FROM pairwise WHERE peer = ? AND id = ?", peer, key_id)
+    def forget_key(self, peer: str, key_id: bytes) -> bool:
+        """Drop a pairwise key; return whether it was there."""
+        return bool(self.run("DELETE FROM pairwise WHERE peer = ? AND id = ?", peer, key_id))
 
     # -- receipts that we owe -----------------------------------------------------------------
 

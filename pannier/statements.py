@@ -25,7 +25,7 @@ from ledger.log import LogName, root_at
 from pannier import tail_rows
 from pannier.decisions import AT_REVIEW
 from pannier.have import KnownHave, known_have
-from pannier.have_rows import note_held
+from pannier.have_rows import forget_held, note_held
 from pannier.hearing import Hearing
 from pannier.home import Peer
 from pannier.lack_rows import note_lack
@@ -243,7 +243,12 @@ def _take_receipts(
         if bundle is None or bundle.peer != peer.node_id:
             continue
         if bundle.key_id is not None and _may_lack_key(bundle, receipt.reason):
-            node.db.forget_key(peer.node_id, bundle.key_id)
+            is_news = node.db.forget_key(peer.node_id, bundle.key_id)
+            if is_news and receipt.reason == KEY_LOST:
+                # Who lost a key was restored, or its bookkeeping is gone: what it said that it
+                # holds it may have lost as well. Where it counts this node as no member yet, as it
+                # did once, it will not say so.
+                forget_held(node.db, peer.node_id)
         if bundle.state != "queued":
             continue
         if receipt.reason:

@@ -237,6 +237,21 @@ def test_it_is_the_key_that_is_lost_and_not_the_bundle(
     assert (key in ada.shared.pairwise_keys(peer).values()) is is_kept
 
 
+def test_who_lost_a_key_may_have_lost_what_it_held(world: World) -> None:
+    """It may not say so itself: a restored node need not know yet that ada is a member."""
+    ada, key, number = world["ada"], bytes(range(32)), world["bea"].card.node_id
+    held = replace(holding(ada, world), key_ids=(pairwise_key_id(key),))
+    say(world, KeySection(key=key), held, counter=9)
+    assert have_rows.held_by(ada.db, number)
+    world.put("ada", "well", 2)
+    refused = bytes.fromhex(made(world))
+    say(world, ReceiptSection(receipts=(Receipt(refused, KEY_LOST),)), counter=10)
+    assert have_rows.held_by(ada.db, number) == []
+    say(world, holding(ada, world), counter=11)
+    say(world, ReceiptSection(receipts=(Receipt(refused, KEY_LOST),)), counter=12)
+    assert have_rows.held_by(ada.db, number), "it is no news"
+
+
 # -- restored backups -----------------------------------------------------------------------------
 
 

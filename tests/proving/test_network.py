@@ -115,6 +115,11 @@ def test_what_is_told_of_ends_well(text: str) -> None:
             "visit:4:42 restore:25:54 restore:45:16",
         ),
         (
+            3546,  # two are restored to before a third was granted, who thinks that they hold all
+            "revoke:18:32 backup:37:8 backup:0:10 share:39:5 tear:33:1 visit:34:57 visit:6:1 "
+            "visit:36:55 restore:25:36 restore:57:21 visit:15:49 tear:46:3",
+        ),
+        (
             1308,  # contents come of an entry that somebody merged before it was void
             "visit:12:15 visit:2:59 add:18:32 visit:58:19 visit:57:43 revoke:47:10 visit:5:20",
         ),

@@ -4,13 +4,13 @@ from dataclasses import field
 from typing import ClassVar, Self
 
 from bundler import items
-from bundler.errors import LimitError, ledger_errors_converted
+from bundler.errors import LimitError, MalformedError
 from bundler.limits import Limits
 from ledger import cbor
 from ledger.genesis import LedgerId
 from ledger.lazy_dataclass import dataclass
 from ledger.note import Checkpoint
-from ledger.seeds import MAX_COVER_SEEDS, MAX_ENTRIES, TREE_DEPTH, Cover, check_cover, cover_to_cbor
+from ledger.seeds import MAX_ENTRIES, TREE_DEPTH, Cover, cover_to_cbor, root_cover
 from ledger.signing import MLDSA44_SIGNATURE_BYTES
 
 _LEDGER_ID_BYTES = 16
@@ -107,13 +107,13 @@ class LogSection:
 
 
 def _take_cover(reader: items.Reader) -> Cover:
-    seeds: list[object] = []
-    for _ in range(reader.array(MAX_COVER_SEEDS)):
-        reader.array_of(3)
-        level, position = reader.uint(TREE_DEPTH), reader.uint(MAX_ENTRIES)
-        seeds.append([level, position, reader.bytes_of(_SEED_BYTES)])
-    with ledger_errors_converted():
-        return check_cover(seeds)
+    """Return the one seed that gives all salts of a log, or nothing."""
+    if not reader.array(1):
+        return ()
+    reader.array_of(3)
+    if reader.uint(TREE_DEPTH) or reader.uint(MAX_ENTRIES):
+        raise MalformedError("seeds that do not give all of a log")
+    return root_cover(reader.bytes_of(_SEED_BYTES))
 
 
 def _take_checkpoint(reader: items.Reader) -> Checkpoint:

@@ -68,7 +68,8 @@ def _take_in(store: Store, pack: bytes) -> None:
             return
         for name in lacking:
             store.run("DELETE FROM blob WHERE name = ?", name)
-        blobs.note_pack(pack, found)
+        if lacking:  # else what could be read of it is here, and the rest is looked for again
+            blobs.note_pack(pack, found)
 
 
 def _let_go(store: Store) -> None:

@@ -4,7 +4,7 @@ What a checkpoint covers is proven by the root that they give together; whoever 
 its signature (`ledger.merge`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, product
 
 from ledger import cbor
@@ -23,7 +23,7 @@ from ledger.merkle import Frontier, extend, leaf_hash
 from ledger.note import Checkpoint
 from ledger.records import COVER, MAX_COVER_BYTES, SqlValue, entry_from_row
 from ledger.rest import Rest
-from ledger.seeds import Cover, check_cover, covers, salt, salts, union
+from ledger.seeds import Cover, check_cover, is_root, salt, salts
 from ledger.store_salvage import EntryRow, NameTable, Salvage
 
 ENDING = (Action.REVOKE, Action.CLOSE)
@@ -53,6 +53,11 @@ class Proven:
     cover: Cover
     checkpoints: Sequence[Checkpoint]
 
+    @property
+    def size(self) -> int:
+        """Number after the last of them."""
+        return self.checkpoints[-1].size
+
     def until(self, checkpoint: Checkpoint) -> Range:
         """Return what one of the checkpoints covers."""
         taken = self.entries[: checkpoint.size - self.first]
@@ -74,7 +79,7 @@ class Chain:
         self.name = name
         self._found = found
         self._rest = rest
-        self._cover = _cover(found.covers(row), name, rest)
+        self._covers = _covers(found.covers(row), name, rest)
         self._names: dict[tuple[NameTable, SqlValue], list[str | bytes]] = {}
         self._failed_at = -1
 
@@ -92,9 +97,16 @@ class Chain:
         if not is_ending:
             stop = min(stop, self._found.first_with(self.row, first, stop, ENDING))
         due = self._found.checkpoints(self.row, first, stop)
-        versions = list(self._versions(first, due[-1].size if due else first))
-        best = self._best(state.frontier, versions, due)
-        if best is None and is_ending:
+        end = due[-1].size if due else first
+        best: Proven | None = None
+        for cover in [state.cover] if state.cover else self._covers:
+            versions = list(self._versions(cover, first, end))
+            found = self._best(cover, state.frontier, versions, due)
+            if found is not None and (best is None or found.size > best.size):
+                best = found
+        if best is not None:
+            self._covers = [best.cover]  # a log has one tree, whatever its former branch had
+        elif is_ending:
             self._failed_at = first
         return best
 
@@ -109,7 +121,11 @@ class Chain:
                 break
 
     def _best(
-        self, frontier: Frontier, versions: Sequence[list[Entry]], due: Sequence[Checkpoint]
+        self,
+        cover: Cover,
+        frontier: Frontier,
+        versions: Sequence[list[Entry]],
+        due: Sequence[Checkpoint],
     ) -> Proven | None:
         """Choose among versions of rows so that as much as may be is proven."""
         due = [one for one in due if one.size <= frontier.size + len(versions)]
@@ -120,22 +136,21 @@ class Chain:
             for at, entry in zip(differing, chosen, strict=True):
                 entries[at] = entry
             fitting = list(_fitting(frontier, entries, due))
-            if fitting and (best is None or fitting[-1].size > best.checkpoints[-1].size):
+            if fitting and (best is None or fitting[-1].size > best.size):
                 kept = entries[: fitting[-1].size - frontier.size]
-                best = Proven(self.name, frontier.size, kept, self._cover, fitting)
+                best = Proven(self.name, frontier.size, kept, cover, fitting)
             if fitting and fitting[-1] == due[-1]:
                 break
         return best
 
-    def _versions(self, first: int, end: int) -> Iterator[list[Entry]]:
+    def _versions(self, cover: Cover, first: int, end: int) -> Iterator[list[Entry]]:
         """Yield the versions of each entry from *first* on, up to the first that has none."""
         size_bytes = 0
-        many = covers(self._cover, first, end - first)
-        salted = salts(self._cover, first, end - first) if many else iter(())
+        salted = salts(cover, first, end - first)
         for due, (number, rows) in enumerate(self._found.entries(self.row, first, end), first):
             if number != due:
                 return
-            one = next(salted, None) or self._salt(number)
+            one = next(salted)
             versions = [entry for row in rows for entry in self._entries(row, one)]
             if not versions:
                 return
@@ -145,7 +160,7 @@ class Chain:
             yield versions[:_MAX_VERSIONS]
 
     def _salt(self, number: int) -> bytes | None:
-        return salt(self._cover, number) if covers(self._cover, number, 1) else None
+        return salt(self._covers[0], number) if self._covers else None
 
     def _entries(self, row: EntryRow, one_salt: bytes | None) -> Iterator[Entry]:
         """Yield what a row may say: one entry, if what it names is there once."""
@@ -179,14 +194,15 @@ def _fitting(
             yield checkpoint
 
 
-def _cover(found: Sequence[bytes], name: LogName, rest: Rest) -> Cover:
-    """Return all seeds that *found* gives, of one log."""
-    cover: Cover = ()
+def _covers(found: Iterable[bytes], name: LogName, rest: Rest) -> list[Cover]:
+    """Return the roots of seeds that *found* gives, of one log: of a branch given up, too."""
+    covers: list[Cover] = []
     for sealed in found:
         try:
             data = rest.open(COVER + b"".join(name), sealed)
-            more = check_cover(cbor.decode(data, limit_bytes=MAX_COVER_BYTES))
+            cover = check_cover(cbor.decode(data, limit_bytes=MAX_COVER_BYTES))
         except LedgerError:
             continue
-        cover = union(cover, more)
-    return cover
+        if is_root(cover) and cover not in covers:
+            covers.append(cover)
+    return covers

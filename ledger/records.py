@@ -26,7 +26,7 @@ from ledger.note import Checkpoint
 from ledger.rest import Rest
 from ledger.seeds import MAX_COVER_SEEDS, Cover, check_cover, cover_to_cbor
 
-# The most that `check_cover` takes, at up to 25 bytes a seed; `ledger.merge` keeps to as many.
+# The most that `check_cover` takes, at up to 25 bytes a seed.
 MAX_COVER_BYTES = 32 * MAX_COVER_SEEDS
 _MAX_FOLLOWS_BYTES = 1 << 16
 _MAX_DROPPED_BYTES = MAX_PAYLOAD_BYTES + _MAX_FOLLOWS_BYTES

@@ -191,10 +191,10 @@ class StoreFile:
                 yield
                 self._db.execute("COMMIT")
             except BaseException:
+                self._to_do.clear()
                 self.names.forget()
                 self.note_facts_changed()
                 self._db.rollback()
-                self._to_do.clear()
                 raise
         done, self._to_do = self._to_do, []
         for act in done:

@@ -13,9 +13,11 @@ from ledger.blob_pack import BlobKeys
 from ledger.errors import DamagedError
 from ledger.log import LogName, LogStatus
 from ledger.passphrase import NETWORK_KEY, NETWORK_KEY_LABEL
+from ledger.records import cover_to_row
 from ledger.repair import Owner, Salvaged, salvage
 from ledger.rest import RestKey
-from ledger.store import Store
+from ledger.seeds import root_cover
+from ledger.store import COVER_COPY, Store
 from ledger.views import conflicts
 from tests.ledger.world import (
     NOW,
@@ -95,6 +97,22 @@ def test_of_a_sound_file_all_is_kept(world: World, tmp_path: Path) -> None:
         assert facts(store) == before
         assert picture(store) == shown
         assert [store.checkpoints(state, 0, state.size) for state in store.logs()] == checkpoints
+    assert (found.lost, found.entries) == ((), 7)
+
+
+@pytest.mark.parametrize("root", range(6))
+def test_seeds_of_a_branch_that_was_given_up_take_no_others_place(
+    world: World, tmp_path: Path, root: int
+) -> None:
+    """Its pages may still be there; which of the seeds are found first is chance."""
+    ada = world.sites[0]
+    other = cover_to_row(ada.log, root_cover(bytes([root] * 16)), ada.store.rest)
+    before = facts(ada.store)
+    with ada.store.transaction():
+        ada.store.keep_evidence(ada.store.log(ada.log), COVER_COPY, other)
+    found, store = repaired(ada, tmp_path / "new")
+    with store:
+        assert facts(store) == before
     assert (found.lost, found.entries) == ((), 7)
 
 

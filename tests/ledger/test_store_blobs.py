@@ -314,6 +314,10 @@ class TestCrashes:
         adopt(ada.store)
         assert first in packs(ada)
         assert ada.store.blobs.read(DIGESTS[0]) == CHUNKS[0]
+        data[rotten.offset + rotten.length - 1] ^= 1
+        first.write_bytes(data)
+        adopt(ada.store)
+        assert [ada.store.blobs.read(digest) for digest in DIGESTS] == CHUNKS
 
     def test_two_that_adopt_at_once_do_not_fall_over_each_other(
         self, ada: Site, monkeypatch: pytest.MonkeyPatch

@@ -207,11 +207,11 @@ def test_a_disk_that_gets_full_on_the_way_takes_back_no_more_than_is_told_again(
     world: World, says: Callable[[World], Section], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     section = says(world)
+    logs = {one: own_log(world.store("ada", one), world["ada"].author).name for one in LEDGERS}
     with monkeypatch.context() as harm:
         harm.setattr("pannier.rollback.open_incarnation", _full_after_one())
         with pytest.raises(FullError):
             tell(world, section)
-    logs = {one: own_log(world.store("ada", one), world["ada"].author).name for one in LEDGERS}
     for one in LEDGERS:
         world.put("ada", "after", 1, one)
         assert own_log(world.store("ada", one), world["ada"].author).name != logs[one]

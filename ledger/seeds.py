@@ -116,21 +116,6 @@ def without(cover: Cover, index: int) -> Cover:
     return (*_cut(cover, 0, index), *_cut(cover, index + 1, MAX_ENTRIES))
 
 
-def union(cover: Cover, other: Cover) -> Cover:
-    """Return the cover of all that either gives.
-
-    A seed under another is dropped and not compared with it.
-    """
-    kept: list[Seed] = []
-    end = 0
-    for seed in sorted((*cover, *other), key=lambda seed: (_first(seed), seed.level)):
-        start, stop = _span(seed)
-        if start >= end:
-            kept.append(seed)
-            end = stop
-    return tuple(kept)
-
-
 def is_root(cover: Cover) -> bool:
     """Return whether *cover* is the one seed that gives all salts of a log."""
     return len(cover) == 1 and cover[0].level == 0

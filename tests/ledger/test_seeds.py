@@ -21,7 +21,6 @@ from ledger.seeds import (
     salts,
     salts_given,
     subcover,
-    union,
     without,
 )
 from tests.vectors import load
@@ -134,18 +133,6 @@ def test_what_is_erased_is_gone_and_the_rest_is_not(indexes: list[int], first: i
     assert not covers(cover, first, count + 1) or count == 90 - first
 
 
-@given(firsts, counts, firsts, counts)
-def test_a_union_gives_what_either_gives(first: int, count: int, other: int, more: int) -> None:
-    one, two = subcover(WHOLE, first, count), subcover(WHOLE, other, more)
-    both = union(one, two)
-    assert both == union(two, one) == union(both, one)
-    assert check_cover(cover_to_cbor(both)) == both
-    known = {*range(first, first + count), *range(other, other + more)}
-    assert sum(1 << (32 - seed.level) for seed in both) == len(known)
-    assert covers(both, first, count)
-    assert covers(both, other, more)
-
-
 @given(firsts, counts, st.lists(st.integers(0, 1900), max_size=5))
 def test_salts_are_given_as_far_as_they_are_known(
     first: int, count: int, erased: list[int]
@@ -157,11 +144,6 @@ def test_salts_are_given_as_far_as_they_are_known(
     ]
     assert salts_given(cover, first, count) == known
     assert salts_given((), first, count) == [None] * count
-
-
-def test_a_union_restores_what_was_erased() -> None:
-    assert union(without(WHOLE, 5), WHOLE) == WHOLE
-    assert union((), ()) == ()
 
 
 def test_salts_come_one_by_one_without_growing_the_whole_tree() -> None:

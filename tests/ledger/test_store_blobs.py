@@ -58,6 +58,16 @@ def packs(site: Site) -> list[Path]:
     return sorted(site.store.blobs.folder.glob("*.pack"))
 
 
+def keep_twice(site: Site, *again: Chunk) -> Path:
+    """Keep all `CHUNKS`, and then *again* elsewhere; return the first pack, which no row names."""
+    keep(site, *CHUNKS)
+    (first,) = packs(site)
+    spare = first.rename(first.with_suffix(".spare"))
+    adopt(site.store)
+    keep(site, *again)
+    return spare.rename(first)
+
+
 class PowerCutError(Exception):
     pass
 
@@ -270,12 +280,7 @@ class TestCrashes:
     def test_a_pack_that_is_there_twice_is_taken_in_where_the_other_is_not_whole(
         self, ada: Site, how: str
     ) -> None:
-        keep(ada, *CHUNKS)
-        (first,) = packs(ada)
-        spare = first.rename(first.with_suffix(".spare"))
-        adopt(ada.store)
-        keep(ada, *CHUNKS)
-        spare.rename(first)
+        first = keep_twice(ada, *CHUNKS)
         (second,) = {*packs(ada)} - {first}
         if how == "gone":
             second.unlink()
@@ -301,13 +306,8 @@ class TestCrashes:
     def test_a_pack_that_is_there_twice_stays_if_not_all_of_it_could_be_looked_at(
         self, ada: Site
     ) -> None:
-        keep(ada, *CHUNKS)
-        (first,) = packs(ada)
-        rotten = list(ada.store.blobs.places())[1].span
-        spare = first.rename(first.with_suffix(".spare"))
-        adopt(ada.store)
-        keep(ada, CHUNKS[0])
-        spare.rename(first)
+        first = keep_twice(ada, CHUNKS[0])
+        rotten = read_spans(first.parent, bytes.fromhex(first.stem), ada.store.blobs.keys)[0][1]
         data = bytearray(first.read_bytes())
         data[rotten.offset + rotten.length - 1] ^= 1
         first.write_bytes(data)
@@ -322,12 +322,7 @@ class TestCrashes:
     def test_two_that_adopt_at_once_do_not_fall_over_each_other(
         self, ada: Site, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        keep(ada, *CHUNKS)
-        (first,) = packs(ada)
-        spare = first.rename(first.with_suffix(".spare"))
-        adopt(ada.store)
-        keep(ada, *CHUNKS)
-        spare.rename(first)
+        first = keep_twice(ada, *CHUNKS)
 
         def late(folder: Path, pack: bytes, keys: BlobKeys) -> tuple[list[Span], bool]:
             first.unlink()

@@ -358,9 +358,7 @@ def _written(held: HeldLog) -> Sequence[object]:
 
 
 def _held(value: object) -> HeldLog:
-    author, incarnation, size, root, *lacking = cbor.as_list(value)
-    if len(lacking) > 1:
-        raise MalformedError("a log that is held is said with too many fields")
+    author, incarnation, size, root, *lacking = cbor.as_list(value, _HELD_FIELDS, _HELD_FIELDS + 1)
     count = cbor.as_uint(size, maximum=MAX_ENTRIES)
     return HeldLog(
         cbor.as_bytes(author, _AUTHOR_BYTES),

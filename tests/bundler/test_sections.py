@@ -264,6 +264,15 @@ def test_a_reason_that_is_no_line_is_refused_by_both_sides(reason: str) -> None:
         list(decode_sections(cbor2.dumps([6, 0, body])))
 
 
+@pytest.mark.parametrize(
+    "fields", [[], [AUTHOR, INCARNATION, 0], [AUTHOR, INCARNATION, 9, bytes(16), 1, 0]]
+)
+def test_a_log_that_is_held_is_said_in_four_or_five_fields(fields: list[object]) -> None:
+    body = cbor2.dumps([None, [], [[LEDGER, [fields]]]])
+    with pytest.raises(MalformedError):
+        HaveSection.from_body(body, limits=DEFAULT_LIMITS)
+
+
 def weather(author: int, count: int = 20) -> LogSection:
     rows = [{"humidity of the air": n % 9, "temperature": author + n / 10} for n in range(count)]
     entries = [

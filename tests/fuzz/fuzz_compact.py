@@ -51,4 +51,4 @@ _RING = Keyring(
     author_of=lambda _: None,
     peer_keys=[PeerKey(_PEER, _KEY, _INCARNATION)],
 )
-TARGET = Target(take, (BundleError,), seeds, longest=1024)
+TARGET = Target(take, (BundleError,), seeds, longest=256)

@@ -49,4 +49,4 @@ _RING = Keyring(
     peer_keys=[PeerKey(_PEER, _KEY)],
     group_keys=[GroupKey(bytes(8), _GROUP_KEY)],
 )
-TARGET = Target(take, (BundleError,), seeds, longest=4096)
+TARGET = Target(take, (BundleError,), seeds, longest=512)

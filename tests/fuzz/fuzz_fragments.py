@@ -51,4 +51,4 @@ def seeds() -> Iterator[bytes]:
         yield bytes.fromhex(vector["data"])
 
 
-TARGET = Target(take, (), seeds, longest=4096)
+TARGET = Target(take, (), seeds, longest=512)

@@ -50,4 +50,4 @@ def seeds() -> Iterator[bytes]:
         yield cbor2.dumps([1, 1, b"n" * 16, echo, PEER, 2048, 3, bytes(64)])
 
 
-TARGET = Target(take, (LinkError,), seeds, longest=2048)
+TARGET = Target(take, (LinkError,), seeds, longest=256)

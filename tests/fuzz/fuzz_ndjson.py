@@ -51,4 +51,4 @@ def seeds() -> Iterator[bytes]:
     yield b'{"thing": "a", "data": 1, "as": "sensor-7"}\n{"thing": "a", "data": 1, "to": ["b"]}'
 
 
-TARGET = Target(take, (LedgerError, PannierError), seeds)
+TARGET = Target(take, (LedgerError, PannierError), seeds, longest=256)

@@ -47,4 +47,4 @@ def seeds() -> Iterator[bytes]:
     yield from vectors("link", "stream")
 
 
-TARGET = Target(take, (LinkError, BundleError, MalformedNameError), seeds, longest=1024)
+TARGET = Target(take, (LinkError, BundleError, MalformedNameError), seeds, longest=320)

@@ -17,4 +17,4 @@ def seeds() -> Iterator[bytes]:
     yield from vectors("proof", "data")
 
 
-TARGET = Target(take, (LedgerError,), seeds)
+TARGET = Target(take, (LedgerError,), seeds, longest=1024)

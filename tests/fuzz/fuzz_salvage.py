@@ -69,4 +69,4 @@ def seeds() -> Iterator[bytes]:
     yield file_of_rows(40, 8)[:LONGEST]
 
 
-TARGET = Target(take, (NothingFoundError,), seeds, longest=8192)
+TARGET = Target(take, (NothingFoundError,), seeds, longest=2048)

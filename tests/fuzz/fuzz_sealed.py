@@ -36,4 +36,4 @@ _RING = Keyring(
     group_keys=[GroupKey(bytes(8), bytes.fromhex(_CASE["epoch_key"]))],
     clear_senders=frozenset({_SENDER}),
 )
-TARGET = Target(take, (BundleError,), seeds)
+TARGET = Target(take, (BundleError,), seeds, longest=1024)

@@ -125,4 +125,4 @@ def _log(count: int, encoding: int, entries: bytes) -> LogSection:
     )
 
 
-TARGET = Target(take, (BundleError,), seeds, longest=2048)
+TARGET = Target(take, (BundleError,), seeds, longest=1024)

@@ -44,4 +44,4 @@ def seeds() -> Iterator[bytes]:
             yield bytes([at * len(_COUNTS) + count_at]) + encode_tail(more[:count], context)
 
 
-TARGET = Target(take, (BundleError,), seeds, longest=512)
+TARGET = Target(take, (BundleError,), seeds, longest=96)

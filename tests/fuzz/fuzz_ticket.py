@@ -35,4 +35,4 @@ def seeds() -> Iterator[bytes]:
             yield from (form(data).encode() for form in (to_text, to_words, to_digits))
 
 
-TARGET = Target(take, (BundleError, UsageError), seeds, longest=1024)
+TARGET = Target(take, (BundleError, UsageError), seeds, longest=256)

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.fuzz.harness import load_target, names
+from tests.fuzz.structures import altered
 from tests.fuzz.tally import Count, Tally
 
 KEPT = Path(".fuzz")
@@ -26,6 +27,7 @@ _EXECUTIONS = re.compile(r"stat::number_of_executed_units:\s+(\d+)")
 _INSIDE = "--inside"
 _SECONDS_AN_INPUT = 20
 _MEMORY_MB = 2048
+_ALTERED = 3000
 
 
 def main() -> int:
@@ -74,7 +76,8 @@ def _run(name: str, tally: Tally, known: argparse.Namespace) -> bool:
     target = load_target(name)
     left = known.executions - tally[name].executions if known.executions else -1
     with tempfile.TemporaryDirectory() as folder:
-        for number, seed in enumerate(target.seeds()):
+        seeds = list(target.seeds())
+        for number, seed in enumerate((*seeds, *altered(seeds, _ALTERED))):
             (Path(folder) / str(number)).write_bytes(seed[: target.longest])
         arguments = [
             *(sys.executable, "-m", "tests.fuzz.run", _INSIDE, name),

@@ -170,10 +170,9 @@ def nested(head: bytes, depth: int) -> bytes:
     return head * depth + b"\xf6"
 
 
-def holding(logs: int) -> bytes:
-    """A have section of a megabyte and of very many logs."""
-    one = cbor.encode([bytes(32), bytes(8), 1, bytes(16)])
-    body = b"\x83\x80\x80\x81\x82\x50" + bytes(16) + items.array_head(logs) + one * logs
+def holding(count: int, log: bytes) -> bytes:
+    """A have section that says so many times that *log* is held."""
+    body = b"\x83\xf6\x80\x81\x82\x50" + bytes(16) + items.array_head(count) + log * count
     return section(_HAVE, 0, body)
 
 
@@ -244,7 +243,9 @@ def _lengths() -> Iterator[tuple[str, Attack]]:
     empty = b"\x9a\x00\x0f\xff\xf0" + b"\x80" * 0xFFFF0
     yield "cbor: a million empty arrays", Attack(partial(_same, empty), read_cbor, None)
     yield "have: a million empty arrays", _content(MalformedError, section(_HAVE, 0, empty))
-    yield "have: as many logs as fit", _content(MalformedError, holding(16_000))
+    yield "have: a log of no fields", _content(MalformedError, holding(1, b"\x80"))
+    held = cbor.encode([bytes(32), bytes(8), 1, bytes(16)])
+    yield "have: as many logs as fit", _content(None, holding(16_000, held))
 
 
 def _logs() -> Iterator[tuple[str, Attack]]:

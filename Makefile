@@ -44,11 +44,12 @@ mutants: $(STAMP)
 	$(BIN)/python -m tests.mutants.run $(MUTANTS)
 
 # Coverage-guided, each target for so long, EXECUTIONS: until each had so many in all runs; FUZZ names
-# some of them (tests/fuzz/run.py --help).
+# some of them, and GUIDE=--unguided is faster (tests/fuzz/run.py --help).
 FUZZ_SECONDS ?= 600
+GUIDE ?=
 fuzz: $(STAMP)
 	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary=atheris --editable '.[fuzz]'
-	$(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS) $(if $(EXECUTIONS),--executions $(EXECUTIONS)) $(PROVE) $(FUZZ)
+	$(BIN)/python -m tests.fuzz.run --seconds $(FUZZ_SECONDS) $(if $(EXECUTIONS),--executions $(EXECUTIONS)) $(GUIDE) $(PROVE) $(FUZZ)
 
 # The long runs of the proving ground (docs/reliability.md); PROVE=--record keeps what they found there.
 # They need root and the packages of .ci/run.

@@ -1,6 +1,6 @@
 """What no model expects: numbers, strings and cells in full (docs/format.md section 5.4.4)."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from bundler import items
 from bundler.errors import MalformedError
@@ -19,6 +19,8 @@ _STEP = 24
 _BYTE = 256
 _PRINTABLE = bytes(range(0x20, 0x7F))
 _MOSTLY = 3
+_EVEN = dict.fromkeys(range(_KINDS), 1)
+_SIZES = {size: max(8 >> size // 12, 1) for size in range(_MOST_SIZE + 1)}
 
 
 class Choice:
@@ -26,9 +28,9 @@ class Choice:
 
     __slots__ = ("_shares",)
 
-    def __init__(self, shares: Iterable[int]) -> None:
-        """Start with *shares*, one for each number from 0 on."""
-        self._shares = dict(enumerate(shares))
+    def __init__(self, shares: Mapping[int, int]) -> None:
+        """Start with *shares* of the numbers from 0 on."""
+        self._shares = dict(shares)
 
     def learn(self, number: int) -> None:
         """Count that *number* came."""
@@ -48,7 +50,7 @@ class Numbers:
 
     def __init__(self) -> None:
         """Start with small sizes likelier."""
-        self._sizes = Choice(max(8 >> size // 12, 1) for size in range(_MOST_SIZE + 1))
+        self._sizes = Choice(_SIZES)
 
     def learn(self, number: int) -> None:
         """Count that *number*, of either sign, came."""
@@ -77,7 +79,7 @@ class CellLiterals:
 
     def __init__(self) -> None:
         """Start with nothing seen."""
-        self.kinds = Choice([1] * _KINDS)
+        self.kinds = Choice(_EVEN)
         self.steps = Numbers()
 
     def learn(self, cell: bytes, step: int | None) -> None:

@@ -12,10 +12,17 @@ from hashlib import sha256
 from itertools import count
 from pathlib import Path
 
+from tests.fuzz.structures import altered
 from tests.vectors import load
 
 FOLDER = Path(__file__).parent
+Draw = Callable[[int], int]
+"""Gives a number below another one; 0 where there is none."""
+
 MAX_BYTES = 1 << 16
+SECONDS_AN_INPUT = 20
+MEMORY_MB = 2048
+_ALTERED = 3000
 # Heads of CBOR, lengths and numbers at which something changes.
 _WORDS = tuple(
     bytes.fromhex(word)
@@ -63,6 +70,12 @@ def load_target(name: str) -> Target:
     return target
 
 
+def examples(target: Target) -> list[bytes]:
+    """Return what fuzzing begins with: seeds, and what is one item away from them."""
+    seeds = list(dict.fromkeys(target.seeds()))
+    return [seed[: target.longest] for seed in (*seeds, *altered(seeds, _ALTERED))]
+
+
 def vectors(area: str, field: str) -> Iterator[bytes]:
     """Yield what the vectors of *area* have as bytes in *field*, all that is not too long."""
     for vector in load(area).values():
@@ -73,12 +86,15 @@ def vectors(area: str, field: str) -> Iterator[bytes]:
 
 def mutations(seeds: Sequence[bytes], how_many: int) -> Iterator[bytes]:
     """Yield what a fuzzer would try first, the same in every run."""
-    for number in range(how_many):
-        draw = _Draw(number)
-        data = bytearray(seeds[draw(len(seeds))])
-        for _ in range(1 + draw(4)):
-            _mutate(data, seeds, draw)
-        yield bytes(data[:MAX_BYTES])
+    return (mutated(seeds, _Draw(number)) for number in range(how_many))
+
+
+def mutated(seeds: Sequence[bytes], draw: Draw) -> bytes:
+    """Return one of *seeds* with up to four changes."""
+    data = bytearray(seeds[draw(len(seeds))])
+    for _ in range(1 + draw(4)):
+        _mutate(data, seeds, draw)
+    return bytes(data[:MAX_BYTES])
 
 
 class _Draw:
@@ -93,7 +109,7 @@ class _Draw:
         return int.from_bytes(sha256(text).digest()[:8], "big") % max(below, 1)
 
 
-def _mutate(data: bytearray, seeds: Sequence[bytes], draw: _Draw) -> None:
+def _mutate(data: bytearray, seeds: Sequence[bytes], draw: Draw) -> None:
     at, length = draw(len(data) + 1), 1 + draw(8)
     match draw(6):
         case 0 if data:

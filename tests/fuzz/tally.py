@@ -8,7 +8,8 @@ from pathlib import Path
 from tests.proving.results import DOCS, Result, record, recorded
 
 LABORATORY = "fuzzing"
-FAULT = "hostile bytes"
+GUIDED = "hostile bytes"
+UNGUIDED = "hostile bytes, unguided"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +30,11 @@ class Count:
 class Tally:
     """The counts of all targets, kept in a file."""
 
-    def __init__(self, path: Path) -> None:
-        """Go on with what is in *path*."""
+    def __init__(self, path: Path, fault: str = GUIDED) -> None:
+        """Go on with what is in *path*; all of it is recorded as *fault*."""
         self._path = path
+        self._fault = fault
+        self._command = "make fuzz" if fault == GUIDED else "make fuzz GUIDE=--unguided"
         self._counts = self._read()
 
     def __getitem__(self, name: str) -> Count:
@@ -59,11 +62,13 @@ class Tally:
         results = []
         for name, count in self._counts.items():
             new = count.executions - count.recorded
-            before = known.get((LABORATORY, name, FAULT))
+            before = known.get((LABORATORY, name, self._fault))
             tried = new + (before.tried if before else 0)
             lost = count.broken + (before.tried - before.survived if before else 0)
             if new:
-                results.append(Result(LABORATORY, name, FAULT, tried, tried - lost, "make fuzz"))
+                results.append(
+                    Result(LABORATORY, name, self._fault, tried, tried - lost, self._command)
+                )
             self._counts[name] = Count(count.executions, 0, count.executions)
         record(results, docs)
         self._write()

@@ -3,11 +3,10 @@
 import cbor2
 import pytest
 
-from tests.fuzz.harness import load_target, mutations, names
+from tests.fuzz.harness import examples, load_target, mutations, names
 from tests.fuzz.structures import altered
 
 MUTATIONS = 1000
-ALTERED = 3000
 
 
 @pytest.mark.parametrize("name", names())
@@ -16,7 +15,7 @@ def test_nothing_but_the_errors_of_the_room_escapes(name: str) -> None:
     seeds = list(dict.fromkeys(target.seeds()))
     good = sum(target.run(seed) for seed in seeds)
     assert good, "a target that takes nothing looks at nothing"
-    for data in (*mutations(seeds, MUTATIONS), *altered(seeds, ALTERED)):
+    for data in (*mutations(seeds, MUTATIONS), *examples(target)):
         target.run(data)
 
 

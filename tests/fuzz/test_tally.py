@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz.tally import LABORATORY, Count, Tally
+from tests.fuzz.tally import GUIDED, LABORATORY, UNGUIDED, Count, Tally
 from tests.proving.results import BEGIN, END, recorded
 
 
@@ -45,3 +45,11 @@ def test_what_is_recorded_is_recorded_once_and_added_to(tmp_path: Path, docs: Pa
     (result,) = recorded(docs)
     assert (result.laboratory, result.operation) == (LABORATORY, "card")
     assert (result.tried, result.survived) == (20, 18)
+
+
+def test_what_nothing_guided_is_recorded_apart(tmp_path: Path, docs: Path) -> None:
+    for fault in (GUIDED, UNGUIDED):
+        tally = Tally(tmp_path / fault, fault)
+        tally.add("card", Count(10))
+        tally.record(docs)
+    assert [(one.fault, one.tried) for one in recorded(docs)] == [(GUIDED, 10), (UNGUIDED, 10)]

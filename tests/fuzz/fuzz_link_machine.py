@@ -30,7 +30,7 @@ def established() -> bytes:
     """
     world: World = serial()
     victim = world.sides[0]
-    datas = [bytes([each]) * 5_000 for each in range(6)]
+    datas = [bytes([each]) * 5_000 for each in range(2)]
     tiny = b"a small bundle"
     victim.offer_wares([*map(ware, datas), small(tiny)], [*datas, tiny])
     assert world.run(5, lambda: all(side.link.stats.is_established for side in world.sides))

@@ -44,4 +44,4 @@ def seeds() -> Iterator[bytes]:
         yield b"".join(map(framing(LONGEST).frame, frames))
 
 
-TARGET = Target(take, (), seeds, longest=320)
+TARGET = Target(take, (), seeds, longest=192)

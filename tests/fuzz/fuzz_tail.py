@@ -11,7 +11,7 @@ from tests.fuzz.harness import Target, vectors
 
 _SALT = bytes(range(16))
 _COUNTS = (1, 3)
-_LIMITS = Limits(payloads_bytes=1 << 10)  # few bytes may stand for many, and those cost time
+_LIMITS = Limits(payloads_bytes=1 << 8)  # few bytes may stand for many, and those cost time
 
 
 def _context(length: int) -> list[Entry]:

@@ -3,6 +3,7 @@
 A file is there whole or not at all. What somebody else put there, or changed, is left alone.
 """
 
+import errno
 import stat
 from collections.abc import Collection, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -37,6 +38,7 @@ from pannier.target_folder import Existing, TargetFolder, name_below
 # What is made durable together.
 _MAX_PENDING_FILES = 256
 _MAX_PENDING_BYTES = 64 << 20
+_REFUSING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # the next file will fare no better
 _OTHER = "its content there is none that the ledger knows: move it away, or take --force"
 _CHANGED = "it was changed meanwhile"
 _TO_DELETE = "if that is a folder now, `pannier delete {}`"
@@ -135,6 +137,8 @@ class Checkout:
 
         Raises:
             LedgerError: the ledger cannot be read.
+            PannierError: the disk is full or takes nothing; what was not finished is gone.
+            OSError: the disk said no to all that was written last.
         """
         adopt(self._store)
         with ThreadPoolExecutor(WORKERS) as pool:
@@ -149,14 +153,16 @@ class Checkout:
                     self._folder.remove(one.draft)
 
     def _tell(self, thing: str, steps: Iterator[Skipped | int]) -> Iterator[Skipped | int]:
-        """Pass on *steps*; what goes wrong is about this file alone."""
+        """Pass on *steps*; what goes wrong is about this file alone, unless a disk refuses all."""
         try:
             for step in steps:
                 self.done.skipped += isinstance(step, Skipped)
                 yield step
         except (OSError, LedgerError) as error:
-            self.done.skipped += 1
             why = error.strerror if isinstance(error, OSError) else None
+            if isinstance(error, OSError) and error.errno in _REFUSING:
+                raise PannierError(f"cannot write {thing}: {why}") from error
+            self.done.skipped += 1
             yield Skipped(thing, self._clash(thing) or why or str(error))
 
     # -- one file -----------------------------------------------------------------------------

@@ -1,3 +1,4 @@
+import errno
 import os
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
@@ -348,6 +349,36 @@ class TestCrashes:
     def test_a_folder_that_cannot_be_made_is_said(self, node: Node, tmp_path: Path) -> None:
         with pytest.raises(PannierError, match="cannot use"):
             check_out(node, write(tmp_path / "file", b"x"))
+
+
+class TestRefusingDisks:
+    @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+    def test_a_disk_that_takes_nothing_is_told_of_once(
+        self, node: Node, out: Path, monkeypatch: pytest.MonkeyPatch, number: int
+    ) -> None:
+        for name in ("a", "b", "c"):
+            put_file(node, name, b"whole")
+        with monkeypatch.context() as patch:
+            patch.setattr(TargetFolder, "draft", _refusing(number))
+            with pytest.raises(PannierError, match=f"cannot write a: {os.strerror(number)}"):
+                check_out(node, out)
+        assert tree(out) == {}
+        assert check_out(node, out)[0].files == 3
+
+    def test_what_goes_wrong_with_one_file_is_about_that_file(
+        self, node: Node, out: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name in ("a", "b"):
+            put_file(node, name, b"whole")
+        monkeypatch.setattr(TargetFolder, "draft", _refusing(errno.EIO))
+        assert check_out(node, out)[1].keys() == {"a", "b"}
+
+
+def _refusing(number: int) -> Callable[..., object]:
+    def draft(*_: object) -> object:
+        raise OSError(number, os.strerror(number))
+
+    return draft
 
 
 class TestOwnFolder:

@@ -179,7 +179,6 @@ KEEPING = (
         victim="home",
         prepare=_checked_out,
         words=_checkout_words,
-        names_what_is_left=True,
         finish=_as_added,
     ),
     Operation(

@@ -54,7 +54,6 @@ class Operation:
         words: What is typed.
         status: With which it ends when nothing goes wrong.
         is_sound: Whether its home verifies whatever happens; one to be repaired does not.
-        names_what_is_left: Whether it says of each file that it cannot be written before it fails.
         stdin: What is on standard input.
         env: What stands in the environment.
         companion: What runs at the same time, and is there when the victim begins.
@@ -71,7 +70,6 @@ class Operation:
     words: Callable[[Scene], list[str]]
     status: int = 0
     is_sound: bool = True
-    names_what_is_left: bool = False
     stdin: bytes = b""
     env: Mapping[str, str] = field(default_factory=dict)
     companion: Callable[[Scene], AbstractContextManager[object]] = lambda _: nullcontext()

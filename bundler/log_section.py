@@ -13,6 +13,7 @@ from ledger.note import Checkpoint
 from ledger.seeds import MAX_ENTRIES, TREE_DEPTH, Cover, cover_to_cbor, root_cover
 from ledger.signing import MLDSA44_SIGNATURE_BYTES
 
+_MAX_ENCODING = (1 << 32) - 1
 _LEDGER_ID_BYTES = 16
 _AUTHOR_BYTES = 32
 _INCARNATION_BYTES = 8
@@ -91,7 +92,7 @@ class LogSection:
         first = reader.uint(MAX_ENTRIES)
         cover = _take_cover(reader)
         checkpoint = _take_checkpoint(reader)
-        encoding = reader.uint()
+        encoding = reader.uint(_MAX_ENCODING)
         if not first < checkpoint.size <= first + limits.entries:
             raise LimitError(f"entries {first} to {checkpoint.size} in one section")
         return cls(

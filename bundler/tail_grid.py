@@ -45,7 +45,7 @@ class Grid:
     def cell(self, number: int) -> bytes | None:
         """Return *number* of the grid as a CBOR item; None if it is beyond 64 bits."""
         millionths = self.base + number * self.step
-        if not -_MOST <= millionths < _MOST:
+        if not is_possible(millionths):
             return None
         if not self.is_float and millionths % MILLIONTHS == 0:
             return cbor2.dumps(millionths // MILLIONTHS)
@@ -83,7 +83,12 @@ def millionths_of(cell: bytes) -> int | None:
     except (cbor2.CBORError, ValueError, OverflowError):
         return None
     millionths = (2 * numerator * MILLIONTHS + denominator) // (2 * denominator)
-    return millionths if -_MOST <= millionths < _MOST else None
+    return millionths if is_possible(millionths) else None
+
+
+def is_possible(millionths: int) -> bool:
+    """Whether a cell may be a number of so many millionths: none is of more than 64 bits."""
+    return -_MOST <= millionths < _MOST
 
 
 def decimal_of(cell: bytes) -> tuple[int | None, int]:

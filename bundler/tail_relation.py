@@ -10,7 +10,7 @@ from itertools import combinations
 from operator import eq
 
 from bundler.tail_column import Estimate
-from bundler.tail_grid import millionths_of
+from bundler.tail_grid import is_possible, millionths_of
 
 WINDOW = 256
 """Rows, the latest, in which relations are looked for."""
@@ -47,7 +47,8 @@ class Relation:
         found = self._found(first, second)
         if found is None:
             return None
-        return Estimate(found[self._errors[0] > self._errors[1]], is_seen=False)
+        told = found[self._errors[0] > self._errors[1]]
+        return Estimate(told, is_seen=False) if is_possible(told) else None
 
     def learn(self, row: Row) -> None:
         """Remember *row*, and whether products or sums told it better."""

@@ -279,8 +279,10 @@ class _Rebuilding:
             if chain.row in kept and not state.size:
                 continue  # another version of its name was the right one
             end = self._end_of(chain)
-            is_over = state.close is not None or unwanted(known, chain.name, state.size)
-            if end > state.size and not (state.size and is_over):
+            if state.close is not None:
+                end = min(end, state.close.size)  # what came after it was not wanted
+            is_over = state.size and unwanted(known, chain.name, state.size)
+            if end > state.size and not is_over:
                 yield Lost(log=chain.name, first=state.size, end=end)
         for row in self._found.unnamed_logs():
             sizes = [one.size for one in self._found.newest_checkpoints(row)]

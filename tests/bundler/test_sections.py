@@ -254,6 +254,15 @@ def test_seeds_that_do_not_give_all_of_a_log_are_refused(places: list[tuple[int,
         list(decode_sections(encode_section(replace(log_section(0, 1), cover=cover))))
 
 
+def test_a_log_section_names_its_encoding_in_32_bits() -> None:
+    section = replace(log_section(0, 1), encoding=2**32 - 1)
+    assert LogSection.from_body(section.to_body(), limits=DEFAULT_LIMITS) == section
+    for encoding in (2**32, 2**63, 2**64 - 1):
+        with pytest.raises(BundleError):
+            body = replace(section, encoding=encoding).to_body()
+            LogSection.from_body(body, limits=DEFAULT_LIMITS)
+
+
 @pytest.mark.parametrize("reason", ["a\nb", "\x1b[2J", "a" * 256, "é" * 128])
 def test_a_reason_that_is_no_line_is_refused_by_both_sides(reason: str) -> None:
     section = ReceiptSection(receipts=(Receipt(bytes(8), reason),))

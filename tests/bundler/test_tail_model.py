@@ -15,7 +15,7 @@ from bundler.limits import DEFAULT_LIMITS
 from bundler.tail_model import decode_tail, encode_tail
 from bundler.tail_section import MAX_CONTEXT, MAX_ENTRIES
 from ledger import cbor
-from ledger.entry import Entry, follows_from
+from ledger.entry import Entry, follows_from, payload_digest
 from tests.bundler.samples import ENTRIES, SCALARS, salt_of
 from tests.vectors import load
 
@@ -240,3 +240,21 @@ def test_a_payload_without_its_salt_is_refused() -> None:
 def test_a_payload_left_out_needs_no_salt() -> None:
     left_out = entry(0)._replace(payload=None)
     assert decode_tail(encode_tail([left_out], []), 1, [None], []) == [left_out]
+
+
+def test_numbers_that_tell_of_one_beyond_all_numbers_come_back() -> None:
+    def of(a: int, b: int) -> float:
+        return 10**15 + 10 * a + b if 0 in (a, b) else (a * 5 + b) / 10**6
+
+    pairs = [(0, 1), (0, 2), (0, 3), (0, 4), (1, 0), (2, 0), (3, 0), (4, 0), (1, 1), (2, 2)]
+    pairs += [(3, 3), (4, 4), (1, 2), (2, 3)]
+    entries = []
+    for number, (a, b) in enumerate((*pairs, *pairs[:6], (0, 0), (0, 0))):
+        payload = cbor.encode({"a": a, "b": b, "c": of(a, b)})
+        digest = payload_digest(salt_of(number), payload)
+        entries.append(Entry("well", "", 0, number * MINUTE, (), digest, payload))
+    for start in (20, 21):
+        new, context = entries[start:], entries[:start]
+        salts = [salt_of(number) for number in range(start, len(entries))]
+        data = encode_tail(new, context)
+        assert decode_tail(data, len(new), salts, context) == new

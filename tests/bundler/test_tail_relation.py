@@ -66,3 +66,18 @@ def test_a_corner_that_is_zero_divides_nothing() -> None:
     for a, b, c in ((1, 1, 0), (1, 2, 0), (2, 1, 0)):
         relation.learn(row(a, b, c))
     assert relation.estimate(row(2, 2)) is None
+
+
+def test_what_no_number_can_be_is_no_estimate() -> None:
+    def of(a: int, b: int) -> float:
+        return 10**15 + 10 * a + b if 0 in (a, b) else (a * 5 + b) / 10**6
+
+    pairs = [(0, 1), (0, 2), (0, 3), (0, 4), (1, 0), (2, 0), (3, 0), (4, 0), (1, 1), (2, 2)]
+    pairs += [(3, 3), (4, 4), (1, 2), (2, 3)]
+    rows = [row(a, b, of(a, b)) for a, b in (*pairs, *pairs[:6])]
+    (relation,) = find_relations(rows).values()
+    found = relation._found(*row(0, 0))
+    assert found is not None
+    assert max(found) > 1 << 96
+    assert relation.estimate(row(0, 0)) is None
+    assert relation.estimate(row(1, 3)) is not None

@@ -14,7 +14,7 @@ from ledger.errors import DamagedError
 from ledger.log import LogName, LogStatus
 from ledger.passphrase import NETWORK_KEY, NETWORK_KEY_LABEL
 from ledger.records import cover_to_row
-from ledger.repair import Owner, Salvaged, salvage
+from ledger.repair import Lost, Owner, Salvaged, salvage
 from ledger.rest import RestKey
 from ledger.seeds import root_cover
 from ledger.store import COVER_COPY, Store
@@ -235,6 +235,19 @@ def test_closed_logs_are_closed(world: World, tmp_path: Path) -> None:
         assert facts(store) == before
         assert store.log(closed).status is LogStatus.CLOSED
     assert found.lost == ()
+
+
+def test_what_a_closed_log_lost_is_told(world: World, tmp_path: Path) -> None:
+    ada = world.sites[0]
+    closed, size = ada.log, ada.store.log(ada.log).size
+    close_log(ada.store, ada.author, ada.store.log(closed), time_us=NOW)
+    assert size == 6
+    change(ada, "DELETE FROM entry WHERE id & 4294967295 = 5 AND id >> 32 = 1")
+    found, store = repaired(ada, tmp_path / "new")
+    with store:
+        assert store.log(closed).close is not None
+        assert store.log(closed).size == size - 1
+    assert found.lost == (Lost(log=closed, first=size - 1, end=size),)
 
 
 def test_a_proven_fork_stays_proven(world: World, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import cbor2
 from ledger.lazy_dataclass import dataclass
 
 DIGITS = 6
-MILLIONTHS = 10**DIGITS
+MILLIONTHS: int = 10**DIGITS
 _MOST = MILLIONTHS << 64
 _MAJOR_NEGATIVE, _MAJOR_FLOAT = 1, 7
 _FLOAT_HEADS = b"\xf9\xfa\xfb"

@@ -20,6 +20,7 @@ from pannier.import_report import Outcome, Report, no_room
 from pannier.importing import import_arrived
 from pannier.loads import Room, bytes_around
 from pannier.node import Node
+from pannier.nodedb_file import path_text
 from pannier.out_bundle import OutBundle
 from pannier.passphrase_ledgers import hellos
 from pannier.sending import prepare
@@ -93,7 +94,7 @@ def exchange_medium(
     """
     keep_house(node)
     medium = Medium.open(folder, entropy=node.entropy, label=label, mark=node.spool.mark)
-    node.db.note_medium(medium.id, medium.label, str(folder.resolve()), node.clock())
+    node.db.note_medium(medium.id, medium.label, path_text(folder.resolve()), node.clock())
     report = Report()
     asked = questions(node)._replace(take=lambda offers: _take(node, report, offers))
     directory = Directory(medium, node.spool, asked)

@@ -1,5 +1,6 @@
 """The file ``node.db`` itself: its tables, and reading and changing it (docs/format.md 9.3)."""
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -278,6 +279,11 @@ def as_optional(value: Value) -> bytes | None:
         DamagedFileError: it is neither: the file is damaged.
     """
     return None if value is None else as_blob(value)
+
+
+def path_text(path: Path) -> str:
+    """Return *path* as a column takes it: bytes that are not UTF-8 as backslashes and digits."""
+    return os.fsencode(path).decode(errors="backslashreplace")
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """What ``node.db`` knows of peers: what they said, what they were told, what they are owed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from ledger.lazy_dataclass import dataclass
 from pannier.have_rows import HaveState, have_state
@@ -235,12 +235,13 @@ class PeerRows(NodeDbFile):
         self.run("UPDATE due SET told = ? WHERE told = ? AND reason = ''", new, old)
         self.run("UPDATE witness SET bundle = ? WHERE bundle = ?", new, old)
 
-    def settle_receipts(self, peer: str, still_sent: Sequence[str], counter: int) -> None:
+    def settle_receipts(self, peer: str, still_sent: Collection[str], counter: int) -> None:
         """Drop the receipts that *peer* no longer waits for, as it says under *counter*."""
+        waited_for = set(still_sent)
         with self.transaction():
             found = self.rows(
                 "SELECT bundle FROM due WHERE peer = ? AND counter < ?", peer, counter
             )
             for (bundle,) in found:
-                if bundle not in still_sent:
+                if bundle not in waited_for:
                     self.run("DELETE FROM due WHERE peer = ? AND bundle = ?", peer, bundle)

@@ -258,8 +258,8 @@ def test_a_log_section_names_its_encoding_in_32_bits() -> None:
     section = replace(log_section(0, 1), encoding=2**32 - 1)
     assert LogSection.from_body(section.to_body(), limits=DEFAULT_LIMITS) == section
     for encoding in (2**32, 2**63, 2**64 - 1):
+        body = replace(section, encoding=encoding).to_body()
         with pytest.raises(BundleError):
-            body = replace(section, encoding=encoding).to_body()
             LogSection.from_body(body, limits=DEFAULT_LIMITS)
 
 

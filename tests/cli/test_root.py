@@ -228,6 +228,21 @@ def test_names_that_are_not_utf8_are_refused(farm: Computer, words: tuple[str, .
     assert b"a bug in" not in done.stderr
 
 
+def test_folders_with_names_that_are_not_utf8_are_carried_to(
+    sharers: tuple[Computer, Computer],
+) -> None:
+    farm, home = sharers
+    folder = Path(os.fsdecode(os.fsencode(farm.home.parent) + b"/st\xffck"))
+    folder.mkdir()
+    farm.types("exchange", str(folder))
+    home.types("exchange", str(folder))
+    assert "0.31" in home.types("get", "field/3").out
+    farm.types("put", "x", "1")
+    farm.types("pack", "home", "--into", str(folder))
+    home.types("unpack", str(folder))
+    assert home.types("get", "x").out == "1\n"
+
+
 def test_a_reader_that_goes_away_is_no_error_to_tell_of(farm: Computer) -> None:
     farm.types("put", "--ndjson", "-", stdin=b'{"thing": "x", "data": "%s"}\n' % (b"y" * 900_000))
     with subprocess.Popen(

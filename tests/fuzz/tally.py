@@ -65,7 +65,7 @@ class Tally:
             before = known.get((LABORATORY, name, self._fault))
             tried = new + (before.tried if before else 0)
             lost = count.broken + (before.tried - before.survived if before else 0)
-            if new:
+            if new or count.broken:
                 results.append(
                     Result(LABORATORY, name, self._fault, tried, tried - lost, self._command)
                 )

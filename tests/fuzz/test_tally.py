@@ -53,3 +53,12 @@ def test_what_nothing_guided_is_recorded_apart(tmp_path: Path, docs: Path) -> No
         tally.add("card", Count(10))
         tally.record(docs)
     assert [(one.fault, one.tried) for one in recorded(docs)] == [(GUIDED, 10), (UNGUIDED, 10)]
+
+
+def test_what_broke_at_once_is_recorded(tmp_path: Path, docs: Path) -> None:
+    tally = Tally(tmp_path / "tally.json")
+    tally.add("card", Count(10))
+    tally.record(docs)
+    tally.add("card", Count(0, 1))
+    tally.record(docs)
+    assert [(one.tried, one.survived) for one in recorded(docs)] == [(10, 9)]

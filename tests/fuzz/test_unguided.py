@@ -20,23 +20,31 @@ def test_the_same_number_gives_the_same_inputs(tmp_path: Path) -> None:
     def inputs(number: int) -> list[bytes]:
         found: list[bytes] = []
         target = Target(found.append, (), lambda: iter(SEEDS), longest=6)
-        assert unguided.fuzz(target, SEEDS, number, 600, 500, tmp_path / "x") == 500
+        unguided.fuzz(target, SEEDS, number, 600, 500, tmp_path / "x")
         return found
 
     found = inputs(1)
+    assert len(found) == 500
     assert inputs(1) == found != inputs(2)
     assert len(set(found)) > 100
     assert max(map(len, found)) == 6
 
 
-def test_what_breaks_something_is_kept(tmp_path: Path) -> None:
+def test_what_breaks_something_is_kept_and_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tried = 0
+
     def take(data: bytes) -> None:
+        nonlocal tried
+        tried += 1
         if data[:1] != SEEDS[0][:1]:
             raise KeyError("no array of three")
 
     target = Target(take, (ValueError,), lambda: iter(SEEDS))
     with pytest.raises(KeyError):
         unguided.fuzz(target, SEEDS, 1, 600, 1000, tmp_path / "target-")
+    assert capsys.readouterr().out == f"stat::number_of_executed_units: {tried}\n"
     (kept,) = tmp_path.iterdir()
     with pytest.raises(KeyError):
         target.run(kept.read_bytes())

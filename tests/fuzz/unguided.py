@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Sequence
 from hashlib import sha256
-from itertools import count
 from pathlib import Path
 
 from tests.fuzz.harness import (
@@ -37,33 +36,34 @@ def main() -> int:
     print(f"seed {number}")
     target = load_target(name)
     seeds = examples(target) + [path.read_bytes() for path in sorted(Path(corpus).iterdir())]
-    tried = fuzz(target, seeds, number, int(seconds), int(executions), Path(f"{corpus}-"))
-    print(f"stat::number_of_executed_units: {tried}")
+    fuzz(target, seeds, number, int(seconds), int(executions), Path(f"{corpus}-"))
     return 0
 
 
 def fuzz(
     target: Target, seeds: Sequence[bytes], number: int, seconds: int, executions: int, broken: Path
-) -> int:
-    """Hand *target* changed *seeds* for so long or so often (-1: no bound); return how often.
+) -> None:
+    """Hand *target* changed *seeds* for so long or so often (-1: no bound), and print how often.
 
     What breaks it is written to a file whose name begins with *broken*. The same *number*, the same
     inputs.
     """
     draw = random.Random(number)
     end = time.monotonic() + seconds
-    for tried in count():
-        if tried == executions or time.monotonic() >= end:
-            break
-        data = mutated(seeds, lambda below: int(draw.random() * below))[: target.longest]
-        signal.alarm(SECONDS_AN_INPUT)
-        try:
-            target.run(data)
-        except BaseException:
-            Path(f"{broken}crash-{sha256(data).hexdigest()}").write_bytes(data)
-            raise
-    signal.alarm(0)
-    return tried
+    tried = 0
+    try:
+        while tried != executions and time.monotonic() < end:
+            data = mutated(seeds, lambda below: int(draw.random() * below))[: target.longest]
+            tried += 1
+            signal.alarm(SECONDS_AN_INPUT)
+            try:
+                target.run(data)
+            except BaseException:
+                Path(f"{broken}crash-{sha256(data).hexdigest()}").write_bytes(data)
+                raise
+    finally:
+        signal.alarm(0)
+        print(f"stat::number_of_executed_units: {tried}")
 
 
 def _too_slow(_number: int, _frame: object) -> None:

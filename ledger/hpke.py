@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.hpke import (
 )
 
 from ledger.algorithm import Algorithm, HpkeKey
+from ledger.card import Card
 from ledger.errors import MalformedError
 
 STANZA_BYTES = {Algorithm.X25519: 80, Algorithm.MLKEM768_X25519: 1168}
@@ -121,6 +122,16 @@ class HpkeUnwrapper:
             return _suite(self._algorithm).decrypt(sealed, self._key, info)
         except (InvalidTag, ValueError):
             return None
+
+
+def can_seal_for(card: Card) -> bool:
+    """Return whether there are secrets with the owner of *card*: what it signed need be no keys."""
+    try:
+        HpkeWrapper().wrap(bytes(32), card.hpke_key, b"")
+        X25519PrivateKey.generate().exchange(X25519PublicKey.from_public_bytes(card.x25519))
+    except (MalformedError, ValueError):
+        return False
+    return True
 
 
 def seal_message(message: bytes, key: HpkeKey, info: bytes) -> bytes:

@@ -269,13 +269,21 @@ def add_peer(home: Home, name: str, card: Card, *, own: bytes) -> Peer:
         own: This node's author, whose own card is refused.
 
     Raises:
-        UsageError: the name is taken or no name, or the node is known under another, or by another
-            card, which this one does not take the place of: it may promise less.
+        UsageError: the name is taken or no name, the card has no keys that can be used, or the node
+            is known under another name, or by another card, which this one does not take the place
+            of: it may promise less.
     """
     if not is_file_name(name):
         raise UsageError(f"{name!r} cannot be a peer's name: use letters, digits, - and _")
     if card.author == own:
         raise UsageError("that is this node's own card: get the other node's with `pannier card`")
+    from ledger.hpke import can_seal_for  # noqa: PLC0415 -- few commands meet somebody
+
+    if not can_seal_for(card):
+        raise UsageError(
+            f"nothing can be sealed for {card.name} with the keys of this card: get another, or "
+            "update pannier"
+        )
     for peer in read_peers(home).values():
         if peer.node_id == card.node_id:
             _check_pinned(peer, name, card)

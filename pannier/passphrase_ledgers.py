@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bundler.errors import BundleError
 from bundler.geometry import symbol_bytes_for
 from bundler.limits import DEFAULT_LIMITS
 from bundler.plan import Span
@@ -17,9 +16,9 @@ from bundler.sealed import MAX_EXPIRY_DAYS, Header
 from ledger.append import Author, Draft, append
 from ledger.card import Card
 from ledger.entry import MEMBERS_THING, Action
-from ledger.errors import LedgerError
 from ledger.facts import Fact, Grant
 from ledger.genesis import Term
+from ledger.hpke import can_seal_for
 from ledger.log import LogState
 from ledger.members import Role, members
 from ledger.signing import Signer
@@ -109,7 +108,7 @@ def meet_members(node: Node, notes: list[str]) -> None:
         ]
         new = [one for one in others if node.peer_by_author(one.card.author) is None]
         room = max(_MOST_MEMBERS - (len(others) - len(new)), 0)
-        for member in [one for one in new if _is_usable(node, one.card)][:room]:
+        for member in [one for one in new if can_seal_for(one.card)][:room]:
             name = _free_name(node, member.card)
             node.meet(add_peer(node.home, name, member.card, own=node.card.author))
             node.db.note_met(member.card.node_id)
@@ -183,17 +182,6 @@ def _own_grant(node: Node, store: Store) -> Fact | None:
         if isinstance(said, Grant) and said.card == node.card:
             return fact
     return None
-
-
-def _is_usable(node: Node, card: Card) -> bool:
-    """Return whether there can be a secret with the owner of *card*, which anybody made up."""
-    from bundler.fragment_key import agree  # noqa: PLC0415 -- few have such a ledger
-
-    try:
-        agree(node.keys.x25519, card.x25519)
-    except (BundleError, LedgerError):
-        return False
-    return True
 
 
 def _free_name(node: Node, card: Card) -> str:

@@ -40,6 +40,7 @@ def other_hybrid() -> tuple[int, bytes]:
 
 
 OWN = bytes(32)
+GOOD = bytes([9]) + bytes(31)
 
 
 @pytest.mark.parametrize(
@@ -178,6 +179,25 @@ class TestPeers:
 
     def test_a_draft_of_a_card_is_no_peer(self, home: Home) -> None:
         (home.cards / ".a.card.new").write_text("PANNIER1:")
+        assert read_peers(home) == {}
+
+    @pytest.mark.parametrize(
+        "keys",
+        [
+            ((int(Algorithm.X25519), bytes(32)),),
+            ((int(Algorithm.X25519), b"short"),),
+            ((0x1234, b"a key of a later version"),),
+            ((int(Algorithm.X25519), GOOD), (int(Algorithm.MLKEM768_X25519), b"\xff" * 1216)),
+            ((int(Algorithm.MLKEM768_X25519), b"\xff" * 1216),),
+        ],
+    )
+    def test_a_card_of_keys_that_are_none_is_refused(
+        self, home: Home, keys: tuple[tuple[int, bytes], ...]
+    ) -> None:
+        card = Card.sign(other().signing, name="evil", keys=keys)
+        assert Card.from_text(card.to_text()) == card
+        with pytest.raises(UsageError, match="nothing can be sealed for evil"):
+            add_peer(home, "evil", card, own=OWN)
         assert read_peers(home) == {}
 
     def test_the_same_under_two_names_is_refused(self, home: Home) -> None:

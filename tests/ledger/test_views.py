@@ -1,6 +1,7 @@
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 from typing import NamedTuple
@@ -9,15 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.append import Draft, deletion, open_incarnation
-from ledger.entry import Follow, sort_follows
+from ledger.append import Draft, append, deletion, open_incarnation
+from ledger.entry import Entry, Follow, leaf_bytes, payload_digest, sort_follows
 from ledger.errors import DamagedError, MalformedError
 from ledger.file_payload import FILE_KIND, file_of
 from ledger.genesis import Genesis
 from ledger.log import LogName, Range
 from ledger.merge import Gap, merge
+from ledger.merkle import leaf_hash
 from ledger.records import SqlValue
-from ledger.store import Store
+from ledger.seeds import root_cover, salt
+from ledger.store import Store, short_leaf
 from ledger.views import (
     Placed,
     between,
@@ -37,6 +40,7 @@ from tests.ledger.world import (
     carried,
     change,
     draft,
+    faults,
     payload,
     picture,
     send,
@@ -480,3 +484,26 @@ def test_a_follow_of_another_thing_or_another_leaf_supersedes_nothing(world: Wor
     for site in (ada, bob):
         assert sorted(map(str, site.values("t"))) == ["1", "9"]
         assert site.values("u") == [2]
+
+
+def test_a_thing_of_which_all_is_followed_has_heads(tmp_path: Path) -> None:
+    """An author chooses its salts: it can follow what it will only say later in another log."""
+    with World.of(tmp_path, "ada", admins=["ada"]) as world:
+        (ada,) = world.sites
+        said = file_of(0, (), executable=False).to_payload()
+        for incarnation, root in ((b"1" * 8, b"a" * 16), (b"2" * 8, b"b" * 16)):
+            draws = {8: incarnation, 16: root}
+            author = replace(ada.author, entropy=draws.__getitem__)
+            open_incarnation(ada.store, author)
+            digest = payload_digest(salt(root_cover(root), 1), said)
+            later = Entry("f", "", 0, NOW, (), digest, said)
+            leaf = short_leaf(leaf_hash(leaf_bytes(later)))
+            first = Draft("f", said, NOW, follows=(Follow(author.public, incarnation, 1, leaf),))
+            for _ in append(ada.store, author, [first, Draft("f", said, NOW, follows=())]):
+                pass
+        assert faults(ada.store) == []
+        assert [one.log.incarnation for one in heads(ada.store, "f")] == [b"2" * 8, b"1" * 8]
+        assert conflicts(ada.store) == ["f"]
+        assert count_files(ada.store) == 1
+        ada.put("f", "settled")
+        assert [value_of(one.entry) for one in heads(ada.store, "f")] == ["settled"]

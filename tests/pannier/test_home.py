@@ -185,7 +185,6 @@ class TestPeers:
         "keys",
         [
             ((int(Algorithm.X25519), bytes(32)),),
-            ((int(Algorithm.X25519), b"short"),),
             ((0x1234, b"a key of a later version"),),
             ((int(Algorithm.X25519), GOOD), (int(Algorithm.MLKEM768_X25519), b"\xff" * 1216)),
             ((int(Algorithm.MLKEM768_X25519), b"\xff" * 1216),),

@@ -110,15 +110,19 @@ class Chain:
             self._failed_at = first
         return best
 
-    def readable(self, first: int, end: int) -> Iterator[tuple[int, Entry]]:
-        """Yield number and entry of what is there from *first* up to *end*, gaps or not.
+    def readable(self, first: int, end: int) -> Iterator[list[tuple[int, Entry]]]:
+        """Yield, for each root of seeds, number and entry of what is there from *first* to *end*.
 
-        Where rows have several versions it is the first of them; nothing is proven.
+        With gaps or not; where rows have several versions it is the first of them. Nothing is
+        proven.
         """
-        for number, rows in self._found.entries(self.row, first, end):
-            for entry in self._entries(rows[0], self._salt(number)):
-                yield number, entry
-                break
+        rows = list(self._found.entries(self.row, first, end))
+        for cover in self._covers:
+            yield [
+                (number, entry)
+                for number, versions in rows
+                for entry in islice(self._entries(versions[0], salt(cover, number)), 1)
+            ]
 
     def _best(
         self,
@@ -159,10 +163,7 @@ class Chain:
                 return
             yield versions[:_MAX_VERSIONS]
 
-    def _salt(self, number: int) -> bytes | None:
-        return salt(self._covers[0], number) if self._covers else None
-
-    def _entries(self, row: EntryRow, one_salt: bytes | None) -> Iterator[Entry]:
+    def _entries(self, row: EntryRow, one_salt: bytes) -> Iterator[Entry]:
         """Yield what a row may say: one entry, if what it names is there once."""
         _, thing, kind, *fields = row
         for names in product(self._named("thing", thing), self._named("kind", kind)):
@@ -171,7 +172,7 @@ class Chain:
                 check_entry(entry)
             except LedgerError:
                 continue
-            if entry.payload is not None and one_salt is not None:
+            if entry.payload is not None:
                 yield entry._replace(digest=payload_digest(one_salt, entry.payload))
 
     def _named(self, table: NameTable, number: SqlValue) -> list[str | bytes]:

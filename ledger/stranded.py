@@ -68,10 +68,12 @@ def _proven(found: Salvage, chain: Chain, node: Node, first: int) -> Iterator[tu
         for half in _halves(found, chain.row, node):
             yield from _proven(found, chain, half, first)
         return
-    entries = list(chain.readable(start, end))
-    leaves = [leaf_hash(leaf_bytes(entry)) for _, entry in entries]
-    if len(leaves) == end - start and extend(EMPTY_FRONTIER, leaves).frontier.root() == node.hash:
-        yield from ((number, entry) for number, entry in entries if number >= first)
+    for entries in chain.readable(start, end):
+        leaves = [leaf_hash(leaf_bytes(entry)) for _, entry in entries]
+        is_all = len(leaves) == end - start
+        if is_all and extend(EMPTY_FRONTIER, leaves).frontier.root() == node.hash:
+            yield from ((number, entry) for number, entry in entries if number >= first)
+            return
 
 
 def _halves(found: Salvage, row: int, node: Node) -> Iterator[Node]:

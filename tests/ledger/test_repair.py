@@ -367,6 +367,20 @@ def test_what_lies_behind_a_gap_and_nobody_has_is_said_again(tmp_path: Path, kno
         assert (found.said_again, found.entries) == (592 - first, 592 - first)
 
 
+@pytest.mark.parametrize("root", range(4))
+def test_so_it_is_whichever_of_two_roots_of_seeds_is_found_first(tmp_path: Path, root: int) -> None:
+    with World.of(tmp_path / "sites", "ada") as world:
+        (ada,) = world.sites
+        ada.write(*(draft(f"thing {number}", number, time_us=NOW) for number in range(600)))
+        other = cover_to_row(ada.log, root_cover(bytes([root] * 16)), ada.store.rest)
+        with ada.store.transaction():
+            ada.store.keep_evidence(ada.store.log(ada.log), COVER_COPY, other)
+        change(ada, "UPDATE entry SET payload = x'00' WHERE id & 4294967295 = 10")
+        found, store = repaired(ada, tmp_path / "new", held=lambda _: 0)
+        store.close()
+        assert found.said_again == 344
+
+
 def test_entries_that_come_back_are_superseded_by_what_was_said_again(tmp_path: Path) -> None:
     with World.of(tmp_path / "sites", "ada", "bob") as world:
         ada, bob = world.sites

@@ -202,6 +202,9 @@ def _merge_once(store: Store, received: Range, state: LogState) -> Outcome:
         return Gap(size=state.size)
     nodes = store.nodes(state)
     if _begins_with(state, checkpoint, nodes):
+        if has_gone_astray(state):  # the branch that it gives way to may go on from there
+            with store.transaction():
+                store.add_checkpoint(state, checkpoint)
         return Merged(count=0)
     return _merge_new(store, received, state, nodes)
 
@@ -271,7 +274,26 @@ def _replace(store: Store, state: LogState, received: Range, fork: Fork) -> Outc
         if store.log(state.name) != state:
             raise StaleError(f"log {state.name} changed meanwhile")
         _keep_fork(store, state, fork)
-        return take_branch(store, received, fork.index)
+        return gap_before(store, received, fork.index) or take_branch(store, received, fork.index)
+
+
+def gap_before(store: Store, received: Range, index: int) -> Gap | None:
+    """Return what *received* waits for before it can be taken as a branch; None: for nothing.
+
+    It must begin where a checkpoint stays, or earlier: else more than one range can carry would
+    lie between two checkpoints, and nobody could send the log any more.
+
+    Args:
+        store: The ledger.
+        received: A range that `merge` has verified and found `Forked`.
+        index: The first entry that differs, as the fork says.
+
+    Raises:
+        DamagedError: the file cannot be read.
+    """
+    kept = store.checkpoints(store.log(received.log), 0, index)
+    size = kept[-1].size if kept else 0
+    return Gap(size=size) if received.first > size else None
 
 
 def take_branch(store: Store, received: Range, index: int) -> Outcome:
@@ -279,7 +301,7 @@ def take_branch(store: Store, received: Range, index: int) -> Outcome:
 
     Args:
         store: The ledger, inside `Store.transaction`.
-        received: A range that `merge` has verified and found `Forked`.
+        received: A range that `merge` has verified and found `Forked`, without a `gap_before`.
         index: The first entry that differs, as the fork says.
 
     Returns:

@@ -10,7 +10,7 @@ from ledger.append import Author, Draft, append, close_log, open_incarnation
 from ledger.entry import MAX_FOLLOWS, Action, Entry, sort_follows
 from ledger.log import LogName, LogStatus, Range
 from ledger.members import may_write, members
-from ledger.merge import Forked, Merged, Outcome, merge, take_branch
+from ledger.merge import Forked, Merged, Outcome, gap_before, merge, take_branch
 from ledger.store import Store
 from ledger.views import last_before
 
@@ -52,6 +52,8 @@ def take_back(store: Store, author: Author, received: Range, *, time_us: int) ->
 
 def _adopt(store: Store, author: Author, received: Range, index: int, time_us: int) -> Outcome:
     """Take the branch that others hold, and say so in a close."""
+    if (gap := gap_before(store, received, index)) is not None:
+        return gap
     store.set_status(store.log(received.log), LogStatus.OPEN)
     outcome = take_branch(store, received, index)
     close_log(store, author, store.log(received.log), time_us=time_us)

@@ -11,6 +11,7 @@ from bundler.log_section import LogSection
 from bundler.notices import ForkSection, GenesisSection
 from bundler.tail_section import MAX_TAILS_ENTRIES, TailSection
 from bundler.witness_section import WitnessSection
+from ledger.close import has_gone_astray
 from ledger.contradiction import Contradiction, proof_from_bytes
 from ledger.errors import LedgerError, MalformedError, UnverifiedError
 from ledger.fork import Fork
@@ -181,7 +182,8 @@ class Merging:
             return Ended(close=held.close)  # without what comes before: that may never come
         if section.first > held.size:
             return Gap(size=held.size)
-        if is_held(store, log, section.checkpoint):  # again, or in a ledger that waits for a grant
+        # Again, or in a ledger that waits for a grant. But a branch may wait for its checkpoint.
+        if not has_gone_astray(held) and is_held(store, log, section.checkpoint):
             self.taken.append((store.ledger_id, log, section.checkpoint.size))
             return Merged(count=0)
         from bundler.entry_encodings import decode_entries  # noqa: PLC0415 -- see `is_readable`

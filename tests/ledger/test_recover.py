@@ -283,6 +283,39 @@ def test_a_range_that_begins_behind_the_fork_does_nothing_yet(world: World, tmp_
     assert dump(ada.store) == before
 
 
+def test_a_branch_is_taken_from_a_checkpoint_on(world: World, tmp_path: Path) -> None:
+    """Else so much could lie between two that no range could carry it on."""
+    ada, bob, cy = world.sites
+    old = lose(ada, bob, tmp_path)
+    ada.put("mine", 1)
+    ada.put("mine", 2)
+    closed = close_log(ada.store, ada.author, ada.store.log(old), time_us=NOW)
+    assert closed.name != old
+    bob.take(carried(ada.store, closed.name))
+    assert [one.size for one in bob.store.checkpoints(bob.store.log(old), 0, 8)] == [8]
+    assert bob.take(carried(ada.store, old, 3)) == Gap(size=0)
+    assert bob.take(carried(ada.store, old, 0, 3)) == Merged(count=0)
+    assert bob.take(carried(ada.store, old, 3)) == Merged(count=2)
+    state = bob.store.log(old)
+    assert (state.size, state.status) == (5, LogStatus.CLOSED)
+    assert [one.size for one in bob.store.checkpoints(state, 0, 5)] == [3, 5]
+    settle(ada, bob, cy)
+    agree(ada, bob, cy)
+
+
+def test_so_is_an_own_branch_that_others_hold(world: World, tmp_path: Path) -> None:
+    ada, bob, _ = world.sites
+    old = lose(ada, bob, tmp_path)
+    ada.put("mine", 1)
+    received = carried(bob.store, old, 3)
+    ada.store.run("DELETE FROM checkpoint WHERE size = 3")
+    before = ada.store.log(old)
+    assert ada.take(received) == Gap(size=2)
+    assert ada.store.log(old).size == before.size
+    assert ada.store.log(old).status is LogStatus.FORKED
+    assert ada.take(carried(bob.store, old)) == Merged(count=5)
+
+
 def test_a_forged_branch_is_not_taken(world: World, tmp_path: Path) -> None:
     ada, bob, _ = world.sites
     old = lose(ada, bob, tmp_path)

@@ -367,7 +367,7 @@ def test_what_lies_behind_a_gap_and_nobody_has_is_said_again(tmp_path: Path, kno
         assert (found.said_again, found.entries) == (592 - first, 592 - first)
 
 
-@pytest.mark.parametrize("root", range(4))
+@pytest.mark.parametrize("root", range(6))
 def test_so_it_is_whichever_of_two_roots_of_seeds_is_found_first(tmp_path: Path, root: int) -> None:
     with World.of(tmp_path / "sites", "ada") as world:
         (ada,) = world.sites

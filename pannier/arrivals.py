@@ -12,6 +12,9 @@ from pannier.new_ledgers import NewLedgers
 from pannier.node import Node
 from spool.name import BundleName
 
+# What is no error of a room: only this program's own fault brings it about.
+_BUGS = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+
 
 def take_in(node: Node, report: Report) -> None:
     """Take in everything in the inbox that is whole, and what waited for it.
@@ -40,6 +43,22 @@ def _take_if_room(new: NewLedgers, number: str, report: Report) -> Outcome:
     except FullError:
         report.no_room_bytes += new.node.spool.inbox.size_bytes(number)
         return Outcome.NO_ROOM
+    except _BUGS as error:
+        _note_bug(number, error, report)
+        return Outcome.UNREAD
+
+
+def _retry(new: NewLedgers, name: BundleName, report: Report) -> None:
+    """Import a held bundle again, or leave it as it is."""
+    try:
+        judging.retry(new, name, report)
+    except _BUGS as error:
+        _note_bug(name.bundle_id, error, report)
+
+
+def _note_bug(number: str, error: Exception, report: Report) -> None:
+    """Have a bundle left alone with which this program cannot go on: all others can."""
+    report.bugs[number] = f"{type(error).__name__}: {error}"
 
 
 def _bring_together(new: NewLedgers, report: Report) -> None:
@@ -53,7 +72,7 @@ def _bring_together(new: NewLedgers, report: Report) -> None:
         while moved and new.node.ledger(ledger_id) is None:
             before = sum(report.entries.values()), len(new)
             for name in _waiting_for(new, ledger_id):
-                judging.retry(new, name, report)
+                _retry(new, name, report)
             moved = (sum(report.entries.values()), len(new)) != before
 
 
@@ -78,7 +97,7 @@ def _retry_held(new: NewLedgers, report: Report) -> None:
     while moved:
         before = sum(report.entries.values())
         for name in list(_ready(new)):
-            judging.retry(new, name, report)
+            _retry(new, name, report)
         moved = sum(report.entries.values()) > before
 
 

@@ -16,7 +16,7 @@ from pannier.clear import refusal, refusing
 from pannier.group_sending import prepare_groups
 from pannier.home import Peer
 from pannier.housekeeping import keep_house
-from pannier.import_report import Outcome, Report, no_room
+from pannier.import_report import Outcome, Report, left_undone
 from pannier.importing import import_arrived
 from pannier.loads import Room, bytes_around
 from pannier.node import Node
@@ -301,7 +301,7 @@ def _readers(node: Node, queue: str, name: BundleName) -> list[str]:
 
 def _name_problems(done: Exchanged) -> None:
     collected, report = done.collected, done.report
-    done.problems += no_room(report)
+    done.problems += left_undone(report)
     if report.reasons:
         reasons = "; ".join(sorted(set(report.reasons.values())))
         done.problems.append(f"{len(report.reasons)} went to quarantine: {reasons}")

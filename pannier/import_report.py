@@ -15,6 +15,7 @@ class Outcome(Enum):
     INCOMPLETE = "incomplete"
     SEEN = "seen"
     NO_ROOM = "no room"
+    UNREAD = "unread"
 
 
 @dataclass(kw_only=True)
@@ -29,6 +30,7 @@ class Report:
         notes: Lines that a person should read: joined ledgers, forks, incarnations.
         reasons: Why bundles were refused, by bundle id.
         senders: Names of the peers whose bundles were merged.
+        bugs: What this program did wrong with bundles, which stay where they are, by bundle id.
     """
 
     outcomes: dict[str, Outcome] = field(default_factory=dict)
@@ -38,6 +40,7 @@ class Report:
     notes: list[str] = field(default_factory=list)
     reasons: dict[str, str] = field(default_factory=dict)
     senders: set[str] = field(default_factory=set)
+    bugs: dict[str, str] = field(default_factory=dict)
 
     def add(self, other: "Report") -> None:
         """Add what another import did."""
@@ -49,6 +52,7 @@ class Report:
         self.notes += other.notes
         self.reasons |= other.reasons
         self.senders |= other.senders
+        self.bugs |= other.bugs
 
     def count(self, outcome: Outcome) -> int:
         """Return how many bundles ended so."""
@@ -59,9 +63,17 @@ class Report:
         return [number for number, one in self.outcomes.items() if one in outcomes]
 
 
-def no_room(report: Report) -> list[str]:
-    """Return what is said of what found no room on this node's disk; nothing if all did."""
-    if not report.no_room_bytes:
-        return []
-    what = f"no room here for {report.no_room_bytes:,} bytes of files"
-    return [f"{what}: free some, then exchange again"]
+def left_undone(report: Report) -> list[str]:
+    """Return what is said of what came and could not be taken in; nothing if all was."""
+    lines = []
+    if report.no_room_bytes:
+        what = f"no room here for {report.no_room_bytes:,} bytes of files"
+        lines.append(f"{what}: free some, then exchange again")
+    if report.bugs:
+        number, why = next(iter(report.bugs.items()))
+        more = f", and {len(report.bugs) - 1} more" if len(report.bugs) > 1 else ""
+        lines.append(
+            f"a bug in pannier ({why}): bundle {number}{more} waits for a version that mends it; "
+            "please report it"
+        )
+    return lines

@@ -20,7 +20,7 @@ from pannier.cli.reports import (
 from pannier.cli.session import home_option, json_option, open_node, opener, plural, print_json
 from pannier.errors import PartlyDoneError, UsageError
 from pannier.exchange import exchange_medium
-from pannier.import_report import no_room
+from pannier.import_report import left_undone
 from pannier.sending import MAX_MTU
 
 
@@ -126,7 +126,7 @@ def unpack(paths: Sequence[Path], as_json: bool, home: str | None) -> None:
     else:
         for line in lines:
             click.echo(line)
-    problems = [*([quarantine_line(report)] if report.reasons else []), *no_room(report)]
+    problems = [*([quarantine_line(report)] if report.reasons else []), *left_undone(report)]
     if left["damaged"]:
         problems.append(f"{plural(left['damaged'], 'file')} could not be read")
     if left["newer"]:

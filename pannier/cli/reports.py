@@ -67,6 +67,7 @@ def report_lines(report: Report) -> list[str]:
         (Outcome.HELD, "waiting for an earlier part, or for the right to write"),
         (Outcome.REVIEW, "waiting for your review: see `pannier review list`"),
         (Outcome.UNFOUNDED, "built on what is not here, and will come again in full"),
+        (Outcome.UNREAD, "that this version cannot read, and keeps"),
         (Outcome.INCOMPLETE, "not whole yet: more fragments must come"),
     ):
         count = report.count(outcome)

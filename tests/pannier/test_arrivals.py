@@ -1,7 +1,7 @@
 """Bundles of one import in any order; what each of them alone may do is in `test_importing`."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -19,8 +19,13 @@ from bundler.notices import GenesisSection
 from bundler.sections import Section, encode_section
 from ledger.entries import Entries
 from ledger.members import Role
+from ledger.views import things
+from pannier.exchange import exchange_medium
 from pannier.import_report import Outcome
+from pannier.importing import import_arrived
 from pannier.membership import share
+from pannier.merging import Merging
+from pannier.review import accept, waiting
 from tests.sim import attacks
 from tests.sim.world import World, assert_equal
 
@@ -133,3 +138,50 @@ def test_no_section_of_a_new_ledger_is_read_twice(
     assert read.total() == len(offer.sections) - 1
     assert len(opened) <= 5 * len(offer.sections)
     assert_joined(offer)
+
+
+def test_a_bug_costs_one_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with World(tmp_path, ("ada", "bea", "cyd")) as world:
+        for name in ("ada", "cyd"):
+            world.found(name, "bea", ledger=name)
+        world.rounds(("ada", "bea", "cyd"), 3)
+        for name in ("ada", "cyd"):
+            world.put(name, "well", 1, ledger=name)
+            world.exchange(name)
+        with monkeypatch.context() as patch:
+            patch.setattr(Merging, "run", _failing_with_ada(Merging.run))
+            for _ in range(2):
+                done = exchange_medium(world["bea"], world.stick())
+                assert list(done.report.bugs.values()) == ["KeyError: 137"]
+                assert any("a bug in pannier (KeyError: 137)" in one for one in done.problems)
+                assert list(things(world.store("bea", "ada"))) == []
+                assert list(things(world.store("bea", "cyd"))) == ["well"]
+        world.exchange("bea")
+        assert list(things(world.store("bea", "ada"))) == ["well"]
+
+
+def test_so_it_does_where_the_bundle_waited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with World(tmp_path, ("ada", "bea")) as world:
+        world.found("ada", "bea")
+        world.configure("bea", '[peer.ada]\nimport = "review"\n')
+        world.put("ada", "well", 1)
+        world.exchange("ada")
+        assert world.exchange("bea").report.count(Outcome.REVIEW) == 1
+        bea = world["bea"]
+        with monkeypatch.context() as patch:
+            patch.setattr(Merging, "run", _failing_with_ada(Merging.run))
+            assert list(accept(bea, waiting(bea)).bugs.values()) == ["KeyError: 137"]
+            assert list(import_arrived(bea).bugs.values()) == ["KeyError: 137"]
+        assert import_arrived(bea).count(Outcome.MERGED) == 1
+        assert list(things(world.store("bea"))) == ["well"]
+
+
+def _failing_with_ada(run: Callable[[Merging, Opened], None]) -> Callable[[Merging, Opened], None]:
+    def failing(merging: Merging, opened: Opened) -> None:
+        if merging.peer.name == "ada":
+            raise KeyError(137)
+        run(merging, opened)
+
+    return failing

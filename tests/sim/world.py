@@ -225,6 +225,7 @@ class World:
         self._date(path, self.clock() - _HOUR_US)  # by whoever had it: no tool is at it still
         done = exchange_medium(self[name], path)
         self._date(path, self[name].clock())
+        assert done.report.bugs == {}
         return done
 
     def _date(self, stick: Path, now_us: int) -> None:

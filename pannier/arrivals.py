@@ -6,14 +6,12 @@ from contextlib import closing
 from ledger.errors import FullError
 from ledger.genesis import LedgerId
 from pannier import judging
+from pannier.errors import BugError, bugs_told
 from pannier.forks import settle_own_forks
 from pannier.import_report import Outcome, Report
 from pannier.new_ledgers import NewLedgers
 from pannier.node import Node
 from spool.name import BundleName
-
-# What is no error of a room: only this program's own fault brings it about.
-_BUGS = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
 
 def take_in(node: Node, report: Report) -> None:
@@ -39,26 +37,23 @@ def take_in(node: Node, report: Report) -> None:
 def _take_if_room(new: NewLedgers, number: str, report: Report) -> Outcome:
     """Join and import one bundle of the inbox, or leave it there: a smaller one may fit."""
     try:
-        return judging.take(new, number, report)
+        with bugs_told():
+            return judging.take(new, number, report)
     except FullError:
         report.no_room_bytes += new.node.spool.inbox.size_bytes(number)
         return Outcome.NO_ROOM
-    except _BUGS as error:
-        _note_bug(number, error, report)
+    except BugError as error:
+        report.bugs[number] = str(error)
         return Outcome.UNREAD
 
 
 def _retry(new: NewLedgers, name: BundleName, report: Report) -> None:
     """Import a held bundle again, or leave it as it is."""
     try:
-        judging.retry(new, name, report)
-    except _BUGS as error:
-        _note_bug(name.bundle_id, error, report)
-
-
-def _note_bug(number: str, error: Exception, report: Report) -> None:
-    """Have a bundle left alone with which this program cannot go on: all others can."""
-    report.bugs[number] = f"{type(error).__name__}: {error}"
+        with bugs_told():
+            judging.retry(new, name, report)
+    except BugError as error:
+        report.bugs[name.bundle_id] = str(error)
 
 
 def _bring_together(new: NewLedgers, report: Report) -> None:

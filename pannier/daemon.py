@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from bundler.errors import BundleError
 from ledger.errors import LedgerError
 from ledger.lazy_dataclass import dataclass
-from pannier.errors import BusyError, PannierError, UsageError
+from pannier.errors import BusyError, PannierError, UsageError, bugs_told
 from pannier.exchange import Exchanged, exchange_medium
 from pannier.housekeeping import keep_house
 from pannier.import_report import Report
@@ -226,7 +226,8 @@ class Daemon:
         try:
             with self._open() as node:
                 node.patience_seconds = _PATIENCE_SECONDS
-                problems = act(node)
+                with bugs_told():
+                    problems = act(node)
             is_done = True
         except (
             PannierError, LedgerError, BundleError, SpoolError, TransportError, OSError,

@@ -4,7 +4,12 @@ The command line turns the roots of the other rooms (`LedgerError`, `BundleError
 `TransportError`) into the same.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
+
+# What is no error of a room: only a fault of this program brings it about.
+_BUGS = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
 
 
 class PannierError(Exception):
@@ -33,3 +38,20 @@ class BusyError(PannierError):
 
 class DamagedFileError(PannierError):
     """A file of ours is not as it was written."""
+
+
+class BugError(PannierError):
+    """This program is at fault; what it was about is to be left as it is, and all else done."""
+
+
+@contextmanager
+def bugs_told() -> Iterator[None]:
+    """Turn what only a fault of this program raises into an error that is about one thing.
+
+    Raises:
+        BugError: in place of it.
+    """
+    try:
+        yield
+    except _BUGS as error:
+        raise BugError(f"a bug in pannier ({type(error).__name__}: {error})") from error

@@ -13,6 +13,7 @@ from bundler.errors import BundleError
 from pannier import content_rows
 from pannier.answers import part, questions, sealed_fragments, whose
 from pannier.clear import refusal, refusing
+from pannier.errors import BugError, bugs_told
 from pannier.group_sending import prepare_groups
 from pannier.home import Peer
 from pannier.housekeeping import keep_house
@@ -187,15 +188,17 @@ def _due(node: Node, medium: Medium, done: Exchanged, peers: Sequence[Peer]) -> 
     # Notices wait for no word, and to answer those would go on for ever.
     unheard = node.db.owe_again(done.collected.repeated)
     try:
-        due += hellos(node)
-        prepare_groups(node, peers)
-    except BundleError as error:
+        with bugs_told():
+            due += hellos(node)
+            prepare_groups(node, peers)
+    except (BundleError, BugError) as error:
         done.problems.append(f"nothing was made for several at once: {error}")
     for peer in peers:
         done.problems += [refusal(one, peer) for one in refusing(node, peer)]
         try:
-            due += prepare(node, peer, medium=None if peer.node_id in unheard else medium.id)
-        except BundleError as error:
+            with bugs_told():
+                due += prepare(node, peer, medium=None if peer.node_id in unheard else medium.id)
+        except (BundleError, BugError) as error:
             done.problems.append(f"nothing was made for {peer.name}: {error}")
     return due
 

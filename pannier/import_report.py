@@ -73,7 +73,6 @@ def left_undone(report: Report) -> list[str]:
         number, why = next(iter(report.bugs.items()))
         more = f", and {len(report.bugs) - 1} more" if len(report.bugs) > 1 else ""
         lines.append(
-            f"a bug in pannier ({why}): bundle {number}{more} waits for a version that mends it; "
-            "please report it"
+            f"{why}: bundle {number}{more} waits for a version that mends it; please report it"
         )
     return lines

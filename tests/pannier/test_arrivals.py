@@ -21,11 +21,15 @@ from ledger.entries import Entries
 from ledger.members import Role
 from ledger.views import things
 from pannier.exchange import exchange_medium
+from pannier.home import Peer
 from pannier.import_report import Outcome
 from pannier.importing import import_arrived
 from pannier.membership import share
 from pannier.merging import Merging
+from pannier.node import Node
+from pannier.out_bundle import OutBundle
 from pannier.review import accept, waiting
+from pannier.sending import prepare
 from tests.sim import attacks
 from tests.sim.world import World, assert_equal
 
@@ -140,6 +144,9 @@ def test_no_section_of_a_new_ledger_is_read_twice(
     assert_joined(offer)
 
 
+BUG = "a bug in pannier (KeyError: 137)"
+
+
 def test_a_bug_costs_one_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with World(tmp_path, ("ada", "bea", "cyd")) as world:
         for name in ("ada", "cyd"):
@@ -152,12 +159,31 @@ def test_a_bug_costs_one_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             patch.setattr(Merging, "run", _failing_with_ada(Merging.run))
             for _ in range(2):
                 done = exchange_medium(world["bea"], world.stick())
-                assert list(done.report.bugs.values()) == ["KeyError: 137"]
-                assert any("a bug in pannier (KeyError: 137)" in one for one in done.problems)
+                assert list(done.report.bugs.values()) == [BUG]
+                assert any(BUG in one for one in done.problems)
                 assert list(things(world.store("bea", "ada"))) == []
                 assert list(things(world.store("bea", "cyd"))) == ["well"]
         world.exchange("bea")
         assert list(things(world.store("bea", "ada"))) == ["well"]
+
+
+def test_what_cannot_be_made_for_one_peer_is_made_for_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with World(tmp_path, ("ada", "bea", "cyd")) as world:
+        for name in ("bea", "cyd"):
+            world.found("ada", name, ledger=name)
+
+        def failing(node: Node, peer: Peer, *, medium: str | None = None) -> list[OutBundle]:
+            if peer.name == "bea":
+                raise KeyError(137)
+            return prepare(node, peer, medium=medium)
+
+        monkeypatch.setattr("pannier.exchange.prepare", failing)
+        done = exchange_medium(world["ada"], world.stick())
+        assert done.problems == [f"nothing was made for bea: {BUG}"]
+        world.exchange("cyd")
+        assert world.has("cyd", "cyd")
 
 
 def test_so_it_does_where_the_bundle_waited(
@@ -172,8 +198,8 @@ def test_so_it_does_where_the_bundle_waited(
         bea = world["bea"]
         with monkeypatch.context() as patch:
             patch.setattr(Merging, "run", _failing_with_ada(Merging.run))
-            assert list(accept(bea, waiting(bea)).bugs.values()) == ["KeyError: 137"]
-            assert list(import_arrived(bea).bugs.values()) == ["KeyError: 137"]
+            assert list(accept(bea, waiting(bea)).bugs.values()) == [BUG]
+            assert list(import_arrived(bea).bugs.values()) == [BUG]
         assert import_arrived(bea).count(Outcome.MERGED) == 1
         assert list(things(world.store("bea"))) == ["well"]
 

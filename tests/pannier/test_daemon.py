@@ -216,6 +216,22 @@ class TestMedia:
             (mounts / "A" / "pannier").mkdir()
             said.wait_for(f"{mounts}/A: Wrote 1 bundle for home.")
 
+    def test_a_bug_is_told_of_and_ends_nothing(
+        self, sharers: Pair, mounts: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        farm, _ = sharers
+
+        def failing(*_: object) -> None:
+            raise KeyError(137)
+
+        plug_in(mounts, "A")
+        with serving(farm, rescan_seconds=0.05) as said:
+            with monkeypatch.context() as patch:
+                patch.setattr("pannier.daemon.exchange_medium", failing)
+                plug_in(mounts, "B")
+                said.wait_for(f"{mounts}/B: a bug in pannier (KeyError: 137)")
+            said.wait_for(f"{mounts}/B: Wrote 1 bundle for home.")
+
     def test_one_that_is_there_already_and_mounts_that_are_not(
         self, sharers: Pair, mounts: Path
     ) -> None:

@@ -127,4 +127,4 @@ def seeds() -> Iterator[bytes]:
     yield packed(bytes((Kind.WHOLE, 0, 7, 3, 0, 9)) + b"hint" + b"sealed")
 
 
-TARGET = Target(take, (LinkError,), seeds, longest=192)
+TARGET = Target(take, (LinkError,), seeds, longest=96)

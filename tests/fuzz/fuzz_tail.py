@@ -10,7 +10,7 @@ from ledger.entry import Entry, payload_digest
 from tests.fuzz.harness import Target, vectors
 
 _SALT = bytes(range(16))
-_COUNTS = (1, 3)
+_COUNTS = (1, 2)
 _LIMITS = Limits(payloads_bytes=1 << 8)  # few bytes may stand for many, and those cost time
 
 
@@ -23,7 +23,7 @@ def _context(length: int) -> list[Entry]:
     return entries
 
 
-_CONTEXTS = tuple(map(_context, (0, 6)))
+_CONTEXTS = tuple(map(_context, (0, 4)))
 
 
 def take(data: bytes) -> None:
@@ -44,4 +44,4 @@ def seeds() -> Iterator[bytes]:
             yield bytes([at * len(_COUNTS) + count_at]) + encode_tail(more[:count], context)
 
 
-TARGET = Target(take, (BundleError,), seeds, longest=96)
+TARGET = Target(take, (BundleError,), seeds, longest=48)

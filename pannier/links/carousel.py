@@ -76,7 +76,12 @@ class Terms:
 
 @dataclass(slots=True)
 class _Track:
-    """A bundle on its way round."""
+    """A bundle on its way round.
+
+    Attributes:
+        frames: Of its batch that were not asked for yet.
+        is_sent: Whether all of its batch were, and the last one only has to be sent.
+    """
 
     bundle: OutBundle
     name: BundleName
@@ -87,6 +92,7 @@ class _Track:
     frames: deque[bytes] = field(default_factory=deque)
     counts: dict[int, int] = field(default_factory=dict)
     redeemed: list[Numbers] = field(default_factory=list)
+    is_sent: bool = False
 
     @property
     def rounds(self) -> int:
@@ -133,11 +139,15 @@ class Carousel:
     def supply(self, now_us: int) -> OneWay | None:
         """Return the next frame; None if all rounds are over and nothing is new.
 
+        Whoever asks has sent the one before: only then it counts.
+
         Raises:
             PannierError: the home cannot be read or written.
             LedgerError: a ledger cannot be read.
             SpoolError: the spool cannot be read or written.
         """
+        if self._current is not None and self._current.is_sent:
+            self._end_batch(self._current)
         if now_us >= self._look_us:
             self._look_us = now_us + _LOOK_US
             seen = (self._news.outside(), self._node.db.rows("PRAGMA data_version"))
@@ -148,12 +158,18 @@ class Carousel:
                 self._fill(track)
             if track.frames:
                 body = track.frames.popleft()
-                if not track.frames:
-                    self._end_batch(track)
+                track.is_sent = not track.frames
                 self.is_idle = False
                 return OneWay(track.label, body)
         self.is_idle = True
         return None
+
+    def break_off(self) -> None:
+        """Note that the frame asked for last may not have been sent: its batch goes again."""
+        if self._current is not None:
+            self._current.frames.clear()
+            self._current.is_sent = False
+        self._current = None
 
     def due_us(self) -> int:
         """Return when to look again whether something is new."""
@@ -289,6 +305,7 @@ class Carousel:
 
     def _end_batch(self, track: _Track) -> None:
         """Note what went, when all of it has."""
+        track.is_sent = False
         if track.redeemed:
             for numbers in track.redeemed:
                 track.supply.note_redeemed(numbers)

@@ -172,7 +172,8 @@ class _Sending(_Attending):
         return self._run.once and self._carousel.is_idle
 
     def pause(self) -> None:
-        """Nothing is lost with the wire."""
+        """What the wire did not take goes again."""
+        self._carousel.break_off()
         self._count()
 
     def _line(self) -> str:

@@ -10,6 +10,7 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 from shlex import quote
+from shutil import disk_usage
 from unicodedata import normalize
 
 from ledger import views
@@ -118,7 +119,7 @@ class Checkout:
             if name_below(home, folder) is not None:
                 raise UsageError(f"{folder} lies in this node's own folder: name another")
             make_folder(folder)
-            self._folder = TargetFolder(folder)
+            self._path, self._folder = folder, TargetFolder(folder)
             own = name_below(folder, home)
         except OSError as error:
             raise PannierError(f"cannot use {folder}: {error.strerror}") from error
@@ -183,7 +184,7 @@ class Checkout:
             elif not self._is_there(thing, version, existing):
                 why = self._obstacle(thing, existing)
                 places = {} if why else self._store.blobs.find(set(version.file.digests))
-                why = why or _shortfall(version.file, places)
+                why = why or _shortfall(version.file, places) or self._no_room(version.file.size)
                 if why is None:
                     self.done.conflicts += len(heads) > 1
                     content = self._content(version.file, places, pool)
@@ -211,6 +212,12 @@ class Checkout:
             if not self._options.force and not self._is_known(thing, existing):
                 return _OTHER
         return None
+
+    def _no_room(self, size_bytes: int) -> str | None:
+        """Return that a file is larger than the disk has room for: others may fit."""
+        if size_bytes <= disk_usage(self._path).free:
+            return None
+        return f"there is no room for its {size_bytes:,} bytes: make room, then try again"
 
     def _clash(self, thing: str) -> str | None:
         """Return what to do where the ledger has a file and, of the same name, a folder."""

@@ -11,7 +11,8 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from ledger.lazy_dataclass import dataclass
 from pannier.errors import BusyError, PannierError, UsageError, bugs_told
 from pannier.exchange import Exchanged, exchange_medium
 from pannier.housekeeping import keep_house
-from pannier.import_report import Report
+from pannier.import_report import Report, left_undone
 from pannier.importing import import_arrived
 from pannier.lock import exclusive
 from pannier.node import Node
@@ -93,7 +94,7 @@ class Daemon:
             self._links = node.config.links
         self.stopped = threading.Event()
         self.problems: dict[str, list[str]] = {}
-        self._open, self._telling = open_node, telling
+        self._open, self._telling = open_node, replace(telling, say=_surely(telling.say))
         self._rescan_seconds, self._poll_seconds = rescan_seconds, poll_seconds
         self._folders = [_path(one.path) for one in transports if one.kind == "directory"]
         self._mounts = [_path(one.path) for one in transports if one.kind == "mounts"]
@@ -213,7 +214,7 @@ class Daemon:
                 return []  # a link is importing, and looks again when it has
             for line in self._telling.imported(report):
                 self._telling.say(line)
-            return []
+            return left_undone(report)
 
         self._attempt("import", take_in)
 
@@ -224,10 +225,9 @@ class Daemon:
         """
         is_done = False
         try:
-            with self._open() as node:
+            with bugs_told(), self._open() as node:
                 node.patience_seconds = _PATIENCE_SECONDS
-                with bugs_told():
-                    problems = act(node)
+                problems = act(node)
             is_done = True
         except (
             PannierError, LedgerError, BundleError, SpoolError, TransportError, OSError,
@@ -238,6 +238,16 @@ class Daemon:
                 self._telling.say(f"{where}: {problem}")
         self.problems[where] = problems
         return is_done
+
+
+def _surely(say: Callable[[str], None]) -> Callable[[str], None]:
+    """Return what says a line if it can: a log that is full or gone ends nothing."""
+
+    def said(line: str) -> None:
+        with suppress(OSError):
+            say(line)
+
+    return said
 
 
 @contextmanager

@@ -4,12 +4,16 @@ The command line turns the roots of the other rooms (`LedgerError`, `BundleError
 `TransportError`) into the same.
 """
 
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
 # What is no error of a room: only a fault of this program brings it about.
-_BUGS = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+_BUGS = (
+    *(ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError),
+    *(ValueError, struct.error),
+)
 
 
 class PannierError(Exception):

@@ -8,6 +8,7 @@ import threading
 from dataclasses import dataclass, field, replace
 from typing import Self
 
+from bundler.errors import BundleError
 from ledger.errors import LedgerError
 from pannier.errors import PannierError
 from pannier.links.ending import PATIENCE_US, RETURN_US, Ending
@@ -21,7 +22,7 @@ from transports.carriers.tcp import TcpListener
 from transports.errors import TransportError
 
 MOST_CONNECTIONS = 16
-_ERRORS = (PannierError, LedgerError, SpoolError, TransportError, OSError)
+_ERRORS = (PannierError, LedgerError, BundleError, SpoolError, TransportError, OSError)
 _JOIN_SECONDS = 10.0
 
 
@@ -150,6 +151,8 @@ class Connections:
             is_known = connection.has_session
             who = carrier.name if is_known else "a caller"
             self._notices.say(str(error).replace(carrier.name, who))
+        except Exception as error:  # noqa: BLE001 -- the root of a thread; others are served
+            self._notices.say(f"a mistake in pannier itself: {error!r}")
         finally:
             carrier.close()
             if self._run.once and connection.served.had_session:

@@ -1,5 +1,6 @@
 import errno
 import os
+import shutil
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
@@ -364,6 +365,24 @@ class TestRefusingDisks:
                 check_out(node, out)
         assert tree(out) == {}
         assert check_out(node, out)[0].files == 3
+
+    def test_a_file_for_which_there_is_no_room_keeps_no_other_back(
+        self, node: Node, out: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Of one chunk thirty thousand times: a kilobyte can stand for a gigabyte."""
+
+        def usage(_: Path) -> shutil._ntuple_diskusage:
+            return shutil._ntuple_diskusage(10 * CHUNK_BYTES, 8 * CHUNK_BYTES, 2 * CHUNK_BYTES)
+
+        put_file(node, "a", bytes(3 * CHUNK_BYTES))
+        put_file(node, "b", bytes(2 * CHUNK_BYTES))
+        with monkeypatch.context() as patch:
+            patch.setattr(checkout, "disk_usage", usage)
+            done, skipped = check_out(node, out)
+        assert done.files == 1
+        assert list(tree(out)) == ["b"]
+        assert "no room" in skipped["a"]
+        assert check_out(node, out)[0].files == 1
 
     def test_what_goes_wrong_with_one_file_is_about_that_file(
         self, node: Node, out: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,3 +1,4 @@
+import errno
 import os
 import queue
 import select
@@ -231,6 +232,15 @@ class TestMedia:
                 plug_in(mounts, "B")
                 said.wait_for(f"{mounts}/B: a bug in pannier (KeyError: 137)")
             said.wait_for(f"{mounts}/B: Wrote 1 bundle for home.")
+
+    def test_a_log_that_is_full_ends_nothing(self, sharers: Pair, mounts: Path) -> None:
+        def say(_line: str) -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        medium = plug_in(mounts, "A")
+        telling = Telling(say=say, folder=news_lines, medium=all_lines, imported=import_news)
+        assert Daemon(opener(sharers[0]), telling).look_everywhere() == 1
+        assert list(medium.rglob("*.pnr"))
 
     def test_one_that_is_there_already_and_mounts_that_are_not(
         self, sharers: Pair, mounts: Path

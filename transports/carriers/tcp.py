@@ -8,6 +8,7 @@ import os
 import select
 import socket
 import time
+from contextlib import ExitStack
 
 from transports.carriers.address import Address, SocketAddress, reason, resolve
 from transports.carriers.backoff import LONGEST_SECONDS
@@ -20,6 +21,7 @@ CONNECT_SECONDS = 30.0
 # Linux doubles it for its own bookkeeping, and refuses less than about 4.6 kB.
 SEND_BUFFER_BYTES = 16_384
 _PAUSE_SECONDS = 0.1
+_NOT_HERE = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)  # as IPv6 is not on many computers
 # A peer that lost power is noticed by the link's own timers; these clear what they left behind.
 _KEEPALIVE = (("TCP_KEEPIDLE", 300), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5))
 
@@ -46,19 +48,29 @@ class TcpConnector:
         """See `Opener`: tries each address that the name has."""
         problem = CarrierGoneError(f"{self.name}: has no address")
         for family, where in resolve(self._address, socket.SOCK_STREAM):
-            sock = socket.socket(family, socket.SOCK_STREAM)
             try:
-                if _connect(sock, where, bell):
-                    return _carrier(sock, self.name, self._tls, is_server=False)
+                carrier = self._connected(family, where, bell)
             except OSError as error:
                 problem = CarrierGoneError(f"{self.name}: {reason(error)}")
-            sock.close()
+                continue
+            if carrier is not None:
+                return carrier
             if bell.is_stopped:
                 return None
         raise problem
 
     def close(self) -> None:
         """See `Opener`."""
+
+    def _connected(self, family: int, where: SocketAddress, bell: Bell) -> Carrier | None:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        with ExitStack() as undo:
+            undo.callback(sock.close)
+            if not _connect(sock, where, bell):
+                return None
+            carrier = _carrier(sock, self.name, self._tls, is_server=False)
+            undo.pop_all()
+        return carrier
 
 
 class TcpListener:
@@ -79,14 +91,23 @@ class TcpListener:
             CarrierGoneError: somebody else listens there, or the address is not ours now.
         """
         if not self._sockets:
-            try:
-                for family, where in resolve(self._address, socket.SOCK_STREAM, passive=True):
-                    self._sockets.append(_listening(family, where))
-            except OSError as error:
-                self.close()
-                raise CarrierGoneError(f"{self.name}: {reason(error)}") from error
+            self._listen_everywhere()
         port: int = self._sockets[0].getsockname()[1]
         return port
+
+    def _listen_everywhere(self) -> None:
+        """Listen at each address of the name that this computer has, and one at least."""
+        lacking: OSError | None = None
+        for family, where in resolve(self._address, socket.SOCK_STREAM, passive=True):
+            try:
+                self._sockets.append(_listening(family, where))
+            except OSError as error:
+                lacking = error
+                if error.errno not in _NOT_HERE:
+                    self.close()
+                    break
+        if not self._sockets and lacking is not None:
+            raise CarrierGoneError(f"{self.name}: {reason(lacking)}") from lacking
 
     def open(self, bell: Bell) -> Carrier | None:
         """See `Opener`: waits for the next connection."""
@@ -97,9 +118,8 @@ class TcpListener:
             bell.hush()
             for one in self._sockets:
                 accepted = _accept(one) if one.fileno() in waiting else None
-                if accepted is not None:
-                    sock, name = accepted
-                    return _carrier(sock, f"tcp {name}", self._tls, is_server=True)
+                if accepted is not None and (carrier := self._carrier(*accepted)) is not None:
+                    return carrier
             if any(one.fileno() in waiting for one in self._sockets):
                 bell.wait(_PAUSE_SECONDS)  # it went away again, or this process is full
         return None
@@ -108,6 +128,14 @@ class TcpListener:
         """See `Opener`."""
         while self._sockets:
             self._sockets.pop().close()
+
+    def _carrier(self, sock: socket.socket, caller: Address) -> Carrier | None:
+        """Return what came of a connection; None if it is gone again."""
+        try:
+            return _carrier(sock, f"tcp {caller}", self._tls, is_server=True)
+        except OSError:
+            sock.close()
+            return None
 
 
 def _carrier(sock: socket.socket, name: str, tls: Tls | None, *, is_server: bool) -> Carrier:

@@ -97,7 +97,12 @@ class Tls:
         self._show(me, sign, pinned.own)
 
     def wrap(self, sock: socket.socket, name: str, *, is_server: bool) -> "TlsCarrier":
-        """Return the carrier on *sock*, on which nothing has been agreed yet."""
+        """Return the carrier on *sock*, on which nothing has been agreed yet.
+
+        Raises:
+            OSError: it is gone again.
+        """
+        sock.getpeername()  # of one that is gone the library would not close its own socket
         inside = self._contexts[is_server].wrap_socket(
             sock, server_side=is_server, do_handshake_on_connect=False
         )

@@ -4,6 +4,7 @@ A side that listens learns where its peer is from datagrams that prove to come f
 it when that changes. A hello may be a replay: its answer goes where it came from, and nothing else.
 """
 
+import errno
 import socket
 import struct
 
@@ -16,6 +17,9 @@ from transports.link.frame import MAX_HELLO_PARTS, Kind
 LARGEST_BYTES = 65_507
 BUFFER_BYTES = 1 << 20
 """Of what arrives while we are busy; the system may grant less."""
+
+_ANY = "::"
+_NOT_NOW = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR, errno.ENOBUFS)
 
 
 class UdpCarrier:
@@ -102,6 +106,18 @@ class UdpCarrier:
             return len(data)
 
 
+class _OneWaySender(UdpCarrier):
+    """A socket that only sends: nobody asks again for what the system did not take."""
+
+    def _send(self, data: bytes, where: SocketAddress) -> int:
+        try:
+            return self._socket.sendto(data, where)
+        except OSError as error:
+            if error.errno in _NOT_NOW:
+                return 0
+            raise CarrierGoneError(f"{self.name}: {reason(error)}") from error
+
+
 class UdpConnector:
     """Sends to an address that is known."""
 
@@ -133,7 +149,7 @@ class UdpListener:
 
     def open(self, bell: Bell) -> UdpCarrier | None:
         """See `Opener`."""
-        family, where = resolve(self._address, socket.SOCK_DGRAM, passive=True)[0]
+        family, where = _ours(self._address)
         return UdpCarrier(_bound(family, where, self.name), self.name)
 
     def close(self) -> None:
@@ -148,16 +164,18 @@ def open_oneway_sender(address: Address, ttl: int = 1) -> UdpCarrier:
         ttl: How many routers multicast may pass, plus one.
 
     Raises:
-        CarrierGoneError: the address is not known now.
+        CarrierGoneError: the address is not known now. `write` raises it, too, for what is not
+            sent.
     """
     name = f"udp {address}"
     family, where = resolve(address, socket.SOCK_DGRAM)[0]
     sock = _socket(family, name)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
     if family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, ttl)
     else:
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, ttl)
-    return UdpCarrier(sock, name, where)
+    return _OneWaySender(sock, name, where)
 
 
 def open_oneway_receiver(address: Address) -> UdpCarrier:
@@ -169,7 +187,7 @@ def open_oneway_receiver(address: Address) -> UdpCarrier:
         CarrierGoneError: the address is not ours now, or in use.
     """
     name = f"udp listening at {address}"
-    family, where = resolve(address, socket.SOCK_DGRAM, passive=True)[0]
+    family, where = _ours(address)
     sock = _bound(family, where, name, is_shared=_is_multicast(family, where))
     try:
         if _is_multicast(family, where):
@@ -178,6 +196,17 @@ def open_oneway_receiver(address: Address) -> UdpCarrier:
         sock.close()
         raise CarrierGoneError(f"{name}: {reason(error)}") from error
     return UdpCarrier(sock, name)
+
+
+def _ours(address: Address) -> tuple[int, SocketAddress]:
+    """Return family and address to receive at: where any will do, one socket for IPv6 and IPv4.
+
+    Raises:
+        CarrierGoneError: the name is not known now.
+    """
+    if not address.host and socket.has_dualstack_ipv6():
+        return socket.AF_INET6, (_ANY, address.port)
+    return resolve(address, socket.SOCK_DGRAM, passive=True)[0]
 
 
 def _socket(family: int, name: str) -> socket.socket:
@@ -194,6 +223,8 @@ def _bound(
     try:
         if is_shared:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6 and where[0] == _ANY:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         sock.bind(where)
     except OSError as error:
         sock.close()

@@ -143,6 +143,22 @@ class TestRounds:
         assert len({frame.body for frame in frames}) == 1
         assert hear(home, frames) == {"merged": 1}
 
+    @pytest.mark.parametrize("size", [100, 4000])
+    def test_what_the_wire_did_not_take_goes_again(self, pair: Pair, size: int) -> None:
+        """Whoever asks for the next frame says that the one before went."""
+        farm, home = pair
+        put(farm, "field/3", size)
+        with carousel(farm, rounds=1) as one:
+            assert one.supply(0) is not None
+            while one._current is not None and not one._current.is_sent:
+                assert one.supply(0) is not None
+            one.break_off()
+            assert one.progress() == (1, 0, 0)
+            frames = frames_of(one)
+            assert one.progress() == (1, 1, 1)
+        assert hear(home, frames) == {"merged": 1}
+        assert has(home, "field/3")
+
     def test_frames_without_room_are_refused(self) -> None:
         Terms(frame_bytes=64)
         with pytest.raises(UsageError, match="at least 64"):

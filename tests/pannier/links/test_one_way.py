@@ -21,6 +21,8 @@ from tests.cli.computers import Computer, acquaint, new_computer, new_pair
 from tests.pannier.links.test_carousel import has, put
 from tests.sim.relays import serial_line
 from transports.carriers.bell import Bell
+from transports.carriers.carrier import CarrierGoneError
+from transports.carriers.udp import UdpCarrier
 from transports.link.frame import OneWay
 from transports.link.oneway import OneWayListener
 
@@ -147,6 +149,30 @@ def test_one_process_at_a_time_sends(tmp_path: Path) -> None:
         assert begun.wait(PATIENCE_SECONDS)
         with pytest.raises(BusyError):
             run_one_way(run, Bell())
+
+
+def test_what_could_not_be_sent_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where there is no network yet: the first frame is all that there is."""
+    farm, home = new_pair(tmp_path)
+    put(farm, "field/3", 100)
+    write, failed = UdpCarrier.write, list[bytes]()
+
+    def failing(carrier: UdpCarrier, data: bytes) -> int:
+        if not failed:
+            failed.append(data)
+            raise CarrierGoneError("there is no way there from this network")
+        return write(carrier, data)
+
+    monkeypatch.setattr(UdpCarrier, "write", failing)
+    port, came = free_port(), threading.Event()
+    listening = one_way_run(home, UdpLink(listen=f"127.0.0.1:{port}"), heard=lambda _: came.set())
+    with running(listening, "0"):
+        run_one_way(
+            one_way_run(farm, UdpLink(address=f"127.0.0.1:{port}"), ["home"], rounds=1), Bell()
+        )
+        assert came.wait(PATIENCE_SECONDS)
+    assert failed
+    assert has(home, "field/3")
 
 
 class TestCommands:

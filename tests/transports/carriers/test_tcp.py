@@ -1,3 +1,4 @@
+import errno
 import os
 import socket
 import struct
@@ -8,7 +9,7 @@ import pytest
 
 from tests.transports.carriers.ends import LOOPBACK, a_bell, read, tcp_pair
 from transports.carriers import tcp
-from transports.carriers.address import Address
+from transports.carriers.address import Address, SocketAddress
 from transports.carriers.bell import Bell
 from transports.carriers.carrier import CarrierGoneError
 from transports.carriers.tcp import TcpConnector, TcpListener
@@ -130,3 +131,32 @@ def test_who_cannot_be_accepted_is_no_reason_to_spin(monkeypatch: pytest.MonkeyP
         carrier.close()
     assert len(waits) == 3
     assert min(waits) > 0.01
+
+
+def test_where_there_is_only_one_protocol_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    make = socket.socket
+
+    def without_ipv6(family: int = -1, *more: int) -> socket.socket:
+        if family == socket.AF_INET6:
+            raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
+        return make(family, *more)
+
+    def both(address: Address, _kind: int, **_: bool) -> list[tuple[int, SocketAddress]]:
+        return [
+            (socket.AF_INET6, ("::1", address.port)),
+            (socket.AF_INET, (LOOPBACK, address.port)),
+        ]
+
+    monkeypatch.setattr(socket, "socket", without_ipv6)
+    monkeypatch.setattr(tcp, "resolve", both)
+    listener = TcpListener(Address("", 0))
+    with a_bell() as bell, closing(listener):
+        carrier = TcpConnector(Address("name", listener.listen())).open(bell)
+        assert carrier is not None
+        carrier.close()
+
+
+def test_where_there_is_none_that_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tcp, "resolve", lambda *_, **__: [(socket.AF_INET, ("192.0.2.1", 0))])
+    with pytest.raises(CarrierGoneError, match="this computer has no such address"):
+        TcpListener(Address("", 0)).listen()

@@ -1,4 +1,7 @@
+import socket
+import struct
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -8,8 +11,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tests.transports.carriers.ends import agree, read, tcp_pair
+from tests.transports.carriers.ends import LOOPBACK, a_bell, agree, read, tcp_pair
+from transports.carriers.address import Address
 from transports.carriers.carrier import CarrierGoneError, CarrierUnusableError
+from transports.carriers.tcp import TcpListener
 from transports.carriers.tls import Person, Pinned, Tls
 
 
@@ -46,6 +51,22 @@ def test_peers_who_know_each_other_agree_without_anybody_elses_word() -> None:
         other.close()
         with pytest.raises(CarrierGoneError):
             read(one)
+
+
+def test_a_caller_who_is_gone_again_ends_nothing() -> None:
+    listener = TcpListener(Address(LOOPBACK, 0), HOME.tls(FARM))
+    with a_bell() as bell, closing(listener):
+        port = listener.listen()
+        for _ in range(20):
+            with socket.create_connection((LOOPBACK, port)) as stranger:
+                stranger.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with socket.create_connection((LOOPBACK, port)) as caller:
+            name = f"tcp {LOOPBACK}:{caller.getsockname()[1]}"
+            while (carrier := listener.open(bell)) is not None:
+                carrier.close()
+                if carrier.name == name:
+                    break
+            assert carrier is not None
 
 
 def test_a_server_with_another_key_is_refused() -> None:

@@ -115,6 +115,32 @@ def test_one_way_to_one() -> None:
         assert read(receiver) == b"symbol"
 
 
+def test_one_way_to_all() -> None:
+    with (
+        closing(open_oneway_receiver(Address("", 0))) as receiver,
+        closing(open_oneway_sender(Address("127.255.255.255", receiver.port))) as sender,
+    ):
+        sender.write(b"symbol")
+        assert read(receiver) == b"symbol"
+
+
+def test_one_way_what_cannot_be_sent_is_told() -> None:
+    """Nobody asks for it again."""
+    told = pytest.raises(CarrierGoneError, match=f"udp {LOOPBACK}:9: .*too long")
+    with closing(open_oneway_sender(Address(LOOPBACK, 9))) as sender, told:
+        sender.write(bytes(70_000))
+
+
+@pytest.mark.parametrize("host", [LOOPBACK, "::1"])
+def test_who_listens_anywhere_is_reached_by_either_protocol(host: str) -> None:
+    with closing(listening("")) as home, closing(connected(home.port, host)) as farm:
+        farm.write(b"hello")
+        assert read(home) == b"hello"
+        home.believe()
+        home.write(b"answer")
+        assert read(farm) == b"answer"
+
+
 def has_multicast() -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:

@@ -1,6 +1,5 @@
 """``pannier prove`` and ``check-proof``: showing one entry to somebody who has no ledger."""
 
-import sys
 from itertools import islice
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from pannier.cli.session import (
     plural,
     print_json,
     said_text,
+    stdin_bytes,
 )
 from pannier.errors import PannierError, UsageError
 from pannier.said import Said, said_by
@@ -128,8 +128,14 @@ def _entry(store: Store, thing: str, number: int | None) -> views.Placed:
 
 
 def _content(file: str) -> bytes:
+    """Return what is in *file*, as far as a proof may reach.
+
+    Raises:
+        UsageError: it is standard input, and that is closed.
+        OSError: it cannot be read.
+    """
     if file == "-":
-        return sys.stdin.buffer.read(MAX_PROOF_BYTES + 1)
+        return stdin_bytes().read(MAX_PROOF_BYTES + 1)
     with Path(file).open("rb") as opened:
         return opened.read(MAX_PROOF_BYTES + 1)
 

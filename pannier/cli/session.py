@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import click
 
@@ -131,6 +131,18 @@ def choose_ledger(node: Node, name: str | None) -> Store:
 def _names(stores: Iterable[Store]) -> str:
     named = [f"{store.genesis.name} ({store.ledger_id.hex()[:8]})" for store in stores]
     return ", ".join(named) or "none yet, `pannier ledger new NAME` makes one"
+
+
+def stdin_bytes() -> BinaryIO:
+    """Return what is read where a file is called ``-``.
+
+    Raises:
+        UsageError: standard input is closed.
+    """
+    # There is no such object in a process that was started without it, as by `<&-`.
+    if sys.stdin is None:
+        raise UsageError("nothing can be read from standard input: it is closed; name a file")
+    return sys.stdin.buffer
 
 
 def print_json(value: object) -> None:

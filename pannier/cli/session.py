@@ -66,10 +66,18 @@ def ledger_option(command: _Command) -> _Command:
 
 
 def home_of(home: str | None) -> Home:
-    """Return the home that the options and the environment name."""
+    """Return the home that the options and the environment name.
+
+    Raises:
+        UsageError: it is below the home folder of a user who has none.
+    """
     context = click.get_current_context()
     chosen = home or context.find_root().obj
-    return Home(Path(chosen).expanduser() if chosen else default_home())
+    try:
+        return Home(Path(chosen).expanduser() if chosen else default_home())
+    except RuntimeError as error:
+        user = chosen or "~"
+        raise UsageError(f"{user}: no such home folder; say --home with a whole path") from error
 
 
 def opener(home: str | None) -> Callable[[], Node]:

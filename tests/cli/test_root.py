@@ -162,6 +162,12 @@ def test_home_is_named_before_or_after_the_command_or_by_the_environment(
     assert done.out.startswith("three,")
 
 
+def test_the_home_folder_of_nobody_is_wrong_usage() -> None:
+    done = type_command("--home", "~nobody-is-called-so", "status")
+    said = "pannier: ~nobody-is-called-so: no such home folder; say --home with a whole path\n"
+    assert (done.status, done.out, done.err) == (2, "", said)
+
+
 @pytest.mark.parametrize(
     ("error", "status"),
     [

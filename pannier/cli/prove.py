@@ -1,5 +1,6 @@
 """``pannier prove`` and ``check-proof``: showing one entry to somebody who has no ledger."""
 
+import sys
 from itertools import islice
 from pathlib import Path
 
@@ -35,7 +36,7 @@ from pannier.times import time_text
 @click.argument("thing")
 @click.option(
     "--entry",
-    type=click.IntRange(1),
+    type=click.IntRange(1, sys.maxsize),
     metavar="N",
     help="Line N of `pannier log THING`; otherwise what it is now.",
 )

@@ -8,9 +8,9 @@ from boot to boot; over a reboot by this computer's clock, which is not believed
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from hashlib import sha256
 from typing import NamedTuple
 
+from pannier.link_counters import stem_of
 from pannier.lock import exclusive
 from pannier.node import Node
 from pannier.nodedb import NodeDb
@@ -91,7 +91,7 @@ class AirtimeBook:
         uptime = self._clocks.uptime()
         self._db.run(
             "INSERT OR REPLACE INTO airtime VALUES (?, ?, ?, ?, ?)",
-            self._link,
+            _key(self._link),
             uptime.boot,
             uptime.now_us,
             self._clocks.clock_us(),
@@ -106,7 +106,7 @@ def spent_on(db: NodeDb, link: str, clocks: Clocks) -> Iterator[Spent]:
     Raises:
         PannierError: *db* cannot be read.
     """
-    found = db.rows("SELECT boot, uptime, clock, spent FROM airtime WHERE link = ?", link)
+    found = db.rows("SELECT boot, uptime, clock, spent FROM airtime WHERE link = ?", _key(link))
     if not found:
         return
     boot, uptime_us, clock_us, data = found[0]
@@ -120,6 +120,11 @@ def spent_on(db: NodeDb, link: str, clocks: Clocks) -> Iterator[Spent]:
     if reserved_us:
         # It may have been spent at any moment until now.
         yield Spent(0, 0, reserved_us)
+
+
+def _key(link: str) -> str:
+    """Return *link* as a column takes it: bytes that are not UTF-8 as backslashes and digits."""
+    return link.encode(errors="backslashreplace").decode()
 
 
 def _passed_us(clocks: Clocks, boot: str, uptime_us: int, clock_us: int) -> int:
@@ -147,7 +152,7 @@ def airtime_of(
         BusyError: another process uses the link.
         PannierError: ``node.db`` cannot be read or written.
     """
-    lock = f"airtime-{sha256(link.encode()).hexdigest()[:16]}"
+    lock = f"airtime-{stem_of(link)}"
     with exclusive(node.home.locks / lock, f"sending on {link}"):
         clocks = Clocks(node.clock, node.uptime)
         book = AirtimeBook(node.db, link, air, clocks, monotonic_us())

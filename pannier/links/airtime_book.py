@@ -14,7 +14,7 @@ from pannier.link_counters import stem_of
 from pannier.lock import exclusive
 from pannier.node import Node
 from pannier.nodedb import NodeDb
-from pannier.nodedb_file import as_blob, as_int
+from pannier.nodedb_file import as_blob, as_int, name_text
 from pannier.trusted_time import Uptime
 from transports.link.airtime import SECOND_US, Air, DutyCycle, Spent
 
@@ -91,7 +91,7 @@ class AirtimeBook:
         uptime = self._clocks.uptime()
         self._db.run(
             "INSERT OR REPLACE INTO airtime VALUES (?, ?, ?, ?, ?)",
-            _key(self._link),
+            name_text(self._link),
             uptime.boot,
             uptime.now_us,
             self._clocks.clock_us(),
@@ -106,7 +106,9 @@ def spent_on(db: NodeDb, link: str, clocks: Clocks) -> Iterator[Spent]:
     Raises:
         PannierError: *db* cannot be read.
     """
-    found = db.rows("SELECT boot, uptime, clock, spent FROM airtime WHERE link = ?", _key(link))
+    found = db.rows(
+        "SELECT boot, uptime, clock, spent FROM airtime WHERE link = ?", name_text(link)
+    )
     if not found:
         return
     boot, uptime_us, clock_us, data = found[0]
@@ -120,11 +122,6 @@ def spent_on(db: NodeDb, link: str, clocks: Clocks) -> Iterator[Spent]:
     if reserved_us:
         # It may have been spent at any moment until now.
         yield Spent(0, 0, reserved_us)
-
-
-def _key(link: str) -> str:
-    """Return *link* as a column takes it: bytes that are not UTF-8 as backslashes and digits."""
-    return link.encode(errors="backslashreplace").decode()
 
 
 def _passed_us(clocks: Clocks, boot: str, uptime_us: int, clock_us: int) -> int:

@@ -337,7 +337,13 @@ def _like(default: object, value: object, where: str) -> object:
             return tuple(value)
         raise UsageError(f"{where} is a list of names")
     if isinstance(default, float) and type(value) is int:
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise UsageError(f"{where} is further from 0 than a number can be") from error
     if type(value) is not type(default):
         raise UsageError(f"{where} is {type(default).__name__}, like {default!r}")
+    if isinstance(value, str) and "\0" in value:
+        # Of a path or an address the calls of the system would say that only when it is used.
+        raise UsageError(f"{where} has the character U+0000, which nothing can be called by")
     return value

@@ -6,6 +6,7 @@ changed, counts from the next one on; only which folders are served is fixed at 
 (`pannier.links.keeping`) has threads of its own.
 """
 
+import os
 import queue
 import signal
 import threading
@@ -279,4 +280,6 @@ def _media(mount: Path) -> Iterator[tuple[Path, tuple[int, int]]]:
 
 
 def _path(text: str) -> Path:
-    return Path(text).expanduser().resolve()
+    # Path.resolve raises RuntimeError where links lead in a circle; that one cannot be exchanged
+    # with, as one that is not there, and is told of like it.
+    return Path(os.path.realpath(Path(text).expanduser()))

@@ -13,7 +13,7 @@ from bundler.errors import BundleError
 from pannier import content_rows
 from pannier.answers import part, questions, sealed_fragments, whose
 from pannier.clear import refusal, refusing
-from pannier.errors import BugError, bugs_told
+from pannier.errors import BugError, UsageError, bugs_told
 from pannier.group_sending import prepare_groups
 from pannier.home import Peer
 from pannier.housekeeping import keep_house
@@ -35,6 +35,7 @@ from transports.errors import (
     MediumReadOnlyError,
     TransportError,
 )
+from transports.identity import MAX_LABEL_LENGTH, clean_label
 from transports.medium import Medium
 from transports.questions import Fate, Fresh, Offer, Took
 from transports.report import Collected, Delivered
@@ -88,11 +89,14 @@ def exchange_medium(
         What was done; what is named as written is durable on the medium.
 
     Raises:
+        UsageError: nothing can have that label; nothing was done.
         TransportError: the folder is no medium, or went before anything was done.
         SpoolError: the spool cannot be read or written, or another exchange is going on.
         LedgerError: a ledger cannot be read or written.
         PannierError: the home cannot be read or written.
     """
+    if label is not None and clean_label(label) != label:
+        raise UsageError(f"a label is at most {MAX_LABEL_LENGTH} characters that can be printed")
     keep_house(node)
     medium = Medium.open(folder, entropy=node.entropy, label=label, mark=node.spool.mark)
     node.db.note_medium(medium.id, medium.label, path_text(folder.resolve()), node.clock())

@@ -33,7 +33,8 @@ def write_counters(home: Path, name: str, counters: Mapping[str, object]) -> Non
 
 def stem_of(name: str) -> str:
     """Return what files that belong to the link called *name* are called."""
-    return hashlib.sha256(name.encode()).hexdigest()[:_NAME_DIGITS]
+    # A device that was named on the command line may have bytes in its name that are not UTF-8.
+    return hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:_NAME_DIGITS]
 
 
 def read_counters(home: Path) -> list[dict[str, object]]:

@@ -286,6 +286,11 @@ def path_text(path: Path) -> str:
     return os.fsencode(path).decode(errors="backslashreplace")
 
 
+def name_text(name: str) -> str:
+    """Return the *name* of a link as a column takes it: what UTF-8 has not as backslashes."""
+    return name.encode(errors="backslashreplace").decode()
+
+
 @contextmanager
 def _errors() -> Iterator[None]:
     try:

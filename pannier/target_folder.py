@@ -55,7 +55,8 @@ def name_below(outer: Path, inner: Path) -> str | None:
     """
     found = outer.stat()
     names: list[str] = []
-    for folder in (resolved := inner.resolve(), *resolved.parents):
+    # Path.resolve raises RuntimeError where links lead in a circle, and nothing lies.
+    for folder in (resolved := Path(os.path.realpath(inner)), *resolved.parents):
         if folder.exists() and os.path.samestat(folder.stat(), found):
             return "/".join(reversed(names))
         names.append(folder.name)

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from transports.errors import NotAMediumError
 
 MAX_IDENTITY_BYTES: Final = 4096
-_MAX_LABEL_LENGTH = 64
+MAX_LABEL_LENGTH: Final = 64
 _VERSION = 1
 _ID = re.compile("[0-9a-f]{16}")
 
@@ -54,4 +54,4 @@ def clean_label(label: object) -> str:
     """Return *label* if people can be shown it, cut to 64 characters; else the empty text."""
     if not isinstance(label, str) or not label.isprintable():
         return ""
-    return label[:_MAX_LABEL_LENGTH]
+    return label[:MAX_LABEL_LENGTH]

@@ -19,6 +19,7 @@ from pannier.cli.session import (
     open_node,
     plural,
     print_json,
+    stdin_bytes,
 )
 from pannier.config import turn_on_for_peer
 from pannier.errors import UsageError
@@ -243,11 +244,17 @@ def peer_rm(name: str, home: str | None) -> None:
 
 
 def read_card(source: str) -> Card:
-    """Return the card that an argument means: a file, - for standard input, or the text itself."""
+    """Return the card that an argument means: a file, - for standard input, or the text itself.
+
+    Raises:
+        LedgerError: it is no card.
+        UsageError: it is standard input, and that is closed.
+        OSError: the file cannot be read.
+    """
     if source.upper().startswith("PANNIER1:"):
         return Card.from_text(source)
     if source == "-":
-        data = sys.stdin.buffer.read(_MAX_CARD_TEXT_BYTES)
+        data = stdin_bytes().read(_MAX_CARD_TEXT_BYTES)
     else:
         with Path(source).open("rb") as file:
             data = file.read(_MAX_CARD_TEXT_BYTES)

@@ -1,6 +1,5 @@
 """``pannier link decode``: what went over a wire, from a captured stream. Needs no node."""
 
-import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import BinaryIO
 
 import click
 
-from pannier.cli.session import json_option, print_json
+from pannier.cli.session import json_option, print_json, stdin_bytes
 from transports.link.decode import GARBAGE, decode
 from transports.link.frame import MAX_FRAME_BYTES
 from transports.link.framing import PIPES
@@ -36,7 +35,7 @@ def decode_command(file: str, framing: str, as_json: bool) -> None:
     and what it says. A MAC is unchecked: nobody but the two sides has its key. See docs/link.md.
     """
     if file == "-":
-        _print(sys.stdin.buffer, framing, as_json=as_json)
+        _print(stdin_bytes(), framing, as_json=as_json)
     else:
         with Path(file).open("rb") as opened:
             _print(opened, framing, as_json=as_json)

@@ -25,6 +25,7 @@ from pannier.cli.session import (
     plural,
     print_json,
     said_text,
+    stdin_bytes,
 )
 from pannier.errors import PannierError, UsageError
 from pannier.said import Said, said_by
@@ -35,7 +36,7 @@ from pannier.times import time_text
 @click.argument("thing")
 @click.option(
     "--entry",
-    type=click.IntRange(1),
+    type=click.IntRange(1, sys.maxsize),
     metavar="N",
     help="Line N of `pannier log THING`; otherwise what it is now.",
 )
@@ -128,8 +129,14 @@ def _entry(store: Store, thing: str, number: int | None) -> views.Placed:
 
 
 def _content(file: str) -> bytes:
+    """Return what is in *file*, as far as a proof may reach.
+
+    Raises:
+        UsageError: it is standard input, and that is closed.
+        OSError: it cannot be read.
+    """
     if file == "-":
-        return sys.stdin.buffer.read(MAX_PROOF_BYTES + 1)
+        return stdin_bytes().read(MAX_PROOF_BYTES + 1)
     with Path(file).open("rb") as opened:
         return opened.read(MAX_PROOF_BYTES + 1)
 

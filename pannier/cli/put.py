@@ -1,6 +1,5 @@
 """``pannier put`` and ``delete``: what a person says about things."""
 
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -25,6 +24,7 @@ from pannier.cli.session import (
     open_node,
     plural,
     progress,
+    stdin_bytes,
 )
 from pannier.errors import BusyError, PannierError, UsageError
 from pannier.node import Node
@@ -195,9 +195,14 @@ def _size(store: Store) -> int:
 
 @contextmanager
 def _opened(source: str) -> Iterator[BinaryIO]:
-    """Open a file, or standard input for ``-``."""
+    """Open a file, or standard input for ``-``.
+
+    Raises:
+        UsageError: it is standard input, and that is closed.
+        OSError: the file cannot be opened.
+    """
     if source == "-":
-        yield sys.stdin.buffer
+        yield stdin_bytes()
         return
     with Path(source).open("rb") as file:
         yield file

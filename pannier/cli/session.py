@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import click
 
@@ -66,10 +66,18 @@ def ledger_option(command: _Command) -> _Command:
 
 
 def home_of(home: str | None) -> Home:
-    """Return the home that the options and the environment name."""
+    """Return the home that the options and the environment name.
+
+    Raises:
+        UsageError: it is below the home folder of a user who has none.
+    """
     context = click.get_current_context()
     chosen = home or context.find_root().obj
-    return Home(Path(chosen).expanduser() if chosen else default_home())
+    try:
+        return Home(Path(chosen).expanduser() if chosen else default_home())
+    except RuntimeError as error:
+        user = chosen or "~"
+        raise UsageError(f"{user}: no such home folder; say --home with a whole path") from error
 
 
 def opener(home: str | None) -> Callable[[], Node]:
@@ -131,6 +139,18 @@ def choose_ledger(node: Node, name: str | None) -> Store:
 def _names(stores: Iterable[Store]) -> str:
     named = [f"{store.genesis.name} ({store.ledger_id.hex()[:8]})" for store in stores]
     return ", ".join(named) or "none yet, `pannier ledger new NAME` makes one"
+
+
+def stdin_bytes() -> BinaryIO:
+    """Return what is read where a file is called ``-``.
+
+    Raises:
+        UsageError: standard input is closed.
+    """
+    # There is no such object in a process that was started without it, as by `<&-`.
+    if sys.stdin is None:
+        raise UsageError("nothing can be read from standard input: it is closed; name a file")
+    return sys.stdin.buffer
 
 
 def print_json(value: object) -> None:

@@ -8,13 +8,13 @@ from boot to boot; over a reboot by this computer's clock, which is not believed
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from hashlib import sha256
 from typing import NamedTuple
 
+from pannier.link_counters import stem_of
 from pannier.lock import exclusive
 from pannier.node import Node
 from pannier.nodedb import NodeDb
-from pannier.nodedb_file import as_blob, as_int
+from pannier.nodedb_file import as_blob, as_int, name_text
 from pannier.trusted_time import Uptime
 from transports.link.airtime import SECOND_US, Air, DutyCycle, Spent
 
@@ -91,7 +91,7 @@ class AirtimeBook:
         uptime = self._clocks.uptime()
         self._db.run(
             "INSERT OR REPLACE INTO airtime VALUES (?, ?, ?, ?, ?)",
-            self._link,
+            name_text(self._link),
             uptime.boot,
             uptime.now_us,
             self._clocks.clock_us(),
@@ -106,7 +106,9 @@ def spent_on(db: NodeDb, link: str, clocks: Clocks) -> Iterator[Spent]:
     Raises:
         PannierError: *db* cannot be read.
     """
-    found = db.rows("SELECT boot, uptime, clock, spent FROM airtime WHERE link = ?", link)
+    found = db.rows(
+        "SELECT boot, uptime, clock, spent FROM airtime WHERE link = ?", name_text(link)
+    )
     if not found:
         return
     boot, uptime_us, clock_us, data = found[0]
@@ -147,7 +149,7 @@ def airtime_of(
         BusyError: another process uses the link.
         PannierError: ``node.db`` cannot be read or written.
     """
-    lock = f"airtime-{sha256(link.encode()).hexdigest()[:16]}"
+    lock = f"airtime-{stem_of(link)}"
     with exclusive(node.home.locks / lock, f"sending on {link}"):
         clocks = Clocks(node.clock, node.uptime)
         book = AirtimeBook(node.db, link, air, clocks, monotonic_us())

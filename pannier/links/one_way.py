@@ -16,6 +16,7 @@ from pannier.links.side import LinkRun, monotonic_us
 from pannier.links.wiring import limits_of, opener_of, settings_of
 from pannier.lock import exclusive
 from pannier.node import Node
+from pannier.nodedb_file import name_text
 from transports.carriers.address import Address
 from transports.carriers.backoff import LONGEST_SECONDS, Backoff
 from transports.carriers.bell import Bell
@@ -63,7 +64,7 @@ def run_one_way(run: LinkRun, bell: Bell) -> tuple[str, ...]:
             hearing = _Hearing(run, node, listener)
             _drive(run, node, listener, hearing, bell)
             return tuple(hearing.reasons)
-        carousel = Carousel(node, peers, terms, medium=f"{run.name}, one way")
+        carousel = Carousel(node, peers, terms, medium=name_text(f"{run.name}, one way"))
         stack.enter_context(closing(carousel))
         sender = OneWaySender(settings, carousel.supply, limits)
         _drive(run, node, sender, _Sending(run, node, carousel, sender), bell)

@@ -85,6 +85,15 @@ class TestExchange:
         done = farm.types("exchange", str(stick), "--label", "RED-1", status=3)
         assert "the medium keeps the name it has, BLUE-2" in done.err
 
+    @pytest.mark.parametrize("label", ["l\x1b[2J", "\udcff", "x" * 65])
+    def test_what_cannot_be_a_label_is_refused_before_anything_is_made(
+        self, farm: Computer, stick: Path, label: str
+    ) -> None:
+        done = farm.types("exchange", str(stick), "--label", label, status=2)
+        said = "pannier: a label is at most 64 characters that can be printed\n"
+        assert (done.out, done.err) == ("", said)
+        assert not list(stick.iterdir())
+
     def test_a_place_that_is_no_medium(self, farm: Computer, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         for name in ("nix", "file"):

@@ -93,6 +93,8 @@ def test_what_waits_for_nobody_is_said(farm: Computer, tmp_path: Path) -> None:
         (("home",), "say --rate"),
         (("home", "--rate", "1", "--duty", "x"), "no percentage"),
         (("home", "--rate", "1", "--duty", "101"), "no percentage"),
+        # With exponents 1e999999999 would be computed, which takes for ever.
+        (("home", "--rate", "1", "--duty", "1e1"), "no percentage: write --duty 2.8"),
         (("nobody", "--rate", "1"), "no peer is called nobody"),
     ],
 )

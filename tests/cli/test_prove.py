@@ -67,6 +67,8 @@ class TestProve:
             proof_of(written, path, *words)
             assert _checked(path)["data"] == data
         assert "has no line 3" in written.types("prove", "well", "--entry", "3", status=2).err
+        beyond = written.types("prove", "well", "--entry", "9" * 30, status=2).err
+        assert "see `pannier prove --help`" in beyond
         assert "nothing is known" in written.types("prove", "lake", status=2).err
 
     def test_a_file_is_named_by_the_entry_and_never_overwritten(

@@ -162,6 +162,12 @@ def test_home_is_named_before_or_after_the_command_or_by_the_environment(
     assert done.out.startswith("three,")
 
 
+def test_the_home_folder_of_nobody_is_wrong_usage() -> None:
+    done = type_command("--home", "~nobody-is-called-so", "status")
+    said = "pannier: ~nobody-is-called-so: no such home folder; say --home with a whole path\n"
+    assert (done.status, done.out, done.err) == (2, "", said)
+
+
 @pytest.mark.parametrize(
     ("error", "status"),
     [
@@ -287,6 +293,31 @@ def test_without_standard_output_a_command_still_works(farm: Computer) -> None:
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert farm.types("get", "x").out == "1\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("put", "x", "-"),
+        ("put", "--ndjson", "-"),
+        ("peer", "add", "home", "-"),
+        ("check-proof", "-"),
+        ("link", "decode", "-"),
+    ],
+    ids=" ".join,
+)
+def test_without_standard_input_nothing_can_be_read_from_it(
+    farm: Computer, words: tuple[str, ...]
+) -> None:
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$0" -m pannier "$@" <&-', sys.executable, *words],
+        capture_output=True,
+        env=environment(PANNIER_HOME=str(farm.home)),
+        timeout=60,
+        check=False,
+    )
+    said = b"pannier: nothing can be read from standard input: it is closed; name a file\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, b"", said)
 
 
 def test_a_terminal_of_few_letters_shows_the_others_escaped(farm: Computer) -> None:

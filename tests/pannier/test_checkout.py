@@ -351,6 +351,11 @@ class TestCrashes:
         with pytest.raises(PannierError, match="cannot use"):
             check_out(node, write(tmp_path / "file", b"x"))
 
+    def test_links_that_lead_in_a_circle_are_said(self, node: Node, tmp_path: Path) -> None:
+        (tmp_path / "circle").symlink_to("circle")
+        with pytest.raises(PannierError, match=r"cannot use .*levels of symbolic links"):
+            check_out(node, tmp_path / "circle" / "out")
+
 
 class TestRefusingDisks:
     @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])

@@ -136,7 +136,12 @@ def test_every_setting_is_read(tmp_path: Path) -> None:
         ("[transport.x]\npath = '/a'\nkind = 'mount'", "kind must be one of directory, mounts"),
         ("[transport.x]\nkind = 'mounts'", "[transport.x]: path must be a whole path"),
         ("[transport.x]\npath = 'media'", "[transport.x]: path must be a whole path"),
+        ('[transport.x]\npath = "/a\\u0000"', "[transport.x]: path has the character U+0000"),
         ("[spool]\ncarry_bytes = -1", "[spool]: carry_bytes must not be negative"),
+        (
+            "[transport.x]\nkind = 'udp'\nduty = " + "9" * 400,
+            "[transport.x]: duty is further from 0 than a number can be",
+        ),
         ("[spool]\nsize = 1", "[spool]: unknown setting 'size'"),
         ("spool = 1", "[spool] is not a section"),
         ("a = " + "[" * 5000 + "]" * 5000, "is not valid TOML"),

@@ -308,6 +308,12 @@ class TestDropFolder:
             said.wait_for("Wrote 1 bundle for home.")
         assert len([line for line in said.lines if "cannot be used" in line]) == 1
 
+    def test_one_whose_links_lead_in_a_circle_is_told_of(self, sharers: Pair, drop: Path) -> None:
+        drop.rmdir()
+        drop.symlink_to(drop)
+        with serving(sharers[0]) as said:
+            assert "Too many levels of symbolic links" in said.wait_for(f"{drop}: ")
+
     def test_what_arrived_before_counts_together_with_what_comes(
         self, sharers: Pair, drop: Path, tmp_path: Path
     ) -> None:

@@ -11,7 +11,7 @@ from pannier.link_counters import (
 
 
 def test_each_link_has_a_file_of_its_own_whatever_it_is_called(tmp_path: Path) -> None:
-    names = ["wire", "../../etc/passwd", "x" * 5000, "tcp [::1]:4"]
+    names = ["wire", "../../etc/passwd", "x" * 5000, "tcp [::1]:4", "serial /dev/\udcff"]
     for number, name in enumerate(names):
         write_counters(tmp_path, name, {"bytes_in": number})
         write_counters(tmp_path, name, {"bytes_in": number + 10})

@@ -10,6 +10,7 @@ import os
 import re
 import struct
 import termios
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -73,28 +74,34 @@ class SerialOpener:
 
     def open(self, bell: Bell) -> "SerialCarrier | None":
         """See `Opener`."""
-        import serial  # noqa: PLC0415
-
         path = find(self._device)
-        settings = self._settings
         try:
-            port = serial.Serial(
-                path,
-                baudrate=settings.baud,
-                parity=settings.parity[0].upper(),
-                stopbits=settings.stop_bits,
-                rtscts=settings.rtscts,
-                xonxoff=settings.xonxoff,
-                timeout=0,
-                exclusive=True,
-            )
+            with ExitStack() as failed:
+                port = failed.enter_context(closing(self._port(path)))
+                carrier = SerialCarrier(port, self.name, self._settings.bytes_per_second)
+                failed.pop_all()
         except (OSError, termios.error) as error:
             why = f"{self.name}: {_why(error)}"
             kind = CarrierUnusableError if _number(error) in _NEVER else CarrierGoneError
             raise kind(why) from error
         except ValueError as error:
             raise CarrierUnusableError(f"{self.name}: {error}") from error
-        return SerialCarrier(port, self.name, settings.bytes_per_second)
+        return carrier
+
+    def _port(self, path: str) -> "serial.Serial":
+        import serial  # noqa: PLC0415
+
+        settings = self._settings
+        return serial.Serial(
+            path,
+            baudrate=settings.baud,
+            parity=settings.parity[0].upper(),
+            stopbits=settings.stop_bits,
+            rtscts=settings.rtscts,
+            xonxoff=settings.xonxoff,
+            timeout=0,
+            exclusive=True,
+        )
 
     def close(self) -> None:
         """See `Opener`."""
@@ -104,7 +111,11 @@ class SerialCarrier:
     """An open device; see `Carrier`."""
 
     def __init__(self, port: "serial.Serial", name: str, bytes_per_second: float) -> None:
-        """Take over an open port that does not block."""
+        """Take over an open port that does not block.
+
+        Raises:
+            termios.error: the device is gone already; the port stays the caller's to close.
+        """
         self.name = name
         self._bytes_per_second = bytes_per_second
         self._port = port
@@ -179,7 +190,11 @@ def find(device: str) -> str:
 
 
 def _make_plain(fd: int) -> None:
-    """Let a break, as of a cable being plugged, be a bad byte, and reading nothing a hang-up."""
+    """Let a break, as of a cable being plugged, be a bad byte, and reading nothing a hang-up.
+
+    Raises:
+        termios.error: the device is gone.
+    """
     settings = termios.tcgetattr(fd)
     settings[0] &= ~(termios.BRKINT | termios.IXANY)
     settings[6][termios.VMIN] = 1

@@ -146,6 +146,14 @@ def test_what_is_never_allowed_is_said(db: NodeDb) -> None:
     assert fresh(db).open().ready_us(10**12, 5000) == NEVER_US
 
 
+def test_a_device_may_have_any_name(tmp_path: Path) -> None:
+    farm = new_computer(tmp_path, "farm")
+    for spent in (0, 1):
+        with farm.node() as node, airtime_of(node, "/dev/\udcff", AIR, lambda: 0) as book:
+            assert book.spent_us(0) == spent * AIR.airtime_us(SIZE)
+            book.spend(0, SIZE)
+
+
 def test_one_process_at_a_time_has_the_book(tmp_path: Path) -> None:
     farm = new_computer(tmp_path, "farm")
     with farm.node() as node, airtime_of(node, "/dev/ttyUSB0", AIR, lambda: 0) as book:

@@ -182,6 +182,15 @@ class TestCommands:
         done = farm.types("link", "udp", "127.0.0.1:9", "home", "--oneway", "--rounds", "2")
         assert "All rounds are over." in done.out
 
+    def test_the_device_may_have_any_name(self, tmp_path: Path) -> None:
+        farm, _ = new_pair(tmp_path)
+        put(farm, "field/3", 1000)
+        with serial_line(tmp_path) as (near, _, _):
+            device = tmp_path / "tty\udcff"
+            device.symlink_to(near)
+            done = farm.types("link", "serial", str(device), "home", "--oneway", "--rounds", "1")
+        assert "All rounds are over." in done.out
+
     @pytest.mark.parametrize(
         ("words", "text"),
         [

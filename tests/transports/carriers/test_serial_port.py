@@ -129,6 +129,22 @@ def test_a_device_that_goes_is_told_and_found_again(tmp_path: Path) -> None:
             assert read(port, 5) == b"again"
 
 
+def test_a_device_that_goes_while_it_is_opened_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    ports: list[serial.Serial] = []
+    real = serial.Serial
+
+    def unplugged(path: str, **settings: Any) -> serial.Serial:
+        ports.append(real(path, **settings))
+        os.close(far)
+        return ports[0]
+
+    with line() as (far, path):
+        monkeypatch.setattr(serial, "Serial", unplugged)
+        with pytest.raises(CarrierGoneError, match=f"serial {path}: Input/output error"):
+            opened(path)
+    assert not ports[0].is_open
+
+
 def test_what_is_no_line_is_told(tmp_path: Path) -> None:
     plain = tmp_path / "plain"
     plain.write_text("")

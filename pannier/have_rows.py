@@ -7,11 +7,20 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from bundler.have_digest import Holding, bucket_of
-from bundler.notices import KEY_ID_BYTES, Ask, HeldLog, Seen
+from bundler.notices import KEY_ID_BYTES, MAX_ASK_BITS, Ask, HeldLog, Seen
 from ledger.genesis import LedgerId
 from ledger.lazy_dataclass import dataclass
 from ledger.log import LogName
-from pannier.nodedb_file import NodeDbFile, Value, as_blob, as_int, as_optional
+from pannier.errors import DamagedFileError
+from pannier.nodedb_file import (
+    MEND_NODE_DB,
+    NodeDbFile,
+    Value,
+    as_blob,
+    as_int,
+    as_optional,
+    as_size,
+)
 
 MAX_LOGS = 65_536
 """So many logs a peer is told of, and is believed to hold: some 6 MiB of ``node.db``."""
@@ -58,7 +67,11 @@ class HaveState:
 
 
 def have_state(db: NodeDbFile, peer: str) -> HaveState | None:
-    """Return what *peer* said last besides logs; None before it said anything."""
+    """Return what *peer* said last besides logs; None before it said anything.
+
+    Raises:
+        PannierError: *db* cannot be read, or is damaged.
+    """
     found = db.rows(
         "SELECT have_counter, have_whole, have_keys, have_seen, have_base, have_ask FROM peer "
         "WHERE id = ? AND have_counter NOT NULL",
@@ -74,7 +87,7 @@ def have_state(db: NodeDbFile, peer: str) -> HaveState | None:
         key_ids=frozenset(ids[at : at + KEY_ID_BYTES] for at in range(0, len(ids), KEY_ID_BYTES)),
         seen=None if known is None else _seen(known),
         base=None if base is None else as_int(base),
-        ask=Ask(asked[0], asked[1:]) if asked else None,
+        ask=_ask(asked) if asked else None,
     )
 
 
@@ -95,7 +108,11 @@ def set_have_state(db: NodeDbFile, peer: str, state: HaveState) -> None:
 
 
 def held_by(db: NodeDbFile, peer: str) -> list[Holding]:
-    """Return what *peer* holds, by its word."""
+    """Return what *peer* holds, by its word.
+
+    Raises:
+        PannierError: *db* cannot be read, or is damaged.
+    """
     found = db.rows(
         "SELECT ledger, author, incarnation, size, root, lacking FROM held WHERE peer = ?", peer
     )
@@ -166,12 +183,19 @@ def _seen(data: bytes) -> Seen:
     return Seen(data[:at], int.from_bytes(data[at:], "big"))
 
 
+def _ask(data: bytes) -> Ask:
+    bits = data[0]
+    if bits > MAX_ASK_BITS:
+        raise DamagedFileError(f"node.db is damaged{MEND_NODE_DB}")
+    return Ask(bits, data[1:])
+
+
 def _holding(row: tuple[Value, ...]) -> Holding:
     ledger, author, incarnation, size, root, lacking = row
     return LedgerId(as_blob(ledger)), HeldLog(
         as_blob(author),
         as_blob(incarnation),
-        as_int(size),
+        as_size(size),
         as_blob(root),
-        None if lacking is None else as_int(lacking),
+        None if lacking is None else as_size(lacking),
     )

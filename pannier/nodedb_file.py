@@ -1,12 +1,14 @@
 """The file ``node.db`` itself: its tables, and reading and changing it (docs/format.md 9.3)."""
 
 import os
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Self
 
+from bundler.notices import MAX_ASK_BITS
 from ledger.storage_errors import is_of_disk, names_disk
 from ledger.store_file import IMPLAUSIBLE_VERSION
 from pannier.errors import BusyError, DamagedFileError, PannierError
@@ -16,6 +18,9 @@ _BUSY_SECONDS = 30.0
 _COUNT_BITS = 63
 MEND_NODE_DB = ": `pannier verify --repair` sets it aside, and it is made anew"
 """What to do about a file that is damaged."""
+
+_ID = re.compile("[0-9a-f]{16}")
+_ID_IN_SQL = "[0-9a-f]" * 16
 
 Value = int | str | bytes | None
 """What a column holds."""
@@ -121,6 +126,19 @@ CREATE TABLE on_medium (
 """
 
 
+# Of values of the right type, what those that read them (`as_size`, `as_id`, `have_rows`) refuse:
+# else `verify --repair`, which they name, would leave the file as it is.
+_BOUNDS = (
+    ("held", "size", "size >= 0"),
+    ("held", "lacking", "lacking >= 0"),
+    ("peer", "have_ask", f"hex(substr(have_ask, 1, 1)) <= '{MAX_ASK_BITS:02X}'"),
+    ("bundle", "id", f"id GLOB '{_ID_IN_SQL}'"),
+    ("bundle", "peer", f"peer GLOB '{_ID_IN_SQL}'"),
+    ("due", "bundle", f"bundle GLOB '{_ID_IN_SQL}'"),
+    ("waiting", "peer", f"peer GLOB '{_ID_IN_SQL}'"),
+)
+
+
 class NodeDbFile:
     """An open file with the tables; what stands in them is for `pannier.nodedb.NodeDb` to say."""
 
@@ -206,15 +224,24 @@ class NodeDbFile:
             if names_disk(found):
                 raise PannierError("node.db: disk I/O error")
             return [f"node.db is damaged: {line}" for line in found if line != "ok"] or [
-                f"node.db is damaged: {column} of {table} is of another type"
-                for table, column, kind in _columns()
-                if self.rows(
-                    f"SELECT 1 FROM {table} "  # noqa: S608 -- our own names
-                    f"WHERE typeof({column}) NOT IN ('{kind}', 'null') LIMIT 1"
-                )
+                *self._where(
+                    "is of another type",
+                    (
+                        (table, column, f"typeof({column}) IN ('{kind}', 'null')")
+                        for table, column, kind in _columns()
+                    ),
+                ),
+                *self._where("is out of bounds", _BOUNDS),
             ]
         except DamagedFileError as error:
             return [str(error)]
+
+    def _where(self, fault: str, rules: Iterable[tuple[str, str, str]]) -> Iterator[str]:
+        """Yield the *fault* of each column in some row of which its rule does not hold."""
+        for table, column, rule in rules:
+            sql = f"SELECT 1 FROM {table} WHERE NOT ({rule}) LIMIT 1"  # noqa: S608 -- our own names
+            if self.rows(sql):
+                yield f"node.db is damaged: {column} of {table} {fault}"
 
     # -- the node itself ----------------------------------------------------------------------
 
@@ -245,6 +272,29 @@ def as_int(value: Value) -> int:
         DamagedFileError: it is none: the file is damaged.
     """
     if not isinstance(value, int):
+        raise DamagedFileError(f"node.db is damaged{MEND_NODE_DB}")
+    return value
+
+
+def as_size(value: Value) -> int:
+    """Return *value*, which must be an integer of 0 or more.
+
+    Raises:
+        DamagedFileError: it is none: the file is damaged.
+    """
+    size = as_int(value)
+    if size < 0:
+        raise DamagedFileError(f"node.db is damaged{MEND_NODE_DB}")
+    return size
+
+
+def as_id(value: Value) -> str:
+    """Return *value*, which must be the id of a node, group or bundle: 16 hex digits.
+
+    Raises:
+        DamagedFileError: it is none: the file is damaged.
+    """
+    if not isinstance(value, str) or not _ID.fullmatch(value):
         raise DamagedFileError(f"node.db is damaged{MEND_NODE_DB}")
     return value
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from ledger.lazy_dataclass import dataclass
 from pannier.have_rows import HaveState, have_state
-from pannier.nodedb_file import NodeDbFile, as_int, as_optional
+from pannier.nodedb_file import NodeDbFile, as_id, as_int, as_optional
 
 UNTOLD = b""
 """In place of a digest: what a peer was told last may never have reached it."""
@@ -177,6 +177,9 @@ class PeerRows(NodeDbFile):
 
         At most so many that they surely fit a section. If *is_brief*, what was told of merged
         bundles is left out (`rely_on`); what was told of refused ones is said nowhere else.
+
+        Raises:
+            PannierError: the file cannot be read, or is damaged.
         """
         found = self.rows(
             "SELECT bundle, reason FROM due "
@@ -186,7 +189,7 @@ class PeerRows(NodeDbFile):
             is_brief,
             _MAX_RECEIPTS,
         )
-        return [(str(bundle), str(reason)) for bundle, reason in found]
+        return [(as_id(bundle), str(reason)) for bundle, reason in found]
 
     def has_untold(self, peer: str, reason: str | None = None) -> bool:
         """Return whether *peer* is owed a receipt that no bundle carries: any, or for a reason."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ledger.lazy_dataclass import dataclass
-from pannier.nodedb_file import Value, as_int, as_optional
+from pannier.nodedb_file import Value, as_id, as_int, as_optional
 from spool.name import BundleName
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ def out_bundle_from_row(row: Sequence[Value]) -> OutBundle:
     """
     bundle_id, peer, name, state, control, counter, written, created, expiry, size, note, key = row
     return OutBundle(
-        bundle_id=str(bundle_id),
-        peer=str(peer),
+        bundle_id=as_id(bundle_id),
+        peer=as_id(peer),
         name=str(name),
         state=str(state),
         control=bool(control),

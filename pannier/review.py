@@ -12,6 +12,8 @@ from pannier.errors import UsageError
 from pannier.import_report import Report
 from pannier.importing import import_arrived, keyring
 from pannier.node import Node
+from pannier.nodedb import NodeDb
+from pannier.nodedb_file import as_id
 from pannier.origin import group_of
 from pannier.summary import LedgerSummary, one_line, summarise
 from spool.name import BundleName
@@ -69,13 +71,7 @@ def waiting(node: Node) -> list[Waiting]:
         LedgerError: the ledger of a group cannot be read.
         SpoolError: the spool cannot be read.
     """
-    asked = {
-        str(bundle): (str(peer), content)
-        for bundle, peer, content in node.db.rows(
-            "SELECT bundle, peer, author FROM waiting WHERE kind = 'review'"
-        )
-        if isinstance(content, bytes)
-    }
+    asked = senders(node.db)
     found = []
     for name in node.spool.held.names():
         if name.bundle_id in asked:
@@ -84,6 +80,20 @@ def waiting(node: Node) -> list[Waiting]:
             size_bytes = node.spool.held.size_bytes(name)
             found.append(Waiting(name=name, content=content, sender=sender, size_bytes=size_bytes))
     return found
+
+
+def senders(db: NodeDb) -> dict[str, tuple[str, bytes]]:
+    """Return who sent each bundle that waits, and the digest of its content, by the bundle's id.
+
+    Raises:
+        PannierError: *db* cannot be read, or is damaged.
+    """
+    found = db.rows("SELECT bundle, peer, author FROM waiting WHERE kind = 'review'")
+    return {
+        str(bundle): (as_id(peer), content)
+        for bundle, peer, content in found
+        if isinstance(content, bytes)
+    }
 
 
 def _name(node: Node, sender: str) -> str:

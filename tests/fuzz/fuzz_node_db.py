@@ -4,9 +4,10 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from functools import cache
 
+from bundler.have_digest import differing, digest_of
 from ledger.genesis import LedgerId
 from ledger.log import LogName
-from pannier import content_rows, decisions, have_rows, tail_rows
+from pannier import content_rows, decisions, have_rows, review, tail_rows
 from pannier.errors import PannierError
 from pannier.forks import moment_from
 from pannier.links.airtime_book import Clocks, spent_on
@@ -29,12 +30,32 @@ ROWS: dict[str, tuple[Value, ...]] = {
     "airtime": ("link", "boot", 1, 2, bytes(8 * 4)),
     "audience": (P, B),
     "due": (P, B, "", 3, None),
+    "waiting": (B, P, "review", b"", bytes(32), b"", 0),
     "compact": (B, bytes(8)),
     "tail_floor": (P, L, *LOG, 4),
     "decision": (bytes(32), B, P, "accepted", "", 5, "a"),
     "on_medium": ("link", B, 3),
 }
 META = ("forged", "incarnation", "counter", "running", "running until", "boot", "fork")
+
+
+def _compare(db: NodeDb) -> None:
+    """Do with what a peer holds, and asks, what is done before anything is made for it."""
+    held, have = have_rows.held_by(db, P), db.peer(P).have
+    digest_of(held)
+    if have is not None and have.ask is not None:
+        differing(have.ask, held)
+
+
+def _read_ids(db: NodeDb) -> None:
+    """Do with ids what is done where they go into a bundle, or name a group."""
+    bundles = [*db.queued_bundles(), *db.bundles(P)]
+    senders = [sender for sender, _ in review.senders(db).values()]
+    told = [one for one, _ in db.receipts(P)]
+    for one in (*told, *senders, *(id_ for own in bundles for id_ in (own.bundle_id, own.peer))):
+        assert len(bytes.fromhex(one)) == 8
+
+
 READERS: tuple[Callable[[NodeDb], object], ...] = (
     lambda db: db.peer(P),
     lambda db: db.heard(),
@@ -48,6 +69,8 @@ READERS: tuple[Callable[[NodeDb], object], ...] = (
     lambda db: db.forged(),
     lambda db: list(have_rows.held_by(db, P)),
     lambda db: have_rows.told(db, P),
+    _compare,
+    _read_ids,
     lambda db: list(spent_on(db, "link", Clocks(lambda: 0, lambda: UPTIME))),
     lambda db: tail_rows.floor(db, P, L, LOG),
     lambda db: tail_rows.sent_to(db, P),
@@ -106,6 +129,8 @@ def seeds() -> Iterator[bytes]:
         yield bytes([number, 1]) + b"text"
         yield bytes([number, 2]) + bytes(8)
         yield bytes([number, 2])
+        yield bytes([number, 0]) + b"\xff" * 8
+        yield bytes([number, 2]) + b"\xff" * 33
 
 
 TARGET = Target(take, (PannierError,), seeds, longest=64)

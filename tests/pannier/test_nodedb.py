@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bundler.notices import HeldLog
 from bundler.plan import Span
 from ledger.genesis import LedgerId
 from ledger.log import LogName
-from pannier.errors import BusyError, PannierError
+from pannier import have_rows, review
+from pannier.errors import BusyError, DamagedFileError, PannierError
 from pannier.nodedb import NodeDb
 from pannier.nodedb_peers import UNTOLD
 from pannier.out_bundle import OutBundle
@@ -249,6 +251,43 @@ def test_a_damaged_file_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "node.db").write_bytes(b"no database at all" * 100)
     with pytest.raises(PannierError, match="verify --repair"):
         NodeDb.open(tmp_path / "node.db")
+
+
+@pytest.mark.parametrize(
+    ("change", "column"),
+    [
+        ("UPDATE held SET size = -1", "size of held"),
+        ("UPDATE held SET lacking = -1", "lacking of held"),
+        ("UPDATE peer SET have_ask = x'0f0f'", "have_ask of peer"),
+        ("UPDATE bundle SET id = 'zz'", "id of bundle"),
+        ("UPDATE bundle SET peer = 'zz' || substr(peer, 3)", "peer of bundle"),
+        ("UPDATE due SET bundle = upper(bundle)", "bundle of due"),
+        ("UPDATE waiting SET peer = 'zz'", "peer of waiting"),
+    ],
+)
+def test_a_value_out_of_bounds_is_damage_that_a_repair_finds(
+    db: NodeDb, change: str, column: str
+) -> None:
+    db.advance_peer(PEER, INCARNATION, 1)
+    db.run("UPDATE peer SET have_counter = 1, have_keys = x'', have_ask = x'0e'")
+    db.add_bundle(bundle(1), [])
+    db.owe_receipt(PEER, f"{10:016x}", "", 1)
+    have_rows.note_held(db, PEER, [(LEDGER, HeldLog(*LOG, 7, bytes(16), 3))])
+    db.run("INSERT INTO waiting VALUES ('a', ?, 'review', x'', x'', x'', 0)", PEER)
+
+    def read() -> None:
+        db.peer(PEER)
+        have_rows.held_by(db, PEER)
+        db.receipts(PEER)
+        db.queued_bundles()
+        review.senders(db)
+
+    read()
+    assert db.faults() == []
+    db.run(change)
+    with pytest.raises(DamagedFileError, match="verify --repair"):
+        read()
+    assert db.faults() == [f"node.db is damaged: {column} is out of bounds"]
 
 
 def test_a_value_of_the_wrong_type_is_damage(db: NodeDb) -> None:

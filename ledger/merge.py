@@ -333,7 +333,7 @@ def _mark_forked(store: Store, state: LogState, fork: Fork) -> None:
 
 def _keep_fork(store: Store, state: LogState, fork: Fork) -> None:
     """Keep one proof a log, that of the earliest fork: who forks for ever fills no disk with it."""
-    kept = [Fork.from_bytes(data) for log, data in store.evidence("fork") if log.row == state.row]
+    kept = map(Fork.from_bytes, store.evidence_of(state, "fork"))
     if all(fork.index < one.index for one in kept):
         store.replace_evidence(state, "fork", fork.to_bytes())
 

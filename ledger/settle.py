@@ -145,8 +145,8 @@ def _close(store: Store, state: LogState, ends: list[Checkpoint]) -> bool:
 
 
 def _reopen(store: Store, state: LogState) -> None:
-    kept = [Fork.from_bytes(data) for log, data in store.evidence("fork") if log.row == state.row]
+    kept = [Fork.from_bytes(data) for data in store.evidence_of(state, "fork")]
     index = min((fork.index for fork in kept), default=None)
-    doubted = any(log.row == state.row for log, _ in store.evidence("contradiction"))
-    status = LogStatus.FORKED if kept or doubted else LogStatus.OPEN
+    is_doubted = kept or store.evidence_of(state, "contradiction")
+    status = LogStatus.FORKED if is_doubted else LogStatus.OPEN
     store.set_status(state, status, fork_index=index)

@@ -19,8 +19,11 @@ from tests.ledger.world import (
     draft,
     dump,
     faults,
+    forged_fork,
     keys_of,
     lacked,
+    numbered_log,
+    rows_counted,
     send,
 )
 from tests.vectors import load
@@ -285,3 +288,20 @@ def test_a_fork_in_a_long_log_is_proven_from_inner_nodes(tmp_path: Path) -> None
             assert outcome.fork.index == 1000
             outcome.fork.verify(ada.store.ledger_id, eve.log, EVE)
         assert not list(lacked(ada.store, eve.store))
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_a_proof_is_read_without_those_of_other_logs(world: World, *, is_known: bool) -> None:
+    """A bundle brings thousands: each must cost the same, however many there are by then."""
+    bob, eve = world.sites[1], keys_of("eve")
+    read = []
+    for number in range(40):
+        log = numbered_log(eve.author, 0 if is_known else number)
+        proof = forged_fork(eve, bob.store.ledger_id, log)
+        with rows_counted(bob.store) as counts:
+            take_fork(bob.store, log, proof)
+        read.append(counts.total())
+        other = numbered_log(eve.author, 1000 + number)
+        with bob.store.transaction():
+            bob.store.keep_evidence(bob.store.ensure_log(other), "fork", proof.to_bytes())
+    assert read[-1] == read[1]

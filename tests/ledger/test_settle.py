@@ -35,10 +35,13 @@ from tests.ledger.world import (
     counted,
     draft,
     faults,
+    forged_fork,
     genesis_of,
     keys_of,
+    numbered_log,
     picture,
     revocation_draft,
+    rows_counted,
     send,
     settle,
     value_of,
@@ -275,6 +278,24 @@ def test_a_close_by_a_removed_author_is_void_wherever_it_came_first(world: World
         assert (state.status, state.close, state.size) == (LogStatus.OPEN, None, 3)
         assert shown(site.store, "t")["history"] == [0, 1, 2]
         assert faults(site.store) == []
+
+
+def test_a_log_is_opened_again_without_the_proofs_of_others(world: World) -> None:
+    ada, bob, cy = world.sites
+    bob.put("t", 0)
+    old = bob.store.log(bob.log)
+    send(bob, ada)
+    for number in range(9):
+        log = numbered_log(bob.author.public, number)
+        take_fork(cy.store, log, forged_fork(bob.keys, cy.store.ledger_id, log))
+    close_log(bob.store, bob.author, old, time_us=NOW)
+    cy.take(carried(bob.store, bob.log))
+    assert cy.store.log(old.name).status is LogStatus.CLOSED
+    remove(ada, "bob", old.name, 1)
+    with rows_counted(cy.store, "FROM evidence") as read:
+        send(ada, cy)
+    assert cy.store.log(old.name).status is LogStatus.OPEN
+    assert read.total() == 0
 
 
 def test_who_is_no_admin_any_more_unsays_nothing(tmp_path: Path) -> None:

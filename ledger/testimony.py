@@ -108,7 +108,8 @@ def take_contradiction(
     """Keep a proof that somebody passed on, and stop taking entries of *log*.
 
     Returns:
-        Whether it is kept: what it is about counts, and nothing was known of two histories.
+        Whether it is kept: what it is about counts, nothing was known of two histories, and there
+        is room for the log (`may_begin`).
 
     Raises:
         UnverifiedError: it proves nothing.
@@ -119,6 +120,8 @@ def take_contradiction(
         return False
     contradiction.verify(store.ledger_id, log, known.verifier(log.author))
     with store.transaction():
+        if not may_begin(store, log):
+            return False
         state = store.ensure_log(log)
         if _is_settled(store, state):
             return False

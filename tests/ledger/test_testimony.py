@@ -206,6 +206,22 @@ def test_an_author_who_signs_for_ever_more_logs_is_heard_of_for_64(bob: Site) ->
     assert len([one for one in bob.store.logs() if one.name.author == keys.author]) == 64
 
 
+def test_what_is_proven_of_unseen_logs_takes_the_same_room(bob: Site) -> None:
+    keys, known = keys_of("eve"), members(bob.store)
+    kept = []
+    for number in range(70):
+        log = numbered_log(keys.author, number)
+        origin = log_origin(bob.store.ledger_id, log)
+        one, other = (sign_checkpoint(keys.signer, origin, 5, bytes([n]) * 32) for n in (1, 2))
+        if number % 2:
+            hears(bob, log, Witnessed(one))
+        else:
+            proof = Contradiction.of(one, other, root=other.root, proof=())
+            kept.append(take_contradiction(bob.store, known, log, proof))
+    assert kept == [True] * 32 + [False] * 3
+    assert len(bob.store.logs()) == 64
+
+
 def test_a_log_is_heard_of_without_looking_at_all_others(bob: Site) -> None:
     keys = keys_of("eve")
     read = []

@@ -130,6 +130,14 @@ class Members(Mapping[bytes, Member]):
         """Return whether entry *number* of *log*, if it is about members, is an admin's word."""
         return number < self._ruling.limit(log, Role.ADMIN)
 
+    def hears(self, log: LogName, number: int) -> bool:
+        """Return whether entry *number* of *log*, if it is about members, has a part in all this.
+
+        What no hearing heard might as well not be there: each comes to the same without it. More
+        is heard than decides in the end, such as an elder who answers a junior that removed it.
+        """
+        return any(number < ruling.limit(log, Role.ADMIN) for ruling in self._rulings)
+
 
 def _is_heard(genesis: Genesis, fact: Fact) -> bool:
     """Who has the passphrase of a ledger is in it: nobody who has it, too, can say otherwise."""

@@ -37,6 +37,7 @@ from ledger.note import Checkpoint
 from ledger.seeds import Cover, is_root
 from ledger.settle import settle, settle_batch
 from ledger.store import Batch, Store
+from ledger.unseen import may_begin
 
 _ATTEMPTS = 100
 
@@ -67,7 +68,7 @@ class Forked:
     """The author signed another history than the one held here; nothing was taken.
 
     Attributes:
-        fork: The proof, kept; None when it cannot be made of this range alone.
+        fork: The proof, kept; None when it cannot be made of this range alone, or nothing is kept.
         status: What the log is now.
     """
 
@@ -178,7 +179,8 @@ def take_fork(store: Store, log: LogName, fork: Fork) -> Forked | NotGranted | V
     """Keep a proof that somebody passed on, and stop taking entries of *log*.
 
     The proof travels again with every bundle: one that comes before the author's grant is not kept,
-    or anybody could fill the file with proofs against keys made for it.
+    or anybody could fill the file with proofs against keys made for it. Nor is one of a log that
+    nobody here has seen anything of, beyond so many of one author (`may_begin`).
 
     Raises:
         UnverifiedError: it proves nothing.
@@ -190,6 +192,8 @@ def take_fork(store: Store, log: LogName, fork: Fork) -> Forked | NotGranted | V
         return refused
     fork.verify(store.ledger_id, log, known.verifier(log.author))
     with store.transaction():
+        if not may_begin(store, log):
+            return Forked(fork=None, status=store.log(log).status)
         _mark_forked(store, store.ensure_log(log), fork)
         return Forked(fork=fork, status=store.log(log).status)
 
@@ -333,7 +337,7 @@ def _mark_forked(store: Store, state: LogState, fork: Fork) -> None:
 
 def _keep_fork(store: Store, state: LogState, fork: Fork) -> None:
     """Keep one proof a log, that of the earliest fork: who forks for ever fills no disk with it."""
-    kept = [Fork.from_bytes(data) for log, data in store.evidence("fork") if log.row == state.row]
+    kept = map(Fork.from_bytes, store.evidence_of(state, "fork"))
     if all(fork.index < one.index for one in kept):
         store.replace_evidence(state, "fork", fork.to_bytes())
 

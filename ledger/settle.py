@@ -5,13 +5,14 @@ set of entries, whatever came first: limits of the logs of removed members rise 
 removal turns out to be void, and so does a close that its author had no right to write.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from functools import lru_cache
 
 from ledger import cbor
 from ledger.close import close_from_payload
 from ledger.entry import Action
 from ledger.errors import LedgerError
+from ledger.facts import Fact
 from ledger.fork import Fork
 from ledger.genesis import Term
 from ledger.log import Close, LogName, LogState, LogStatus, log_origin, root_at
@@ -23,16 +24,23 @@ from ledger.signing import Verifier
 from ledger.store import Batch, Store
 
 _KNOWN_CLOSES = 8192
-_SETTLING = frozenset({Action.GRANT, Action.REVOKE, Action.CLOSE})
+_MEMBERSHIP = frozenset({Action.GRANT, Action.REVOKE})
+_FACTS = _MEMBERSHIP | {Action.EPOCH}
 
 
 def settle_batch(store: Store, batch: Batch) -> None:
     """Do what follows from entries just committed; only inside `Store.transaction`.
 
+    To settle costs a look at all logs, so it is done only for words that have a part in anything:
+    a writer may fill thousands of logs with others. When they come to have one, by what an admin
+    says later, that word settles all.
+
     Raises:
         DamagedError: the file cannot be read.
     """
-    if not _SETTLING.isdisjoint(batch.entries.actions):
+    if _is_heard(store, batch, _FACTS):
+        store.note_facts_changed()
+    if _is_heard(store, batch, _MEMBERSHIP) or _ends_any(store, batch):
         settle(store)
     elif batch.state.size == 0:
         _limit(store, members(store), batch.state.name)
@@ -69,6 +77,32 @@ def contains(store: Store, state: LogState, close: Close) -> bool:
     return state.size >= close.size and root_at(state, close.size, store.nodes(state)) == close.root
 
 
+def _is_heard(store: Store, batch: Batch, actions: Set[int]) -> bool:
+    """Return whether *batch* has one of *actions* in it that is heard.
+
+    Of one log it is always the first entries that are heard, so the first one tells.
+    """
+    first = next(_numbers(batch, actions), None)
+    return first is not None and members(store).hears(batch.state.name, first)
+
+
+def _ends_any(store: Store, batch: Batch) -> bool:
+    """Return whether a close in *batch* counts, as membership is now."""
+    for number in _numbers(batch, {Action.CLOSE}):
+        index = number - batch.state.size
+        (entry,) = batch.entries.between(index, index + 1).one_by_one()
+        if _end(store, members(store), Fact(batch.state.name, number, entry)) is not None:
+            return True
+    return False
+
+
+def _numbers(batch: Batch, actions: Set[int]) -> Iterator[int]:
+    if not actions.isdisjoint(batch.entries.actions):
+        for number, action in enumerate(batch.entries.actions, batch.state.size):
+            if action in actions:
+                yield number
+
+
 def _limit(store: Store, known: Members, name: LogName) -> None:
     counts = counts_of(known, name)
     held = store.rows(
@@ -91,26 +125,32 @@ def _settle_closes(store: Store, known: Members) -> bool:
 
 
 def _closes(store: Store, known: Members) -> Iterator[tuple[LogName, Checkpoint]]:
-    """Yield where authors end their logs: all that counts and is signed, more than once or not.
+    """Yield where authors end their logs: all that counts and is signed, more than once or not."""
+    for fact in store.facts((Action.CLOSE,)):
+        if (found := _end(store, known, fact)) is not None:
+            yield found
+
+
+def _end(store: Store, known: Members, fact: Fact) -> tuple[LogName, Checkpoint] | None:
+    """Return where a close ends which log; None if it does not count.
 
     The logs of an admin whose key all have who know a passphrase are of many, and one does not end
     what another wrote.
     """
+    writing, number, entry = fact
     is_shared = Term.PASSPHRASE in store.genesis.terms
     shared = {card.author for card in store.genesis.admins if is_shared}
-    for writing, number, entry in store.facts((Action.CLOSE,)):
-        if number >= known.counted(writing) or writing.author in shared:
-            continue
-        try:
-            name, last = close_from_payload(writing.author, entry.payload or b"")
-        except LedgerError:
-            continue  # an author's nonsense about its own log says nothing
-        if not _is_signed(log_origin(store.ledger_id, name), last, known.verifier(name.author)):
-            continue
-        # Who is no admin any more takes back nothing that it said as one.
-        is_below = known.decides(name, 0) and not known.decides(writing, number)
-        if name != writing and not is_below:
-            yield name, last
+    if number >= known.counted(writing) or writing.author in shared:
+        return None
+    try:
+        name, last = close_from_payload(writing.author, entry.payload or b"")
+    except LedgerError:
+        return None  # an author's nonsense about its own log says nothing
+    if not _is_signed(log_origin(store.ledger_id, name), last, known.verifier(name.author)):
+        return None
+    # Who is no admin any more takes back nothing that it said as one.
+    is_below = known.decides(name, 0) and not known.decides(writing, number)
+    return None if name == writing or is_below else (name, last)
 
 
 @lru_cache(maxsize=_KNOWN_CLOSES)
@@ -145,8 +185,8 @@ def _close(store: Store, state: LogState, ends: list[Checkpoint]) -> bool:
 
 
 def _reopen(store: Store, state: LogState) -> None:
-    kept = [Fork.from_bytes(data) for log, data in store.evidence("fork") if log.row == state.row]
+    kept = [Fork.from_bytes(data) for data in store.evidence_of(state, "fork")]
     index = min((fork.index for fork in kept), default=None)
-    doubted = any(log.row == state.row for log, _ in store.evidence("contradiction"))
-    status = LogStatus.FORKED if kept or doubted else LogStatus.OPEN
+    is_doubted = kept or store.evidence_of(state, "contradiction")
+    status = LogStatus.FORKED if is_doubted else LogStatus.OPEN
     store.set_status(state, status, fork_index=index)

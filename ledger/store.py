@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 
 from ledger.entries import Entries
-from ledger.entry import FOLLOW_LEAF_BYTES, Action
+from ledger.entry import FOLLOW_LEAF_BYTES
 from ledger.errors import StaleError
 from ledger.file_payload import FilePayload
 from ledger.lazy_dataclass import dataclass
@@ -86,7 +86,8 @@ class Store(Queries):
 
         Args:
             batch: Checked by the caller against ``batch.state``.
-            after: Called inside the same transaction, once the entries are there.
+            after: Called inside the same transaction, once the entries are there. What follows from
+                words about members among them is for it to do (`ledger.settle.settle_batch`).
 
         Raises:
             StaleError: the log is no longer as in ``batch.state``: read it again, check again.
@@ -98,8 +99,6 @@ class Store(Queries):
             was = batch.state
             if (now.frontier, now.status, now.close) != (was.frontier, was.status, was.close):
                 raise StaleError(f"log {now.name} grew meanwhile")
-            if max(batch.entries.actions, default=0) > Action.DELETE:
-                self.note_facts_changed()
             row = self._write_log(batch)
             first = row << NUMBER_BITS | batch.state.size
             ids = self._entries.insert(first, batch.entries)

@@ -229,8 +229,9 @@ class StoreFile:
     def derived(self, make: Callable[[Self], _T], also: int = 0) -> _T:
         """Return what *make* works out from the facts of the ledger, once until they change.
 
-        Facts are the entries with an action above 1. Any transaction of another process may have
-        changed them; of our own one those that said so (`note_facts_changed`).
+        Facts are grants, revocations and epochs that have a part in who is a member, or in what its
+        members share. Any transaction of another process may have changed them; of our own one
+        those that said so (`note_facts_changed`).
 
         Args:
             make: Looks at nothing else, or at what shows in *also*.

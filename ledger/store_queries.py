@@ -63,6 +63,16 @@ class Queries(StoreFile):
         with read_back():
             return [LogName(cbor.as_bytes(one), cbor.as_bytes(other)) for one, other in found]
 
+    def count_unseen(self, author: bytes) -> int:
+        """Return of how many logs of *author* no entry is here, though something else is.
+
+        Raises:
+            DamagedError: the file cannot be read.
+        """
+        found = self.rows("SELECT count(*) FROM log WHERE author = ? AND size = 0", author)
+        with read_back():
+            return cbor.as_uint(found[0][0])
+
     def newest_log(self) -> int:
         """Return a number that grows with each log that comes; 0 before the first."""
         with read_back():
@@ -185,6 +195,18 @@ class Queries(StoreFile):
         states = {state.row: state for state in self.logs()}
         with read_back():
             return [(states[cbor.as_uint(row)], cbor.as_bytes(data)) for row, data in found]
+
+    def evidence_of(self, log: LogState, what: str) -> list[bytes]:
+        """Return what is kept as proof of the kind *what* of one log, the oldest first.
+
+        Raises:
+            DamagedError: the file cannot be read.
+        """
+        found = self.rows(
+            "SELECT data FROM evidence WHERE log = ? AND what = ? ORDER BY id", log.row, what
+        )
+        with read_back():
+            return [cbor.as_bytes(data) for (data,) in found]
 
     def newest_evidence(self) -> int:
         """Return the number of the proof that was kept last; 0 if there is none."""

@@ -6,7 +6,6 @@ far; of one that is not, with what other witnesses brought. What contradicts is 
 
 from collections.abc import Sequence
 
-from ledger import cbor
 from ledger.contradiction import Contradiction
 from ledger.errors import UnverifiedError
 from ledger.log import LogName, LogState, LogStatus, log_origin, root_at
@@ -15,14 +14,13 @@ from ledger.merkle import consistency_proof
 from ledger.note import Checkpoint
 from ledger.records import read_back
 from ledger.store import Store
+from ledger.unseen import may_begin
 from ledger.witness import Cosignature, Witnessed, gather, witnessed_from_bytes, witnessed_to_bytes
 
 WITNESS, CONTRADICTION = "witness", "contradiction"
 """Kinds of evidence in a ledger file."""
 
 _FORK = "fork"
-_MAX_UNSEEN_LOGS = 64
-"""Logs of one author of which nothing but checkpoints is here: it could sign any number."""
 
 
 def heard_of(store: Store, state: LogState) -> tuple[Witnessed, ...]:
@@ -31,9 +29,9 @@ def heard_of(store: Store, state: LogState) -> tuple[Witnessed, ...]:
     Raises:
         DamagedError: the file cannot be read.
     """
-    found = _evidence(store, state, WITNESS)
+    found = store.evidence_of(state, WITNESS)
     with read_back():
-        return witnessed_from_bytes(found) if found is not None else ()
+        return witnessed_from_bytes(found[0]) if found else ()
 
 
 def contradiction_of(store: Store, state: LogState) -> Contradiction | None:
@@ -42,9 +40,9 @@ def contradiction_of(store: Store, state: LogState) -> Contradiction | None:
     Raises:
         DamagedError: the file cannot be read.
     """
-    found = _evidence(store, state, CONTRADICTION)
+    found = store.evidence_of(state, CONTRADICTION)
     with read_back():
-        return Contradiction.from_bytes(found) if found is not None else None
+        return Contradiction.from_bytes(found[0]) if found else None
 
 
 def hear(store: Store, known: Members, log: LogName, heard: Witnessed) -> Contradiction | None:
@@ -70,7 +68,7 @@ def hear(store: Store, known: Members, log: LogName, heard: Witnessed) -> Contra
     if gather(before, heard) == before and not _against(store, state, heard.checkpoint, before):
         return None
     genuine = _genuine(store, known, log, heard)
-    if genuine is None or (state.row is None and _is_flooded(store, log.author)):
+    if genuine is None or not may_begin(store, log):
         return None
     with store.transaction():
         state = store.ensure_log(log)
@@ -110,7 +108,8 @@ def take_contradiction(
     """Keep a proof that somebody passed on, and stop taking entries of *log*.
 
     Returns:
-        Whether it is kept: what it is about counts, and nothing was known of two histories.
+        Whether it is kept: what it is about counts, nothing was known of two histories, and there
+        is room for the log (`may_begin`).
 
     Raises:
         UnverifiedError: it proves nothing.
@@ -121,6 +120,8 @@ def take_contradiction(
         return False
     contradiction.verify(store.ledger_id, log, known.verifier(log.author))
     with store.transaction():
+        if not may_begin(store, log):
+            return False
         state = store.ensure_log(log)
         if _is_settled(store, state):
             return False
@@ -131,17 +132,6 @@ def take_contradiction(
 def _is_wanted(known: Members, log: LogName, checkpoint: Checkpoint) -> bool:
     """Whether all that *checkpoint* covers is taken in here; what lies beyond may be anything."""
     return known.is_known(log.author) and 0 < checkpoint.size <= known.taken(log)
-
-
-def _evidence(store: Store, state: LogState, what: str) -> bytes | None:
-    """Return what is kept of one log; of these two kinds there is one piece at most."""
-    if state.row is None:
-        return None
-    found = store.rows(
-        "SELECT data FROM evidence WHERE log = ? AND what = ? LIMIT 1", state.row, what
-    )
-    with read_back():
-        return cbor.as_bytes(found[0][0]) if found else None
 
 
 def _genuine(store: Store, known: Members, log: LogName, heard: Witnessed) -> Witnessed | None:
@@ -167,16 +157,11 @@ def _is_signed(origin: str, checkpoint: Checkpoint, cosignature: Cosignature) ->
     return True
 
 
-def _is_flooded(store: Store, author: bytes) -> bool:
-    unseen = [one for one in store.logs() if one.name.author == author and not one.size]
-    return len(unseen) >= _MAX_UNSEEN_LOGS
-
-
 def _is_settled(store: Store, state: LogState) -> bool:
     """Whether it is known already that the log has two histories."""
     if state.status in (LogStatus.FORKED, LogStatus.HOSTILE):
         return True
-    return any(_evidence(store, state, what) is not None for what in (_FORK, CONTRADICTION))
+    return any(store.evidence_of(state, what) for what in (_FORK, CONTRADICTION))
 
 
 def _against(

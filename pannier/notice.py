@@ -1,6 +1,6 @@
 """What a node says of itself in the first bundle to a peer (docs/format.md section 5)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -14,10 +14,10 @@ from bundler.notices import (
     SentSection,
 )
 from ledger.lazy_dataclass import dataclass
-from ledger.log import LogName, LogState, LogStatus
-from ledger.store import Store
+from ledger.log import LogName
 from pannier import tail_rows
 from pannier.have import NOTHING_SAID, OwnHave, own_have
+from pannier.known_forks import KnownFork, known_forks, told_today
 from pannier.nodedb_peers import KEY_LOST, UNTOLD
 from pannier.way import Way
 from pannier.witnessing import witness_section
@@ -83,12 +83,13 @@ def notice_for(way: Way) -> Notice:
         sections.append(ReceiptSection(receipts=tuple(items)))
     lack = _lack(way)
     sections += [lack] if lack else []
-    forks = list(_forks(way))
-    facts = [one.to_body() for one in forks] + ([lack.to_body()] if lack else [])
+    forks = known_forks(way)
+    # Of all that are known, not of those whose turn it is: or each day alone would be news.
+    facts = [one.section.to_body() for one in forks] + ([lack.to_body()] if lack else [])
     digest = sha256(have.news + b"".join(facts)).digest() + have.digest
     witness = witness_section(way)
     return Notice(
-        sections=(*sections, *_geneses(way), *forks, *([witness] if witness else [])),
+        sections=(*sections, *_facts(way, forks), *([witness] if witness else [])),
         receipts=tuple(one for one, _ in receipts),
         digest=digest,
         have=have,
@@ -172,32 +173,14 @@ def _is_news(way: Way, have: OwnHave, digest: bytes) -> bool:
 
 def known_facts(way: Way) -> list[GenesisSection | ForkSection]:
     """Return what a peer must know of ledgers besides their logs: how they begin, and forks."""
-    return [*_geneses(way), *_forks(way)]
+    return _facts(way, known_forks(way))
+
+
+def _facts(way: Way, forks: Sequence[KnownFork]) -> list[GenesisSection | ForkSection]:
+    return [*_geneses(way), *told_today(forks, way.node.time.today())]
 
 
 def _geneses(way: Way) -> Iterator[GenesisSection]:
     for store in way.stores:
         if not way.known.has_ledger(store.ledger_id):
             yield GenesisSection(genesis=store.genesis.to_bytes())
-
-
-def _forks(way: Way) -> Iterator[ForkSection]:
-    for store in way.stores:
-        for state, fork in _proofs(store):
-            if state.status in (LogStatus.FORKED, LogStatus.HOSTILE):
-                yield ForkSection(
-                    ledger=store.ledger_id,
-                    author=state.name.author,
-                    incarnation=state.name.incarnation,
-                    fork=fork,
-                )
-
-
-def _proofs(store: Store) -> Iterator[tuple[LogState, bytes]]:
-    """Yield one proof for each log with two histories; a fork says more than a contradiction."""
-    forks = store.evidence("fork")
-    yield from forks
-    forked = {state.name for state, _ in forks}
-    for state, contradiction in store.evidence("contradiction"):
-        if state.name not in forked:
-            yield state, contradiction

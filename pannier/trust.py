@@ -148,14 +148,14 @@ def _log(node: Node, store: Store, known: Members, state: LogState) -> LogTrust:
         for one in witnessed.cosignatures
         if one.witness in known and one.witness != node.card.author
     ]
-    forked = {one.name for one, _ in store.evidence("fork")}
+    forks = store.evidence_of(state, "fork")
     return LogTrust(
         incarnation=state.name.incarnation.hex(),
         status=state.status.name.lower(),
         size=state.size,
         signed=max([state.size, *(one.checkpoint.size for one in heard)]),
         witnesses=tuple(witnesses),
-        two_histories=state.name in forked or contradiction_of(store, state) is not None,
+        two_histories=bool(forks) or contradiction_of(store, state) is not None,
     )
 
 

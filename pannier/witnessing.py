@@ -4,7 +4,6 @@ A witness section rides along with other news and is none itself: a quiet networ
 """
 
 from collections.abc import Iterator
-from hashlib import sha256
 
 from bundler.limits import DEFAULT_LIMITS
 from bundler.witness_section import LedgerWitness, WitnessedLog, WitnessSection
@@ -21,6 +20,7 @@ from ledger.testimony import hear, heard_of
 from ledger.witness import Witnessed, cosign, gather
 from pannier.node import Node
 from pannier.rollback import begin_anew
+from pannier.turns import turn
 from pannier.way import Way
 
 _DAY_US = 86_400_000_000
@@ -130,10 +130,8 @@ def _is_due(way: Way) -> bool:
 
 def _items(way: Way) -> Iterator[tuple[LedgerId, WitnessedLog]]:
     """Yield all that could be said; where not all fits, each day chooses others."""
-    day = way.node.time.today().to_bytes(4, "big")
-    logs = [
-        (sha256(day + b"".join(state.name)).digest(), state, store) for store, state in _logs(way)
-    ]
+    day = way.node.time.today()
+    logs = [(turn(day, state.name), state, store) for store, state in _logs(way)]
     for _, state, store in sorted(logs, key=lambda one: one[0]):
         for witnessed in _worth_saying(way.node, store, state):
             yield store.ledger_id, WitnessedLog(*state.name, witnessed)

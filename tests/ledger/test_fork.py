@@ -19,8 +19,11 @@ from tests.ledger.world import (
     draft,
     dump,
     faults,
+    forged_fork,
     keys_of,
     lacked,
+    numbered_log,
+    rows_counted,
     send,
 )
 from tests.vectors import load
@@ -285,3 +288,57 @@ def test_a_fork_in_a_long_log_is_proven_from_inner_nodes(tmp_path: Path) -> None
             assert outcome.fork.index == 1000
             outcome.fork.verify(ada.store.ledger_id, eve.log, EVE)
         assert not list(lacked(ada.store, eve.store))
+
+
+@pytest.mark.parametrize("is_known", [False, True])
+def test_a_proof_is_read_without_those_of_other_logs(world: World, *, is_known: bool) -> None:
+    """A bundle brings thousands: each must cost the same, however many there are by then."""
+    bob, eve = world.sites[1], keys_of("eve")
+    read = []
+    for number in range(40):
+        log = numbered_log(eve.author, 0 if is_known else number)
+        proof = forged_fork(eve, bob.store.ledger_id, log)
+        with rows_counted(bob.store) as counts:
+            take_fork(bob.store, log, proof)
+        read.append(counts.total())
+        other = numbered_log(world.sites[0].author.public, number)
+        with bob.store.transaction():
+            bob.store.keep_evidence(bob.store.ensure_log(other), "fork", proof.to_bytes())
+    assert read[-1] == read[1]
+
+
+def test_of_logs_that_nobody_saw_64_proofs_of_one_author_are_kept(world: World) -> None:
+    ada, bob = world.sites[:2]
+    logs = [numbered_log(ada.author.public, number) for number in range(70)]
+    for log in logs:
+        take_fork(bob.store, log, forged_fork(ada.keys, bob.store.ledger_id, log))
+    assert [state.name for state, _ in bob.store.evidence("fork")] == logs[:64]
+    assert len(bob.store.logs()) == 64
+    proof = forged_fork(ada.keys, bob.store.ledger_id, logs[-1])
+    assert take_fork(bob.store, logs[-1], proof) == Forked(fork=None, status=LogStatus.OPEN)
+
+
+def test_what_one_author_forks_leaves_room_for_the_proofs_of_others(
+    world: World, eve: Forging
+) -> None:
+    ada, bob = world.sites[:2]
+    for number in range(70):
+        log = numbered_log(ada.author.public, number)
+        take_fork(bob.store, log, forged_fork(ada.keys, bob.store.ledger_id, log))
+    send(eve.one, ada)
+    proof = forked(ada, eve)
+    assert take_fork(bob.store, eve.log, proof) == Forked(fork=proof, status=LogStatus.FORKED)
+
+
+def test_a_proof_of_a_log_with_entries_finds_room_among_any_number(
+    world: World, eve: Forging
+) -> None:
+    ada, bob = world.sites[:2]
+    for number in range(70):
+        log = numbered_log(keys_of("eve").author, number)
+        take_fork(bob.store, log, forged_fork(keys_of("eve"), bob.store.ledger_id, log))
+    send(eve.one, ada)
+    proof = forked(ada, eve)
+    assert take_fork(bob.store, eve.log, proof) == Forked(fork=None, status=LogStatus.OPEN)
+    assert isinstance(merge(bob.store, carried(eve.one.store, eve.log)), Merged)
+    assert take_fork(bob.store, eve.log, proof) == Forked(fork=proof, status=LogStatus.FORKED)

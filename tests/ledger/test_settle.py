@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 from ledger.append import Draft, close_log, open_incarnation
 from ledger.close import close_payload
-from ledger.entry import INCARNATIONS_THING, Action
+from ledger.entry import INCARNATIONS_THING, MEMBERS_THING, Action
 from ledger.errors import RefusedError
-from ledger.facts import Role
+from ledger.facts import Grant, Revocation, Role
 from ledger.fork import Fork
 from ledger.log import Close, LogName, LogStatus, log_origin, root_at
 from ledger.members import members
 from ledger.merge import Forked, Gap, Merged, NotGranted, Void, take_fork
+from ledger.note import Checkpoint
 from ledger.store import Store
 from ledger.views import (
     between,
@@ -35,10 +36,13 @@ from tests.ledger.world import (
     counted,
     draft,
     faults,
+    forged_fork,
     genesis_of,
     keys_of,
+    numbered_log,
     picture,
     revocation_draft,
+    rows_counted,
     send,
     settle,
     value_of,
@@ -275,6 +279,79 @@ def test_a_close_by_a_removed_author_is_void_wherever_it_came_first(world: World
         assert (state.status, state.close, state.size) == (LogStatus.OPEN, None, 3)
         assert shown(site.store, "t")["history"] == [0, 1, 2]
         assert faults(site.store) == []
+
+
+@pytest.mark.parametrize("action", [Action.GRANT, Action.REVOKE, Action.EPOCH, Action.CLOSE])
+@pytest.mark.parametrize("is_readable", [False, True])
+def test_words_that_count_for_nothing_cost_the_same_in_each_log(
+    world: World, *, action: Action, is_readable: bool
+) -> None:
+    """A plain writer can make thousands of logs of one such word each."""
+    _, bob, cy = world.sites
+    card, author = keys_of("dee").card, cy.author.public
+    said = {
+        Action.GRANT: Grant(card=card, role=Role.WRITER).to_payload(),
+        Action.REVOKE: Revocation(author=author, sizes={}).to_payload(),
+        Action.CLOSE: close_payload(bob.log, carried_last(world)),
+    }
+    payload = said.get(action, b"\xf6") if is_readable else b"\xf6"
+    draft = Draft(thing=MEMBERS_THING, payload=payload, time_us=NOW, action=action, follows=())
+    read = []
+    for _ in range(12):
+        open_incarnation(bob.store, bob.author)
+        bob.write(draft)
+        received = carried(bob.store, bob.log)
+        with rows_counted(cy.store) as counts:
+            assert cy.take(received) == Merged(count=1)
+        read.append(counts.total())
+    assert read[-1] == read[1]
+    assert faults(cy.store) == []
+
+
+def carried_last(world: World) -> Checkpoint:
+    """A checkpoint of another author's: what it says of one's own log is signed by nobody."""
+    ada = world.sites[0]
+    return carried(ada.store, ada.log).checkpoint
+
+
+@pytest.mark.parametrize("is_early", [False, True])
+def test_a_word_that_counted_for_nothing_counts_once_an_admin_says_so(
+    world: World, *, is_early: bool
+) -> None:
+    """Bob, a writer, grants dee and removes cy; then it comes out that bob is an admin."""
+    ada, bob, _ = world.sites
+    dan = world.join("dan")
+    send(ada, dan)
+    bob.put("t", 1)
+    bob.grant("dee")
+    bob.revoke("cy")
+    ada.grant("bob", Role.ADMIN)
+    first, second = (bob, ada) if is_early else (ada, bob)
+    before = set(members(dan.store))
+    send(first, dan)
+    assert set(members(dan.store)) == before
+    send(second, dan)
+    names = {keys_of(name).author for name in ("ada", "bob", "dee")}
+    assert set(members(dan.store)) == names
+    assert faults(dan.store) == []
+
+
+def test_a_log_is_opened_again_without_the_proofs_of_others(world: World) -> None:
+    ada, bob, cy = world.sites
+    bob.put("t", 0)
+    old = bob.store.log(bob.log)
+    send(bob, ada)
+    for number in range(9):
+        log = numbered_log(bob.author.public, number)
+        take_fork(cy.store, log, forged_fork(bob.keys, cy.store.ledger_id, log))
+    close_log(bob.store, bob.author, old, time_us=NOW)
+    cy.take(carried(bob.store, bob.log))
+    assert cy.store.log(old.name).status is LogStatus.CLOSED
+    remove(ada, "bob", old.name, 1)
+    with rows_counted(cy.store, "FROM evidence") as read:
+        send(ada, cy)
+    assert cy.store.log(old.name).status is LogStatus.OPEN
+    assert read.total() == 0
 
 
 def test_who_is_no_admin_any_more_unsays_nothing(tmp_path: Path) -> None:

@@ -13,7 +13,16 @@ from ledger.testimony import contradiction_of, hear, heard_of, recheck, take_con
 from ledger.verify import verify_file
 from ledger.witness import Witnessed, cosign
 from tests.ledger.test_fork import Forging
-from tests.ledger.world import Site, World, carried, faults, keys_of, send
+from tests.ledger.world import (
+    Site,
+    World,
+    carried,
+    faults,
+    keys_of,
+    numbered_log,
+    rows_counted,
+    send,
+)
 
 SECONDS = 1_700_000_000
 
@@ -195,6 +204,34 @@ def test_an_author_who_signs_for_ever_more_logs_is_heard_of_for_64(bob: Site) ->
         said = sign_checkpoint(keys.signer, log_origin(bob.store.ledger_id, log), 5, bytes(32))
         assert hears(bob, log, Witnessed(said)) is None
     assert len([one for one in bob.store.logs() if one.name.author == keys.author]) == 64
+
+
+def test_what_is_proven_of_unseen_logs_takes_the_same_room(bob: Site) -> None:
+    keys, known = keys_of("eve"), members(bob.store)
+    kept = []
+    for number in range(70):
+        log = numbered_log(keys.author, number)
+        origin = log_origin(bob.store.ledger_id, log)
+        one, other = (sign_checkpoint(keys.signer, origin, 5, bytes([n]) * 32) for n in (1, 2))
+        if number % 2:
+            hears(bob, log, Witnessed(one))
+        else:
+            proof = Contradiction.of(one, other, root=other.root, proof=())
+            kept.append(take_contradiction(bob.store, known, log, proof))
+    assert kept == [True] * 32 + [False] * 3
+    assert len(bob.store.logs()) == 64
+
+
+def test_a_log_is_heard_of_without_looking_at_all_others(bob: Site) -> None:
+    keys = keys_of("eve")
+    read = []
+    for number in range(40):
+        log = numbered_log(keys.author, number)
+        said = sign_checkpoint(keys.signer, log_origin(bob.store.ledger_id, log), 5, bytes(32))
+        with rows_counted(bob.store) as counts:
+            hears(bob, log, Witnessed(said))
+        read.append(counts.total())
+    assert read[-1] == read[1]
 
 
 def test_a_proof_that_is_passed_on_is_verified(ada: Site, bob: Site, eve: Forging) -> None:

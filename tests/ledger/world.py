@@ -2,25 +2,28 @@
 
 import shutil
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
+from unittest.mock import patch
 
 from ledger.append import Author, Draft, append, deletion, own_log
 from ledger.data import payload_from_value, value_from_payload
 from ledger.entries import Entries
 from ledger.entry import MEMBERS_THING, Action, Entry, leaf_bytes
 from ledger.facts import Grant, Revocation
-from ledger.fork import Fork
-from ledger.genesis import Genesis
+from ledger.fork import Branch, Fork
+from ledger.genesis import Genesis, LedgerId
 from ledger.keys import NodeKeys
-from ledger.log import MAX_BATCH_BYTES, LogName, LogState, LogStatus, Range, root_at
+from ledger.log import MAX_BATCH_BYTES, LogName, LogState, LogStatus, Range, log_origin, root_at
 from ledger.members import Role, members, sizes_to_keep
 from ledger.merge import Outcome, merge, take_fork
-from ledger.note import Checkpoint
+from ledger.note import Checkpoint, sign_checkpoint
+from ledger.records import SqlValue
 from ledger.recover import take_back
 from ledger.rest import RestKey
 from ledger.seeds import Cover, covers, salts
@@ -263,6 +266,19 @@ def settle(*sites: Site, rounds: int = 12) -> None:
     raise AssertionError(f"{len(sites)} nodes still have news after {rounds} rounds")
 
 
+def forged_fork(keys: NodeKeys, ledger_id: LedgerId, log: LogName) -> Fork:
+    """Prove two histories of a log of which nobody ever saw an entry: its author can, of any."""
+    branches = []
+    for leaf in (b"\1" * 32, b"\2" * 32):
+        last = sign_checkpoint(keys.signer, log_origin(ledger_id, log), 1, leaf)
+        branches.append(Branch(checkpoint=last, leaf=leaf, proof=()))
+    return Fork.of(0, branches[0], branches[1])
+
+
+def numbered_log(author: bytes, number: int) -> LogName:
+    return LogName(author, number.to_bytes(8, "big"))
+
+
 # -- what a store says -----------------------------------------------------------------------
 
 
@@ -312,6 +328,21 @@ def picture(store: Store) -> dict[str, object]:
 def faults(store: Store) -> list[Fault]:
     found = [fault for report in verify(store) for fault in report.faults]
     return [*found, *verify_file(store)]
+
+
+@contextmanager
+def rows_counted(store: Store, what: str = "") -> Iterator[Counter[str]]:
+    """Count the rows that *store* reads meanwhile, by queries with *what* in them."""
+    counts: Counter[str] = Counter()
+    read = store.rows
+
+    def counted_rows(sql: str, *values: SqlValue) -> list[tuple[SqlValue, ...]]:
+        found = read(sql, *values)
+        counts[sql] += len(found) if what in sql else 0
+        return found
+
+    with patch.object(store, "rows", counted_rows):
+        yield counts
 
 
 def dump(store: Store) -> list[str]:

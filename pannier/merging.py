@@ -97,8 +97,9 @@ class Merging:
                 that merging them costs too much.
             LedgerError: what a section says does not verify, or a file cannot be written.
         """
+        self.new.turn_to_next()
         for _ in range(_MAX_PASSES):
-            before = sum(self.entries.values()), len(self.new)
+            before = sum(self.entries.values()), self.new.moves
             self.waits.clear()
             self._has_left_out = self.is_unfounded = False
             self._tail_entries = 0
@@ -115,7 +116,7 @@ class Merging:
                     self._witness = section
             is_done = not self.waits and not self._has_left_out
             self._join_granted()
-            if is_done or (sum(self.entries.values()), len(self.new)) == before:
+            if is_done or (sum(self.entries.values()), self.new.moves) == before:
                 self._keep_contents(opened)
                 self._hear_witnesses()
                 return
@@ -130,8 +131,10 @@ class Merging:
     def _begin(self, genesis: Genesis) -> None:
         """Make room for a ledger that is new here; it stays only if this node was granted."""
         self._check_about(genesis.ledger_id)
-        self.new.begin(genesis)
-        self._about.add(genesis.ledger_id)
+        if self.new.begin(genesis, self.peer.node_id):
+            self._about.add(genesis.ledger_id)
+        else:
+            self.waits.append(Wait("ledger", genesis.ledger_id))
 
     def _join_granted(self) -> None:
         for ledger_id in sorted(self._about):

@@ -48,8 +48,6 @@ if TYPE_CHECKING:
     from bundler.content import Opened
 
 _UNSETTLED = ", and neither goes on until its author settles it"
-# The rest of them is tried again with these.
-_MAX_BLOB_WAITS = 64
 # What a packer puts first needs nothing that follows, but for grants of grants.
 _MAX_PASSES = 64
 _TAIL_PASSES = 4  # of as many tails as a bundle may have
@@ -348,7 +346,7 @@ class Merging:
             ]
             keeper.keep()
         self.content_bytes += keeper.content_bytes
-        self.waits += [Wait("blob", b"", digest) for digest in unnamed[:_MAX_BLOB_WAITS]]
+        self.waits += [Wait("blob", b"", digest) for digest in unnamed]
 
     def _hear_witnesses(self) -> None:
         """Take in what was witnessed, at the end: who is a member may stand in the same bundle."""

@@ -1,6 +1,7 @@
 """All that came from others and is whole, and what waited for it: in which order it is taken in."""
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from contextlib import closing
 
 from ledger.errors import FullError
@@ -59,31 +60,36 @@ def _retry(new: NewLedgers, name: BundleName, report: Report) -> None:
 def _bring_together(new: NewLedgers, report: Report) -> None:
     """Import together what waits for one ledger, if more of that came: the grant may be in it.
 
-    Each part is merged into what the others began, in any order.
+    Each part is merged into what the others began, in any order. After the first round nothing
+    that was begun makes room any more: else what is merged might come and go without end.
     """
     came = [wait for number in report.ids(Outcome.HELD) for wait in judging.waits(new, number)]
-    for ledger_id in {LedgerId(one.ledger_id) for one in came if one.kind == "ledger"}:
-        moved = True
-        while moved and new.node.ledger(ledger_id) is None:
-            before = sum(report.entries.values()), len(new)
-            for name in _waiting_for(new, ledger_id):
-                _retry(new, name, report)
-            moved = (sum(report.entries.values()), len(new)) != before
+    wanted = {LedgerId(one.ledger_id) for one in came if one.kind == "ledger"}
+    moved = True
+    while moved:
+        before = sum(report.entries.values()), new.moves
+        wanted = {one for one in wanted if new.node.ledger(one) is None}
+        for name in _waiting_for(new, wanted):
+            _retry(new, name, report)
+        new.settle()
+        moved = (sum(report.entries.values()), new.moves) != before
 
 
-def _waiting_for(new: NewLedgers, ledger_id: LedgerId) -> list[BundleName]:
-    """Return the held bundles of a ledger, in the order in which they can be merged.
+def _waiting_for(new: NewLedgers, wanted: AbstractSet[LedgerId]) -> list[BundleName]:
+    """Return the held bundles of some ledgers, each once, in the order in which to merge them.
 
-    Of a log, those that wait for fewer entries come first: otherwise each of many bundles would be
-    opened once for each of the others.
+    Those of one ledger follow each other: it may have to make room for the next. Of a log, those
+    that wait for fewer entries come first: otherwise each of many bundles would be opened once for
+    each of the others.
     """
-    found: list[tuple[int, BundleName]] = []
-    for name in new.node.spool.held.names():
+    found: list[tuple[bytes, int, BundleName]] = []
+    for name in new.node.spool.held.names() if wanted else ():
         waits = judging.waits(new, name.bundle_id)
-        if any((one.kind, one.ledger_id) == ("ledger", ledger_id) for one in waits):
+        of = wanted & {LedgerId(one.ledger_id) for one in waits if one.kind == "ledger"}
+        if of:
             numbers = (one.number for one in waits if one.kind == "range")
-            found.append((max(numbers, default=0), name))
-    return [name for _, name in sorted(found)]
+            found.append((min(of), max(numbers, default=0), name))
+    return [name for _, _, name in sorted(found)]
 
 
 def _retry_held(new: NewLedgers, report: Report) -> None:

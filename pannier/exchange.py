@@ -193,7 +193,11 @@ def _due(node: Node, medium: Medium, done: Exchanged, peers: Sequence[Peer]) -> 
     unheard = node.db.owe_again(done.collected.repeated)
     try:
         with bugs_told():
-            due += hellos(node)
+            due += hellos(node, done.problems)
+    except BugError as error:
+        done.problems.append(f"no hello was made: {error}")
+    try:
+        with bugs_told():
             prepare_groups(node, peers)
     except (BundleError, BugError) as error:
         done.problems.append(f"nothing was made for several at once: {error}")

@@ -24,7 +24,7 @@ from pannier.node import Node
 from pannier.nodedb_peers import KEY_LOST
 from pannier.origin import Origin, origin_of
 from pannier.statements import UNFOUNDED, believe, note_sender_holds
-from pannier.waits import Wait
+from pannier.waits import Wait, worth_noting
 from spool.errors import FullError
 from spool.name import BundleName
 
@@ -248,7 +248,7 @@ def _hold(
 def _note_waits(node: Node, number: str, peer: Origin, waits: Sequence[Wait]) -> None:
     with node.db.transaction():
         node.db.run("DELETE FROM waiting WHERE bundle = ?", number)
-        for wait in waits:
+        for wait in worth_noting(waits):
             node.db.run(
                 "INSERT OR IGNORE INTO waiting VALUES (?, ?, ?, ?, ?, ?, ?)",
                 number,

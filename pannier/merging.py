@@ -48,8 +48,6 @@ if TYPE_CHECKING:
     from bundler.content import Opened
 
 _UNSETTLED = ", and neither goes on until its author settles it"
-# The rest of them is tried again with these.
-_MAX_BLOB_WAITS = 64
 # What a packer puts first needs nothing that follows, but for grants of grants.
 _MAX_PASSES = 64
 _TAIL_PASSES = 4  # of as many tails as a bundle may have
@@ -97,8 +95,9 @@ class Merging:
                 that merging them costs too much.
             LedgerError: what a section says does not verify, or a file cannot be written.
         """
+        self.new.turn_to_next()
         for _ in range(_MAX_PASSES):
-            before = sum(self.entries.values()), len(self.new)
+            before = sum(self.entries.values()), self.new.moves
             self.waits.clear()
             self._has_left_out = self.is_unfounded = False
             self._tail_entries = 0
@@ -115,7 +114,7 @@ class Merging:
                     self._witness = section
             is_done = not self.waits and not self._has_left_out
             self._join_granted()
-            if is_done or (sum(self.entries.values()), len(self.new)) == before:
+            if is_done or (sum(self.entries.values()), self.new.moves) == before:
                 self._keep_contents(opened)
                 self._hear_witnesses()
                 return
@@ -130,8 +129,10 @@ class Merging:
     def _begin(self, genesis: Genesis) -> None:
         """Make room for a ledger that is new here; it stays only if this node was granted."""
         self._check_about(genesis.ledger_id)
-        self.new.begin(genesis)
-        self._about.add(genesis.ledger_id)
+        if self.new.begin(genesis, self.peer.node_id):
+            self._about.add(genesis.ledger_id)
+        else:
+            self.waits.append(Wait("ledger", genesis.ledger_id))
 
     def _join_granted(self) -> None:
         for ledger_id in sorted(self._about):
@@ -345,7 +346,7 @@ class Merging:
             ]
             keeper.keep()
         self.content_bytes += keeper.content_bytes
-        self.waits += [Wait("blob", b"", digest) for digest in unnamed[:_MAX_BLOB_WAITS]]
+        self.waits += [Wait("blob", b"", digest) for digest in unnamed]
 
     def _hear_witnesses(self) -> None:
         """Take in what was witnessed, at the end: who is a member may stand in the same bundle."""

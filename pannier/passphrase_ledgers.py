@@ -5,37 +5,43 @@ the key that follows from the passphrase, with the entry by which it made itself
 read it makes that member a peer.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
+from bundler.errors import BundleError
 from bundler.geometry import symbol_bytes_for
 from bundler.limits import DEFAULT_LIMITS
 from bundler.plan import Span
 from bundler.sealed import MAX_EXPIRY_DAYS, Header
-from ledger.append import Author, Draft, append
+from ledger.append import Author, Draft, append, open_incarnation
 from ledger.card import Card
 from ledger.entry import MEMBERS_THING, Action
 from ledger.facts import Fact, Grant
 from ledger.genesis import Term
 from ledger.hpke import can_seal_for
-from ledger.log import LogState
+from ledger.log import MAX_BATCH_ENTRIES, LogName
 from ledger.members import Role, members
 from ledger.signing import Signer
 from ledger.store import Store
 from pannier.epochs import keep_network_key, network_key
 from pannier.errors import UsageError
 from pannier.home import add_peer, is_file_name
-from pannier.lacks import Piece, parts
+from pannier.lacks import Piece
 from pannier.node import Node
 from pannier.out_bundle import OutBundle, withdraw
 from pannier.sending import MAX_MTU, reconcile
 
 if TYPE_CHECKING:
+    from ledger.epochs import Epoch
     from ledger.keys import KeyStretch
     from pannier.load import Load
 
 _HELLO_DAYS = 366
+# Two entries with cards of the longest kind fit ten times. Who has the passphrase can write into
+# the log of anybody's grant, and what it wrote must not go onto every medium.
+_MAX_HELLO_BYTES = 64 << 10
 # Who knows the passphrase can make up members: so many are met through one ledger.
 _MOST_MEMBERS = 256
 
@@ -49,6 +55,8 @@ def join(
     hide_names: bool = False,
 ) -> Store:
     """Make the ledger that *name* and *passphrase* give, or find it, and be a member of it.
+
+    A member whose grant stands in no log that a hello could carry is granted anew.
 
     Args:
         node: Who joins.
@@ -72,7 +80,8 @@ def join(
             )
     store = node.ledger(genesis.ledger_id) or node.make_ledger(genesis, hide_names=hide_names)
     keep_network_key(store, found.network_key)
-    if _own_grant(node, store) is None:
+    grants = _own_grants(node, store)
+    if _introduction(store, grants) is None:
         grant = Grant(card=node.card, role=Role.WRITER)
         draft = Draft(
             thing=MEMBERS_THING,
@@ -81,6 +90,8 @@ def join(
             action=Action.GRANT,
         )
         admin = Author(signer=Signer(found.admin), entropy=node.entropy)
+        if grants:
+            open_incarnation(store, admin)  # where others wrote on, the log grew too long
         for _ in append(store, admin, [draft]):
             pass
     return store
@@ -108,48 +119,74 @@ def meet_members(node: Node, notes: list[str]) -> None:
         ]
         new = [one for one in others if node.peer_by_author(one.card.author) is None]
         room = max(_MOST_MEMBERS - (len(others) - len(new)), 0)
-        for member in [one for one in new if can_seal_for(one.card)][:room]:
+        # What follows is not looked at: it may be any number, and each costs an encapsulation.
+        for member in islice((one for one in new if can_seal_for(one.card)), room):
             name = _free_name(node, member.card)
             node.meet(add_peer(node.home, name, member.card, own=node.card.author))
             node.db.note_met(member.card.node_id)
             notes.append(f"met {name} through the ledger {store.genesis.name}")
 
 
-def hellos(node: Node) -> list[OutBundle]:
+def hellos(node: Node, problems: list[str]) -> list[OutBundle]:
     """Return what every medium is to hold: by it others learn of this node.
+
+    Args:
+        node: Who says hello.
+        problems: Takes lines for people: for which ledger there is none, and why.
 
     Raises:
         BusyError: another process is preparing bundles in this home.
-        BundleError: a bundle cannot be made.
         LedgerError: a ledger cannot be read.
         SpoolError: the spool cannot take a bundle.
     """
+    made: list[OutBundle] = []
     with node.alone("send", "preparing bundles"):
-        made = (_hello(node, store) for store in _passphrase_ledgers(node))
-        return [one for one in made if one is not None]
+        for store in _passphrase_ledgers(node):
+            try:
+                made += _hello(node, store)
+            except (BundleError, UsageError) as error:
+                problems.append(f"no hello was made for {store.genesis.name}: {error}")
+    return made
 
 
 def _passphrase_ledgers(node: Node) -> Iterator[Store]:
     return (store for store in node.ledgers() if Term.PASSPHRASE in store.genesis.terms)
 
 
-def _hello(node: Node, store: Store) -> OutBundle | None:
-    """Return the hello for one ledger, made if there is none; None if it cannot be made here."""
+def _hello(node: Node, store: Store) -> list[OutBundle]:
+    """Return the hello for one ledger, made if there is none; nothing if this node is not in it.
+
+    Raises:
+        UsageError: all that grants this node is too long.
+        BundleError: it cannot be made.
+        LedgerError: the ledger cannot be read.
+        SpoolError: the spool cannot take it.
+    """
+    epoch, grants = node.epochs.of(store).sealing, _own_grants(node, store)
+    if epoch is None or not grants:
+        return []  # restored from a backup of another node: `ledger new` once more
+    piece = _introduction(store, grants)
+    if piece is None:
+        raise UsageError(
+            "others have made the log too long by which this node is a member; make it one anew "
+            f'with "pannier ledger new {store.genesis.name} --passphrase"'
+        )
+    queue = epoch.epoch_id.hex()
+    reconcile(node, queue)
+    wanted = [(store.ledger_id, piece.state.name, piece.span)]
+    for bundle in node.db.bundles(queue):
+        if bundle.control and node.db.spans(bundle.bundle_id) == wanted:
+            return [bundle]
+        if bundle.control:
+            withdraw(node, bundle, "replaced")
+    return [_make_hello(node, epoch, piece)]
+
+
+def _make_hello(node: Node, epoch: "Epoch", piece: Piece) -> OutBundle:
     from pannier.group_sending import seal_for_group  # noqa: PLC0415 -- few have such a ledger
     from pannier.sealing import CONTROL_PRIORITY  # noqa: PLC0415
 
-    epoch, granted = node.epochs.of(store).sealing, _own_grant(node, store)
-    if epoch is None or granted is None:
-        return None  # restored from a backup of another node: `ledger new` once more
-    queue, state = epoch.epoch_id.hex(), store.log(granted.log)
-    reconcile(node, queue)
-    wanted = [(store.ledger_id, state.name, Span(0, state.size))]
-    for bundle in node.db.bundles(queue):
-        if bundle.control and node.db.spans(bundle.bundle_id) == wanted:
-            return bundle
-        if bundle.control:
-            withdraw(node, bundle, "replaced")
-    load = _load(store, state)
+    load = _load(piece)
     today = node.time.today()
     days = today + _HELLO_DAYS if node.time.is_confirmed() else MAX_EXPIRY_DAYS
     header = Header(CONTROL_PRIORITY, min(days, MAX_EXPIRY_DAYS))
@@ -158,30 +195,42 @@ def _hello(node: Node, store: Store) -> OutBundle | None:
         node, epoch, load.encoded, header, symbol_bytes=symbol_bytes
     )
     made = replace(made, control=True)
-    node.db.add_bundle(made, wanted)
-    node.spool.outbox.publish(queue, name, sealed)
+    node.db.add_bundle(made, load.spans)
+    node.spool.outbox.publish(epoch.epoch_id.hex(), name, sealed)
     return made
 
 
-def _load(store: Store, state: LogState) -> "Load":
+def _load(piece: Piece) -> "Load":
     from bundler.notices import GenesisSection  # noqa: PLC0415 -- few have such a ledger
     from pannier.load import Load  # noqa: PLC0415
 
-    genesis = GenesisSection(genesis=store.genesis.to_bytes())
+    genesis = GenesisSection(genesis=piece.store.genesis.to_bytes())
     load = Load([genesis], symbol_bytes=symbol_bytes_for(MAX_MTU))
-    for span in parts(store, state, Span(0, state.size)):
-        piece = Piece(store=store, state=state, span=span, with_cover=True)
-        load.add(piece, DEFAULT_LIMITS.bundle_bytes)
+    load.add(piece, DEFAULT_LIMITS.bundle_bytes)
     return load
 
 
-def _own_grant(node: Node, store: Store) -> Fact | None:
-    """Return the newest entry by which this node, as it is, became a member."""
-    for fact in reversed(store.facts((Action.GRANT,))):
+def _introduction(store: Store, grants: Sequence[Fact]) -> Piece | None:
+    """Return the beginning of a log up to one of *grants*; None if none is short enough.
+
+    Whoever gets it asks for the rest itself: the log may have grown to any length since.
+    """
+    for fact in sorted(grants, key=lambda one: one.number):
+        state = store.log(fact.log)
+        end = store.checkpoints(state, fact.number, fact.number + MAX_BATCH_ENTRIES)[0].size
+        if sum(store.costs(state, 0, end)) <= _MAX_HELLO_BYTES:
+            return Piece(store=store, state=state, span=Span(0, end), with_cover=True)
+    return None
+
+
+def _own_grants(node: Node, store: Store) -> list[Fact]:
+    """Return the first entry of each log that makes this node, as it is, a member."""
+    found: dict[LogName, Fact] = {}
+    for fact in store.facts((Action.GRANT,)):
         said = fact.says()
         if isinstance(said, Grant) and said.card == node.card:
-            return fact
-    return None
+            found.setdefault(fact.log, fact)
+    return list(found.values())
 
 
 def _free_name(node: Node, card: Card) -> str:

@@ -1,6 +1,7 @@
 """What a bundle waits for that cannot be merged yet, and whether it is there by now."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from ledger.genesis import LedgerId
@@ -10,6 +11,9 @@ from pannier import decisions
 from pannier.contents import is_named
 from pannier.node import Node
 from pannier.tail_reading import logs_of
+
+MOST_OF_A_KIND = 64
+"""So many waits of a kind are noted of a bundle: each is looked at in every import."""
 
 _ELSEWHERE: dict[str, Callable[[Node, "Wait"], bool]] = {
     "review": lambda node, wait: decisions.verdict(node.db, wait.author) is not None,
@@ -65,6 +69,20 @@ class Wait(NamedTuple):
             is_forked = store.log(log).status is LogStatus.FORKED
             return not is_forked or not may_write(known, self.author)
         return True
+
+
+def worth_noting(waits: Iterable[Wait]) -> list[Wait]:
+    """Return of all that one bundle waits for the first few of each kind, none twice.
+
+    When any of them is over the bundle is tried again, and then for the rest.
+    """
+    counts: Counter[str] = Counter()
+    found = []
+    for wait in dict.fromkeys(waits):
+        counts[wait.kind] += 1
+        if counts[wait.kind] <= MOST_OF_A_KIND:
+            found.append(wait)
+    return found
 
 
 def is_readable(encoding: int) -> bool:

@@ -162,8 +162,8 @@ class Offering:
         due: list[OutBundle] = []
         is_cut = False
         handed = node.db.handed_over(self.source)
+        due += hellos(node, problems) if self.carries else []
         try:
-            due += hellos(node) if self.carries else []
             prepare_groups(node, peers)
         except BundleError as error:
             problems.append(f"nothing was made for several at once: {error}")

@@ -366,7 +366,7 @@ def lay(world: World, group: str, hint: str, number: str, sealed: bytes) -> None
     bundle = dan.db.bundle(number)
     assert bundle is not None
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pannier.exchange.hellos", lambda _: [bundle])
+        patch.setattr("pannier.exchange.hellos", lambda *_: [bundle])
         world.exchange("dan", "fresh")
 
 

@@ -10,11 +10,13 @@ from ledger.algorithm import Algorithm
 from ledger.append import Author, Draft, append
 from ledger.card import Card
 from ledger.close import close_payload
+from ledger.data import payload_from_value
 from ledger.entry import MEMBERS_THING, Action
 from ledger.facts import Grant, Revocation
 from ledger.genesis import Genesis, Term
+from ledger.hpke import can_seal_for
 from ledger.keys import KeyStretch
-from ledger.log import log_origin
+from ledger.log import LogName, log_origin
 from ledger.members import Role, members
 from ledger.passphrase import PassphraseLedger
 from ledger.signing import Signer
@@ -25,6 +27,7 @@ from pannier.errors import UsageError
 from pannier.home import remove_peer
 from pannier.import_report import Outcome
 from pannier.ledgers import put
+from pannier.out_bundle import OutBundle
 from pannier.passphrase_ledgers import hellos, join, meet_members
 from tests.ledger.world import keys_of
 from tests.sim.world import DAY_US, World, assert_equal, fragments, tree
@@ -103,18 +106,18 @@ def test_nobody_without_the_passphrase_finds_the_name_on_a_stick(world: World) -
 
 def test_a_hello_lies_on_every_medium_once_and_stays(world: World) -> None:
     world.exchange("ada", "one")
-    (hello,) = hellos(world["ada"])
+    (hello,) = hellos(world["ada"], [])
     for stick in ("one", "two", "one"):
         world.exchange("ada", stick)
         world.exchange("bea", stick)
         on_it = [path.name for path in fragments(world.stick(stick))]
         assert sum(hello.bundle_id in name for name in on_it) == 1
-    assert hellos(world["ada"]) == [world["ada"].db.bundle(hello.bundle_id)]
+    assert hellos(world["ada"], []) == [world["ada"].db.bundle(hello.bundle_id)]
 
 
 def test_a_hello_is_read_once(world: World) -> None:
     world.exchange("ada")
-    (hello,) = hellos(world["ada"])
+    (hello,) = hellos(world["ada"], [])
     first = world.exchange("bea").report
     assert first.outcomes[hello.bundle_id] is Outcome.MERGED
     assert "met ada through the ledger harbour" in first.notes
@@ -123,9 +126,9 @@ def test_a_hello_is_read_once(world: World) -> None:
 
 def test_a_lost_hello_is_made_anew(world: World) -> None:
     world.exchange("ada")
-    (hello,) = hellos(world["ada"])
+    (hello,) = hellos(world["ada"], [])
     world.forget("ada")
-    (again,) = hellos(world["ada"])
+    (again,) = hellos(world["ada"], [])
     assert again.bundle_id != hello.bundle_id
     world.exchange("ada", "other")
     assert world.exchange("bea", "other").report.outcomes[again.bundle_id] is Outcome.MERGED
@@ -133,9 +136,9 @@ def test_a_lost_hello_is_made_anew(world: World) -> None:
 
 def test_an_expired_hello_is_made_anew(world: World) -> None:
     world.rounds(THREE, 3)
-    (hello,) = hellos(world["ada"])
+    (hello,) = hellos(world["ada"], [])
     world["ada"].db.run("UPDATE bundle SET expiry = 0 WHERE id = ?", hello.bundle_id)
-    (again,) = hellos(world["ada"])
+    (again,) = hellos(world["ada"], [])
     assert again.bundle_id != hello.bundle_id
     assert again.expiry_days > 0
 
@@ -184,10 +187,10 @@ def test_a_node_that_lacks_the_key_says_no_hello(world: World) -> None:
     store = world.store("ada", NAME)
     with store.transaction():
         store.run("DELETE FROM meta WHERE key = 'network key'")
-    assert hellos(world["ada"]) == []
+    assert hellos(world["ada"], []) == []
     assert world["ada"].groups.keys() == []
     enter(world, "ada")
-    assert len(hellos(world["ada"])) == 1
+    assert len(hellos(world["ada"], [])) == 1
 
 
 def test_a_backup_that_another_node_takes_has_the_key_but_no_membership(
@@ -197,7 +200,7 @@ def test_a_backup_that_another_node_takes_has_the_key_but_no_membership(
     backup(world["ada"], world.store("ada", NAME), kept, "of the backup")
     restore(world["eve"], kept, "of the backup")
     assert world["eve"].groups.keys() == world["ada"].groups.keys()
-    assert hellos(world["eve"]) == []
+    assert hellos(world["eve"], []) == []
     enter(world, "eve")
     world.put("eve", "well", 1, ledger=NAME)
     names = (*THREE, "eve")
@@ -316,6 +319,118 @@ def test_a_peer_that_was_removed_is_met_again(world: World) -> None:
     notes: list[str] = []
     meet_members(world["ada"], notes)
     assert notes == ["met bea through the ledger harbour"]
+
+
+def test_nobody_who_knows_the_passphrase_makes_the_hello_of_another_longer(world: World) -> None:
+    world.rounds(THREE, 2)
+    before = hellos(world["bea"], [])
+    extend(world, "ada", own_log(world, "bea"), 3, 100_000)
+    world.rounds(THREE, 2)
+    assert world.store("bea", NAME).log(own_log(world, "bea")).size == 1 + 3
+    assert hellos(world["bea"], []) == before
+    world.forget("bea")
+    (again,) = hellos(world["bea"], [])
+    assert again.size_bytes < 2000
+
+
+def test_of_several_grants_the_one_that_stands_first_goes(world: World) -> None:
+    """Somebody granted bea again, in the midst of much else."""
+    much = [saying_at_length(world, 100_000), granting(world, world["bea"].card)]
+    write_as_admin(world, "ada", much)
+    world.rounds(THREE, 2)
+    assert len(passphrase_ledgers._own_grants(world["bea"], world.store("bea", NAME))) == 2
+    world.forget("bea")
+    (hello,) = hellos(world["bea"], [])
+    assert hello.size_bytes < 2000
+
+
+def test_where_only_long_logs_grant_a_node_it_says_so_and_may_join_again(world: World) -> None:
+    world.rounds(THREE, 2)
+    extend(world, "ada", own_log(world, "bea"), 1, 100_000)
+    world.rounds(THREE, 2)
+    bea, store = world["bea"], world.store("bea", NAME)
+    with store.transaction():  # as with a bea that lost all, and got it back from others
+        store.run(
+            "DELETE FROM checkpoint WHERE size = 1 AND log = ?",
+            store.log(own_log(world, "bea")).row,
+        )
+    problems: list[str] = []
+    assert hellos(bea, problems) == []
+    assert len(problems) == 1
+    assert "no hello was made for harbour" in problems[0]
+    assert 'with "pannier ledger new harbour --passphrase"' in problems[0]
+    world.put("bea", "well", 1, ledger=NAME)
+    assert world.exchange("bea").problems == problems
+    assert for_all(world, "bea"), "all else goes on"
+    enter(world, "bea")
+    (hello,) = hellos(bea, [])
+    assert hello.size_bytes < 2000
+
+
+def test_a_bug_in_hellos_keeps_nothing_else_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> list[OutBundle]:
+        raise KeyError(137)
+
+    world.rounds(THREE, 3)
+    world.put("ada", "well", 1, ledger=NAME)
+    monkeypatch.setattr("pannier.exchange.hellos", failing)
+    done = world.exchange("ada")
+    assert done.problems == ["no hello was made: a bug in pannier (KeyError: 137)"]
+    assert for_all(world, "ada")
+
+
+def test_no_more_made_up_members_are_looked_at_than_there_is_room_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[Card] = []
+
+    def noted(card: Card) -> bool:
+        looked.append(card)
+        return can_seal_for(card)
+
+    monkeypatch.setattr(passphrase_ledgers, "_MOST_MEMBERS", 5)
+    monkeypatch.setattr(passphrase_ledgers, "can_seal_for", noted)
+    admit(world, "ada", *made_up(*(f"nobody {number}" for number in range(20))))
+    meet_members(world["ada"], [])
+    assert len(looked) == len(world["ada"].peers) == 5
+    meet_members(world["ada"], [])
+    assert len(looked) == 5, "there is no room for one more"
+
+
+def for_all(world: World, name: str) -> list[OutBundle]:
+    """The bundles for several at once that wait, without the hello."""
+    node = world[name]
+    queued = node.db.queued_bundles()
+    return [one for one in queued if one.peer not in node.peers and not one.control]
+
+
+def own_log(world: World, name: str) -> LogName:
+    """The log in which somebody made itself a member."""
+    store = world.store(name, NAME)
+    return next(
+        fact.log
+        for fact in store.facts((Action.GRANT,))
+        if isinstance(said := fact.says(), Grant) and said.card == world[name].card
+    )
+
+
+def extend(world: World, by: str, log: LogName, count: int, size_bytes: int) -> None:
+    """Somebody who knows the passphrase writes on in the log by which another is a member."""
+    store = world.store(by, NAME)
+    before = store.meta("own incarnation")
+    assert before is not None
+    with store.transaction():
+        store.set_meta("own incarnation", log.incarnation)
+    write_as_admin(world, by, [saying_at_length(world, size_bytes) for _ in range(count)])
+    with store.transaction():
+        store.set_meta("own incarnation", before)
+
+
+def saying_at_length(world: World, size_bytes: int) -> Draft:
+    payload = payload_from_value(world["ada"].entropy(size_bytes // 2).hex())
+    return Draft(thing="x", payload=payload, time_us=world.clock(), follows=())
 
 
 def admit(world: World, by: str, *cards: Card) -> None:

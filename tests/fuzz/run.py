@@ -45,12 +45,12 @@ def main() -> int:
     unknown = set(known.targets) - set(names())
     if unknown:
         parser.error(f"no target is called {min(unknown)}; there is {', '.join(names())}")
-    if not known.unguided and importlib.util.find_spec("atheris") is None:
-        version = ".".join(map(str, sys.version_info[:2]))
-        print(f"No atheris for Python {version} on this machine: nothing guides the fuzzer.")
-        known.unguided = True
     is_whole = True
     if not known.record or known.targets or known.executions:
+        if not known.unguided and importlib.util.find_spec("atheris") is None:
+            version = ".".join(map(str, sys.version_info[:2]))
+            print(f"No atheris for Python {version} on this machine: nothing guides the fuzzer.")
+            known.unguided = True
         fault = UNGUIDED if known.unguided else GUIDED
         is_whole = _run_all(known, Tally(known.kept / _TALLIES[fault], fault))
     if known.record:

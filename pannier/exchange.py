@@ -21,7 +21,7 @@ from pannier.import_report import Outcome, Report, left_undone
 from pannier.importing import import_arrived
 from pannier.loads import Room, bytes_around
 from pannier.node import Node
-from pannier.nodedb_file import path_text
+from pannier.nodedb_file import name_text
 from pannier.out_bundle import OutBundle
 from pannier.passphrase_ledgers import hellos
 from pannier.sending import prepare
@@ -99,7 +99,7 @@ def exchange_medium(
         raise UsageError(f"a label is at most {MAX_LABEL_LENGTH} characters that can be printed")
     keep_house(node)
     medium = Medium.open(folder, entropy=node.entropy, label=label, mark=node.spool.mark)
-    node.db.note_medium(medium.id, medium.label, path_text(folder.resolve()), node.clock())
+    node.db.note_medium(medium.id, medium.label, name_text(str(folder.resolve())), node.clock())
     report = Report()
     asked = questions(node)._replace(take=lambda offers: _take(node, report, offers))
     directory = Directory(medium, node.spool, asked)

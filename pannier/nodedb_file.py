@@ -1,6 +1,5 @@
 """The file ``node.db`` itself: its tables, and reading and changing it (docs/format.md 9.3)."""
 
-import os
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -331,13 +330,8 @@ def as_optional(value: Value) -> bytes | None:
     return None if value is None else as_blob(value)
 
 
-def path_text(path: Path) -> str:
-    """Return *path* as a column takes it: bytes that are not UTF-8 as backslashes and digits."""
-    return os.fsencode(path).decode(errors="backslashreplace")
-
-
 def name_text(name: str) -> str:
-    """Return the *name* of a link as a column takes it: what UTF-8 has not as backslashes."""
+    """Return the *name* of a link or a folder as a column takes it: what UTF-8 has not escaped."""
     return name.encode(errors="backslashreplace").decode()
 
 

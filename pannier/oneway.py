@@ -27,7 +27,7 @@ from pannier.incomplete import rest_of
 from pannier.links.payload_ids import Supply
 from pannier.loads import Room
 from pannier.node import Node
-from pannier.nodedb_file import path_text
+from pannier.nodedb_file import name_text
 from pannier.out_bundle import OutBundle
 from pannier.queued import sealed_bundle
 from pannier.sending import prepare
@@ -101,7 +101,9 @@ def pack(
             files += len(parts)
             size += sum(map(len, parts.values()))
     for bundle in written:
-        node.db.note_written(bundle.bundle_id, f"folder:{path_text(into.resolve())}", node.clock())
+        node.db.note_written(
+            bundle.bundle_id, f"folder:{name_text(str(into.resolve()))}", node.clock()
+        )
     if spoiled is not None:
         raise spoiled
     return Packed(bundles=len(written), files=files, size_bytes=size)

@@ -41,9 +41,9 @@ class Attending:
                 self.course.begin()
                 self._tick_us = None
                 self.on_session(event)
-            case Ended(reason, is_through):
+            case Ended(reason, is_through, is_known):
                 self._tick_us = None
-                self.course.end(is_through=is_through)
+                self.course.end(is_through=is_through, is_known=is_known)
                 self.on_end(reason)
             case Noted():
                 pass

@@ -33,6 +33,7 @@ class Served:
     Attributes:
         had_session: Whether the other side was ever there.
         is_idle: Whether nothing was left when it was there last.
+        is_known: Whether it knew that, or one of both left then.
         is_stalled: Whether nothing passed any more, and it had not said that nothing is left.
         reasons: Why bundles went to quarantine.
         problem: Why there was no wire at the end; empty if there was one.
@@ -40,6 +41,7 @@ class Served:
 
     had_session: bool = False
     is_idle: bool = False
+    is_known: bool = False
     is_stalled: bool = False
     reasons: tuple[str, ...] = ()
     problem: str = ""
@@ -48,7 +50,13 @@ class Served:
     def of(cls, side_: Side) -> Self:
         """Return what came of one side."""
         course = side_.attending.course
-        return cls(course.had_session, course.was_idle, course.was_stalled, tuple(side_.reasons))
+        return cls(
+            course.had_session,
+            course.was_idle,
+            course.was_known,
+            course.was_stalled,
+            tuple(side_.reasons),
+        )
 
 
 @dataclass(slots=True, eq=False)
@@ -156,11 +164,11 @@ class Connections:
         finally:
             carrier.close()
             if self._run.once and connection.served.had_session:
-                self._end_soon(connection.served.is_idle)
+                self._end_soon(connection.served)
 
-    def _end_soon(self, is_through: bool) -> None:
-        """Let it be the last session, unless there is more and another one begins soon."""
-        if is_through:
+    def _end_soon(self, served: Served) -> None:
+        """Let it be the last session, unless there is more to do or say, and one begins soon."""
+        if served.is_idle and served.is_known:
             self._bell.stop()
             return
         timer = threading.Timer(RETURN_US / 1_000_000, self._end_unless_served)

@@ -15,7 +15,7 @@ STALLED_US = 7_200_000_000
 says nothing for almost an hour,"""
 
 RETURN_US = 30_000_000
-"""and so long for it to come back."""
+"""and so long for it to come back, be it to hear that nothing is left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +39,7 @@ class Course:
     Attributes:
         had_session: Whether there ever was one.
         was_idle: Whether neither side had anything left to do when there was one last.
+        was_known: Whether both knew that, or one of them left then.
         was_stalled: Whether nothing passed at the end of the last one, for as long as such a link
             waits for the other side to say that it has nothing left.
     """
@@ -46,9 +47,8 @@ class Course:
     def __init__(self) -> None:
         """Wait for a session."""
         self.had_session = False
-        self.was_idle = self.was_stalled = False
+        self.was_idle = self.was_known = self.was_stalled = False
         self._is_there = False
-        self._is_known = False
         self._quiet_us = QUIET_US
         self._now_us = 0
         self._busy_us: int | None = None
@@ -59,12 +59,17 @@ class Course:
     def begin(self) -> None:
         """Take note that a session began."""
         self._is_there = self.had_session = True
-        self.was_idle = self.was_stalled = False
+        self.was_idle = self.was_known = self.was_stalled = False
         self._busy_us = self._passed_us = None
 
-    def end(self, *, is_through: bool) -> None:
-        """Take note that it ended, and whether neither side had anything left to do."""
-        self.was_idle = is_through
+    def end(self, *, is_through: bool, is_known: bool) -> None:
+        """Take note that it ended.
+
+        Args:
+            is_through: Whether neither side had anything left to do.
+            is_known: Whether both knew that, or one of them left.
+        """
+        self.was_idle, self.was_known = is_through, is_known
         self.was_stalled = not is_through and self._is_stalled
         self._is_there, self._alone_us = False, None
 
@@ -83,7 +88,7 @@ class Course:
         self._now_us = now_us
         self._quiet_us = max(QUIET_US, 4 * stats.srtt_us)
         if self._is_there:
-            self.was_idle, self._is_known = stats.is_through, stats.rest_is_known
+            self.was_idle, self.was_known = stats.is_through, stats.rest_is_known
         elif self._alone_us is None:
             self._alone_us = now_us
         left = stats.waiting, stats.to_send, stats.to_come
@@ -99,7 +104,7 @@ class Course:
             return True
         if self._is_there:
             return False
-        alone_us = 0 if self._alone_us is None else self._now_us - self._alone_us
+        alone_us = self._since_us(self._alone_us)
         if self.had_session:
             return ending.when_over or (ending.when_quiet and alone_us >= RETURN_US)
         return ending.when_alone is not None and alone_us >= ending.when_alone
@@ -107,9 +112,9 @@ class Course:
     def _is_quiet(self) -> bool:
         """Return whether nothing is left to pass, or seems to be."""
         if not self._is_there:
-            return self.was_idle
+            return self.was_idle and self.was_known
         if self.was_idle:
-            return self._is_known or self._since_us(self._busy_us) >= self._quiet_us
+            return self.was_known or self._since_us(self._busy_us) >= self._quiet_us
         return self._is_stalled
 
     @property

@@ -11,7 +11,7 @@ from os import urandom
 from pannier.link_counters import stem_of
 from pannier.links.capture import Capture
 from pannier.links.connections import Connections, Served
-from pannier.links.ending import PATIENCE_US, Ending
+from pannier.links.ending import PATIENCE_US, RETURN_US, Ending
 from pannier.links.one_way import run_one_way
 from pannier.links.side import LinkRun, Side, monotonic_us, side
 from pannier.links.wiring import opener_of, peer_of
@@ -95,6 +95,7 @@ class _Calls:
             else:
                 return
             self._alone_us = self._alone_us or monotonic_us()
+            self._end_if_hopeless()
 
     def _began(self, backoff: Backoff) -> None:
         backoff.reset()
@@ -111,6 +112,16 @@ class _Calls:
         if problem != self.problem:
             self.problem = problem
             self.run.telling.say(problem)
-        is_alone = self._alone_us is not None and monotonic_us() - self._alone_us > PATIENCE_US
-        if self.run.once and (is_alone or self.side.attending.course.was_idle):
+        self._end_if_hopeless()
+
+    def _end_if_hopeless(self) -> None:
+        """Call no more where nobody has answered for long, or nobody has to.
+
+        Who is through, and does not know that the other side is, calls a while longer: it may wait.
+        """
+        course = self.side.attending.course
+        alone_us = 0 if self._alone_us is None else monotonic_us() - self._alone_us
+        is_over = course.was_idle and (course.was_known or alone_us > RETURN_US)
+        is_calling = self.run.once and not self.run.config.listens
+        if is_calling and (is_over or alone_us > PATIENCE_US):
             self.bell.stop()

@@ -49,6 +49,7 @@ class Conversation:
         turns: Who may send; None: both sides at any time.
         rest: Which sides have nothing left to do.
         over: Why it is over; None: it is not.
+        is_left: Whether it is over because one of both said so.
         bye: Reason of the BYE frame to be sent; None: none is.
     """
 
@@ -61,6 +62,7 @@ class Conversation:
         self.turns = turns
         self.rest = Resting()
         self.over: str | None = None
+        self.is_left = False
         self._path = path
         self._books = books
         self._received = Received(
@@ -131,7 +133,7 @@ class Conversation:
             heard = full_number(frame.heard_low, following)
             self.rest.take(frame.number, min(heard, following))
         elif isinstance(frame, Bye):
-            self.over = "the other side ended it"
+            self.over, self.is_left = "the other side ended it", True
         elif self.turns is not None and isinstance(frame, Short) and frame.kind is Kind.TURN:
             self.turns.given(now_us)
 
@@ -158,7 +160,7 @@ class Conversation:
 
     def farewell(self) -> bytes:
         """Return the BYE frame; with it, it is over."""
-        self.over = self._reason
+        self.over, self.is_left = self._reason, True
         number = self.sending.take_number()
         code = LEFT if self.bye is None else self.bye
         return encode.encode_bye(self.session.keys.sending, number, code)

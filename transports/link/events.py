@@ -35,10 +35,12 @@ class Ended:
     Attributes:
         reason: Why, for people.
         is_through: Neither side had anything left to do.
+        is_known: And both know that, or one of them left.
     """
 
     reason: str
     is_through: bool = False
+    is_known: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -285,11 +285,13 @@ class Link:
         self._books.begin(session.frame_bytes)
 
     def _end(self, reason: str) -> None:
-        if self._conversation is not None:
-            is_through = self._conversation.is_through
+        ended = self._conversation
+        if ended is not None:
+            is_through = ended.is_through
+            is_known = is_through and (ended.is_left or ended.rest.is_known)
             self._conversation = None
             self._books.end()
-            self._books.events.append(Ended(reason, is_through=is_through))
+            self._books.events.append(Ended(reason, is_through=is_through, is_known=is_known))
 
     def _greet(self, now_us: int) -> None:
         self._end("a new carrier came")

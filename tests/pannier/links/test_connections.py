@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
@@ -13,9 +14,10 @@ from pannier.cli.session import opener_with
 from pannier.home import Home
 from pannier.link_config import TcpLink
 from pannier.links import connections
+from pannier.links import run_link as running
 from pannier.links.connections import Served
 from pannier.links.run_link import run_link
-from pannier.links.side import LinkRun, LinkTelling
+from pannier.links.side import LinkRun, LinkTelling, Side
 from tests.cli.computers import Computer, exchange, new_sharers
 from transports.carriers.bell import Bell
 
@@ -56,9 +58,9 @@ def listening(computer: Computer, config: TcpLink) -> Iterator[list[str]]:
             assert not thread.is_alive()
 
 
-def call(computer: Computer, port: int) -> Served:
+def call(computer: Computer, port: int, *, tls: bool = False) -> Served:
     with closing(Bell()) as bell:
-        config = TcpLink(peer="home", address=f"127.0.0.1:{port}")
+        config = TcpLink(peer="home", address=f"127.0.0.1:{port}", tls=tls)
         return run_link(link_run(computer, config, [], once=True), bell)
 
 
@@ -122,3 +124,62 @@ def test_a_peer_for_whom_the_link_is_not_gets_silence(
             bell.stop()
             thread.join(PATIENCE_SECONDS)
     assert came == [Served()]
+
+
+def test_who_listens_until_all_has_passed_is_there_for_a_peer_that_may_not_know_it(
+    members: tuple[Computer, Computer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    farm, home = members
+    monkeypatch.setattr(running, "PATIENCE_US", 5_000_000)
+    port = free_port()
+    listener = Listening()
+    monkeypatch.setattr(connections, "Served", listener)
+    with closing(Bell()) as bell:
+        config = TcpLink(listen=f"127.0.0.1:{port}")
+        run = link_run(home, config, [], once=True)
+        thread = Thread(target=run_link, args=(run, bell))
+        thread.start()
+        dial(port).close()
+        assert call(farm, port).is_known
+        farm.types("put", "well", "2")
+        assert call(farm, port).is_known
+        thread.join(PATIENCE_SECONDS)
+        assert not thread.is_alive()
+    assert listener.asked == 3
+    assert home.types("get", "well").out == "2\n"
+
+
+class Listening:
+    """Takes no session for known but the third: the first was none, the second was cut."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __call__(self) -> Served:
+        return Served()
+
+    def of(self, side: Side) -> Served:
+        self.asked += 1
+        return replace(Served.of(side), is_known=self.asked > 2)
+
+
+def test_who_calls_until_all_has_passed_ends_where_each_call_is_hung_up_on(
+    members: tuple[Computer, Computer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    farm, _ = members
+    monkeypatch.setattr(running, "PATIENCE_US", 2_000_000)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = Thread(target=hang_up, args=(server,), daemon=True)
+        thread.start()
+        served = call(farm, server.getsockname()[1], tls=True)
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join(PATIENCE_SECONDS)
+    assert not served.had_session
+    assert served.problem
+
+
+def hang_up(server: socket.socket) -> None:
+    """Hang up on all who call."""
+    with suppress(OSError):
+        while True:
+            server.accept()[0].close()

@@ -123,7 +123,7 @@ def test_it_is_known_whether_the_other_side_left_or_nothing_passed(
 ) -> None:
     course = met(BUSY)
     course.note(left_us, BUSY, is_settled=True)
-    course.end(is_through=is_through)
+    course.end(is_through=is_through, is_known=False)
     assert course.was_stalled == was_stalled
     course.begin()
     assert not course.was_stalled
@@ -149,7 +149,7 @@ def test_who_never_comes_is_waited_for_and_longer_if_nobody_says_how_long() -> N
 
 def test_who_goes_before_all_has_passed_may_come_back() -> None:
     course = met(stats())
-    course.end(is_through=False)
+    course.end(is_through=False, is_known=False)
     assert not course.was_idle
     course.note(1, BUSY, is_settled=False)
     course.note(RETURN_US, BUSY, is_settled=False)
@@ -162,10 +162,21 @@ def test_who_goes_before_all_has_passed_may_come_back() -> None:
 
 def test_who_goes_when_all_has_passed_need_not_come_back() -> None:
     course = met(BUSY)
-    course.end(is_through=True)
+    course.end(is_through=True, is_known=True)
     assert course.was_idle
     assert course.is_over(ONCE)
     assert not course.is_over(FOR_EVER)
+
+
+def test_who_may_not_know_that_all_has_passed_may_come_back() -> None:
+    course = met(stats())
+    course.end(is_through=True, is_known=False)
+    course.note(1, stats(), is_settled=True)
+    course.note(RETURN_US, stats(), is_settled=True)
+    assert not course.is_over(ONCE)
+    course.note(RETURN_US + 1, stats(), is_settled=True)
+    assert course.is_over(ONCE)
+    assert course.was_idle
 
 
 def test_a_connection_ends_with_its_session() -> None:
@@ -173,6 +184,6 @@ def test_a_connection_ends_with_its_session() -> None:
     course = met(BUSY)
     course.note(9 * QUIET_US, BUSY, is_settled=True)
     assert not course.is_over(ending)
-    course.end(is_through=False)
+    course.end(is_through=False, is_known=False)
     assert course.is_over(ending)
     assert not Course().is_over(ending)

@@ -211,3 +211,26 @@ def test_nobody_takes_it_for_over_before_it_is(seed: int, is_line: bool) -> None
     assert_all_is_over(world)
     assert world.run(300, are_through)
     assert_all_is_over(world)
+
+
+def ends_when_cut_after(seconds: float) -> list[events.Ended]:
+    """Return how a session between two who offer a little ends for each, if it is cut then."""
+    world = line(1)
+    leave_alone(world)
+    for side, each in zip(world.sides, WARES, strict=False):
+        assert isinstance(side, Fickle)
+        side.change([each])
+    world.run(seconds)
+    world.cut()
+    said = [event for side in world.sides for _, event in side.said(events.Ended)]
+    return [event for event in said if isinstance(event, events.Ended)]
+
+
+def test_who_ends_and_says_that_both_know_of_it_is_right_whenever_the_line_is_cut() -> None:
+    seen = set()
+    for step in range(300):
+        ends = ends_when_cut_after(step / 200)
+        # Else the other one has more to do, and calls again in vain.
+        assert all(one.is_through for one in ends) or not any(one.is_known for one in ends)
+        seen |= {(one.is_through, one.is_known) for one in ends}
+    assert seen == {(False, False), (True, False), (True, True)}

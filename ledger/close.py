@@ -1,6 +1,7 @@
 """How an author ends one of its logs (docs/format.md sections 3.1 and 3.5). No I/O."""
 
 from ledger import cbor
+from ledger.errors import MalformedError
 from ledger.log import LogName, LogState
 from ledger.note import Checkpoint
 
@@ -21,6 +22,8 @@ def close_from_payload(author: bytes, payload: bytes) -> tuple[LogName, Checkpoi
     decoded = cbor.decode(payload, limit_bytes=_MAX_CLOSE_BYTES)
     fields = cbor.as_map(decoded, "checkpoint", "incarnation")
     last = Checkpoint.from_cbor(fields["checkpoint"])
+    if not last.size:
+        raise MalformedError("a close that leaves nothing of a log")
     return LogName(author, cbor.as_bytes(fields["incarnation"], 8)), last
 
 

@@ -88,12 +88,10 @@ def _is_heard(store: Store, batch: Batch, actions: Set[int]) -> bool:
 
 def _ends_any(store: Store, batch: Batch) -> bool:
     """Return whether a close in *batch* counts, as membership is now."""
-    for number in _numbers(batch, {Action.CLOSE}):
-        index = number - batch.state.size
-        (entry,) = batch.entries.between(index, index + 1).one_by_one()
-        if _end(store, members(store), Fact(batch.state.name, number, entry)) is not None:
-            return True
-    return False
+    if batch.state.size or batch.entries.actions[0] != Action.CLOSE:
+        return False
+    (entry,) = batch.entries.between(0, 1).one_by_one()
+    return _end(store, members(store), Fact(batch.state.name, 0, entry)) is not None
 
 
 def _numbers(batch: Batch, actions: Set[int]) -> Iterator[int]:
@@ -125,8 +123,12 @@ def _settle_closes(store: Store, known: Members) -> bool:
 
 
 def _closes(store: Store, known: Members) -> Iterator[tuple[LogName, Checkpoint]]:
-    """Yield where authors end their logs: all that counts and is signed, more than once or not."""
-    for fact in store.facts((Action.CLOSE,)):
+    """Yield where authors end their logs: all that counts and is signed, more than once or not.
+
+    Only with the first entry of another log, which no close can take away: else two could end each
+    other before they do so, and who hears one of them first would never hear the other.
+    """
+    for fact in store.first_facts(Action.CLOSE):
         if (found := _end(store, known, fact)) is not None:
             yield found
 

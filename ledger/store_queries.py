@@ -104,11 +104,22 @@ class Queries(StoreFile):
         Raises:
             DamagedError: the file cannot be read.
         """
+        return self._facts(f"IN ({', '.join('?' * len(actions))})", *map(int, actions))
+
+    def first_facts(self, action: int) -> list[Fact]:
+        """Return every log's first entry with *action*, which is above 1 and always carried.
+
+        Raises:
+            DamagedError: the file cannot be read.
+        """
+        return self._facts("= ? AND entry.id & 4294967295 = 0", action)
+
+    def _facts(self, which: str, *values: int) -> list[Fact]:
         found = self.rows(
             f"SELECT author, incarnation, entry.id & 4294967295, {_LEAF}, payload {_FROM_ENTRY} "
             "JOIN log ON log.id = entry.id >> 32 "
-            f"WHERE action > 1 AND action IN ({', '.join('?' * len(actions))}) ORDER BY entry.id",
-            *map(int, actions),
+            f"WHERE action > 1 AND action {which} ORDER BY entry.id",
+            *values,
         )
         facts = []
         for author, incarnation, number, *row in found:

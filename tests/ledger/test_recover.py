@@ -19,6 +19,7 @@ from ledger.genesis import LedgerId
 from ledger.log import Close, LogName, LogStatus, log_origin
 from ledger.members import members
 from ledger.merge import Ended, Forked, Gap, Merged, NotGranted, take_fork
+from ledger.merkle import EMPTY_FRONTIER
 from ledger.note import Checkpoint, sign_checkpoint
 from ledger.views import conflicts, heads, history
 from tests.ledger.verifiers import verifier_of
@@ -347,14 +348,12 @@ def close_at(site: Site, log: LogName, size: int) -> None:
 
 def write_close(site: Site, log: LogName, point: Checkpoint) -> None:
     open_incarnation(site.store, site.author)
-    site.write(
-        Draft(
-            thing=INCARNATIONS_THING,
-            payload=close_payload(log, point),
-            time_us=NOW,
-            action=Action.CLOSE,
-        )
-    )
+    site.write(closing(log, point))
+
+
+def closing(log: LogName, point: Checkpoint) -> Draft:
+    payload = close_payload(log, point)
+    return Draft(thing=INCARNATIONS_THING, payload=payload, time_us=NOW, action=Action.CLOSE)
 
 
 def test_a_longer_log_than_its_close_is_cut_and_what_falls_off_is_kept(world: World) -> None:
@@ -537,22 +536,22 @@ def test_a_close_that_proves_nothing_does_nothing(world: World) -> None:
     ada.put("t", 1)
     bob.put("t", 2)
     old, state = ada.log, own_log(ada.store, ada.author)
-    open_incarnation(ada.store, ada.author)
     origin = log_origin(ada.store.ledger_id, bob.log)
     by_ada = sign_checkpoint(ada.author.signer, origin, 1, bob.store.log(bob.log).frontier.root())
     (good,) = ada.store.checkpoints(state, 0, 1)
+    own_origin = log_origin(ada.store.ledger_id, old)
     payloads = [
         payload("nonsense"),
         close_payload(bob.log, by_ada),
         close_payload(old, by_ada),
         close_payload(old, replace(good, size=0)),
+        close_payload(
+            old, sign_checkpoint(ada.author.signer, own_origin, 0, EMPTY_FRONTIER.root())
+        ),
     ]
-    ada.write(
-        *(
-            Draft(thing=INCARNATIONS_THING, payload=one, time_us=NOW, action=Action.CLOSE)
-            for one in payloads
-        )
-    )
+    for one in payloads:
+        open_incarnation(ada.store, ada.author)
+        ada.write(Draft(thing=INCARNATIONS_THING, payload=one, time_us=NOW, action=Action.CLOSE))
     settle(ada, bob)
     for site in (ada, bob):
         assert {one.status for one in site.store.logs()} == {LogStatus.OPEN}
@@ -561,20 +560,37 @@ def test_a_close_that_proves_nothing_does_nothing(world: World) -> None:
 
 def test_a_log_does_not_close_itself(world: World) -> None:
     ada, bob, _ = world.sites
-    ada.put("t", 1)
-    state = own_log(ada.store, ada.author)
-    (point,) = ada.store.checkpoints(state, 0, 1)
-    ada.write(
-        Draft(
-            thing=INCARNATIONS_THING,
-            payload=close_payload(state.name, point),
-            time_us=NOW,
-            action=Action.CLOSE,
-        )
-    )
-    assert bob.take(carried(ada.store, state.name)) == Merged(count=2)
-    assert bob.store.log(state.name).status is LogStatus.OPEN
-    assert bob.take(carried(ada.store, state.name)) == Merged(count=0)
+    open_incarnation(ada.store, ada.author)
+    log = ada.log
+    point = ada.author.sign_checkpoint(log_origin(ada.store.ledger_id, log), 1, bytes(32))
+    ada.write(closing(log, point))
+    assert bob.take(carried(ada.store, log)) == Merged(count=1)
+    assert bob.store.log(log).status is LogStatus.OPEN
+    assert bob.take(carried(ada.store, log)) == Merged(count=0)
+
+
+@pytest.mark.parametrize("is_turned", [False, True])
+def test_logs_that_end_each_other_are_the_same_whichever_came_first(
+    world: World, *, is_turned: bool
+) -> None:
+    """Each goes on beyond where the other ends it, and says only there that it ends the other."""
+    ada, bob, cy = world.sites
+    twin = world.join("ada", folder="twin")
+    for site in (ada, twin):
+        site.put("t", site.store.path.parent.name)
+    logs = [site.log for site in (ada, twin)]
+    points = [
+        carried(site.store, log).checkpoint for site, log in zip((ada, twin), logs, strict=True)
+    ]
+    ada.write(closing(logs[1], points[1]))
+    twin.write(closing(logs[0], points[0]))
+    ways = [carried(site.store, log) for site, log in zip((ada, twin), logs, strict=True)]
+    first, second = (bob, cy) if is_turned else (cy, bob)
+    for taker, way in ((first, ways), (second, ways[::-1])):
+        for received in way:
+            assert taker.take(received) == Merged(count=2)
+    agree(bob, cy)
+    assert {bob.store.log(log).close for log in logs} == {None}
 
 
 # -- the author hears of its own close ------------------------------------------------------------

@@ -248,8 +248,8 @@ def test_a_close_under_one_signature_closes_nothing(world: World) -> None:
     closing = own_log(quinn.store, quinn.author)
     origin = log_origin(quinn.store.ledger_id, closing.name)
     last = quinn.author.sign_checkpoint(origin, 1, closing.frontier.root())
-    open_incarnation(quinn.store, quinn.author)
     for point, status in ((stripped(last), LogStatus.OPEN), (last, LogStatus.CLOSED)):
+        open_incarnation(quinn.store, quinn.author)
         payload = close_payload(closing.name, point)
         quinn.write(
             Draft(thing=INCARNATIONS_THING, payload=payload, time_us=NOW, action=Action.CLOSE)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ledger.algorithm import Algorithm
-from ledger.append import Author, Draft, append
+from ledger.append import Author, Draft, append, open_incarnation
 from ledger.card import Card
 from ledger.close import close_payload
 from ledger.data import payload_from_value
@@ -277,6 +277,7 @@ def test_nobody_who_knows_the_passphrase_ends_the_log_of_another(world: World) -
     admin = Author(signer=signer, entropy=world["ada"].entropy)
     for log in logs:
         other = admin.sign_checkpoint(log_origin(store.ledger_id, log), 1, bytes(32))
+        open_incarnation(store, admin)
         write_as_admin(world, "ada", [saying(world, Action.CLOSE, close_payload(log, other))])
     world.rounds(THREE, 2)
     assert dict(members(world.store("cyd", NAME))) == before

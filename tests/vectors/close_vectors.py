@@ -60,6 +60,10 @@ def _bad(good: dict[str, object]) -> dict[str, Case]:
         "malformed_incarnation_7": ("7 bytes of incarnation", {**good, "incarnation": bytes(7)}),
         "malformed_key_more": ("a key more", {**good, "why": "restored"}),
         "malformed_unsigned": ("no signature", {**good, "checkpoint": [size, tree]}),
+        "malformed_empty": (
+            "that leaves nothing of the log",
+            {**good, "checkpoint": [0, *CHECKPOINT[1:]]},
+        ),
         "malformed_null": ("null", None),
         "malformed_too_long": ("more than 4 KiB", {**good, "incarnation": bytes(4096)}),
     }

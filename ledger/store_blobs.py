@@ -266,15 +266,20 @@ class Packing:
     def keep(self) -> int:
         """Keep all that was added, and return how many chunks that is; it counts with the commit.
 
+        If others have kept all of it meanwhile, that is 0, and this pack is gone with `close`.
+
         Raises:
             BusyError: another process held the ledger file for too long.
             DamagedError: the disk said no.
         """
         self.sync()
-        if self._writer is not None:
-            with self._store.transaction():
-                self._writer.publish()
-                self._blobs.note_pack(self._writer.name, tuple(self._spans.values()))
+        if self._writer is None:
+            return 0
+        with self._store.transaction():
+            if all(map(self._blobs.is_named, self._spans)):
+                return 0
+            self._writer.publish()
+            self._blobs.note_pack(self._writer.name, tuple(self._spans.values()))
         return len(self._spans)
 
     def close(self) -> None:

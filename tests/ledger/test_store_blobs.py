@@ -89,6 +89,18 @@ class TestChunks:
         assert keep(ada, *CHUNKS[:2]) == 0
         assert len(packs(ada)) == 2
 
+    def test_that_two_keep_at_the_same_time_lie_in_one_pack(self, ada: Site) -> None:
+        with (
+            Store.open(ada.store.path, REST_KEY) as other,
+            ada.store.blobs.packing(os.urandom) as one,
+            other.blobs.packing(os.urandom) as two,
+        ):
+            for pack in (one, two):
+                pack.add(CHUNKS[0])
+            assert [pack.keep() for pack in (two, one)] == [1, 0]
+        assert len(list(ada.store.blobs.folder.iterdir())) == 1
+        assert ada.store.blobs.read(DIGESTS[0]) == CHUNKS[0]
+
     def test_of_another_opening_of_the_file_are_seen(self, ada: Site) -> None:
         with Store.open(ada.store.path, REST_KEY) as other:
             keep(ada, CHUNKS[0])

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ledger.descriptors import refusal
 from ledger.errors import BusyError, DamagedError, DiskError, FullError
 
 MEND = ": `pannier verify --repair` saves what it can of it"
@@ -48,7 +49,8 @@ def storage_errors(path: Path, name: str = "", damage: list[str] | None = None) 
         if "no such" in said:
             raise _damaged(path, error, damage) from error
         if is_of_disk(error):
-            raise DiskError(f"{path}: {error}") from error
+            why = reason(error)
+            raise DiskError(f"{path}: {why}") from why
         raise DamagedError(f"{path}: {error}") from error
     except OSError as error:
         raise DiskError(f"{path}: {error}") from error
@@ -60,6 +62,12 @@ def storage_errors(path: Path, name: str = "", damage: list[str] | None = None) 
 def is_of_disk(error: sqlite3.OperationalError) -> bool:
     """Return whether the file could not be opened, read or written, whatever stands in it."""
     return _is_disk_code(getattr(error, "sqlite_errorcode", 0))  # some are made by Python
+
+
+def reason(error: sqlite3.OperationalError) -> Exception:
+    """Return *error*, or what SQLite does not say: that no more files may be open than are."""
+    is_unopened = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_CANTOPEN
+    return (refusal() if is_unopened else None) or error
 
 
 def names_disk(lines: Iterable[str]) -> bool:

@@ -18,7 +18,9 @@ def main() -> None:
         sys.stderr.write(f"pannier: {problem}\n")
         sys.exit(1)
     from pannier.cli.root import run  # noqa: PLC0415 -- only once the rooms are known to be ours
+    from pannier.open_files import allow_many  # noqa: PLC0415 -- as above
 
+    allow_many()
     _escape_what_cannot_be_shown()
     status = run(sys.argv[1:])
     _end(status if _flush() else status or 1)

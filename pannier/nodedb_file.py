@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from bundler.notices import MAX_ASK_BITS
-from ledger.storage_errors import is_of_disk, names_disk
+from ledger.storage_errors import is_of_disk, names_disk, reason
 from ledger.store_file import IMPLAUSIBLE_VERSION
 from pannier.errors import BusyError, DamagedFileError, PannierError
 
@@ -343,7 +343,8 @@ def _errors() -> Iterator[None]:
         if "locked" in str(error):
             raise BusyError("another pannier is at work in this home; try again") from error
         if is_of_disk(error):
-            raise PannierError(f"node.db: {error}") from error
+            why = reason(error)
+            raise PannierError(f"node.db: {why}") from why
         raise DamagedFileError(f"node.db is damaged ({error}){MEND_NODE_DB}") from error
     except sqlite3.DatabaseError as error:
         raise DamagedFileError(f"node.db is damaged ({error}){MEND_NODE_DB}") from error

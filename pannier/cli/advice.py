@@ -7,11 +7,13 @@ from collections.abc import Iterator
 _FULL = "make room there, then try again"
 _READ_ONLY = "let it be written to, then try again"
 _FAILING = "look to that disk, then try again"
+_FILES = "let more files be open (`ulimit -n`), then try again"
 _BY_NUMBER = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
     errno.EROFS: _READ_ONLY,
     errno.EIO: _FAILING,
+    errno.EMFILE: _FILES,
 }
 _BY_NAME = {
     "SQLITE_FULL": _FULL,

@@ -1,8 +1,10 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.cli.computers import Computer, acquaint, exchange, new_computer
+from tests.cli.computers import Computer, acquaint, environment, exchange, new_computer
 from tests.cli.terminal import at_terminal
 
 Pair = tuple[Computer, Computer]
@@ -244,3 +246,21 @@ class TestWhich:
 def _folder(tmp_path: Path) -> Path:
     (tmp_path / "stick").mkdir()
     return tmp_path / "stick"
+
+
+@pytest.mark.parametrize(
+    ("hard", "status", "said"),
+    [(200, 0, b"l24"), (50, 1, b"let more files be open")],
+    ids=["low until it is raised", "low"],
+)
+def test_a_home_may_have_more_ledgers_than_files_may_be_open(
+    tmp_path: Path, hard: int, status: int, said: bytes
+) -> None:
+    computer = new_computer(tmp_path, "farm")
+    for number in range(25):
+        computer.types("ledger", "new", f"l{number}")
+    words = [sys.executable, "-m", "pannier", "--home", str(computer.home), "ledger", "list"]
+    shell = ["sh", "-c", f'set -e; ulimit -Sn 50; ulimit -Hn {hard}; exec "$@"', "sh", *words]
+    done = subprocess.run(shell, check=False, capture_output=True, env=environment(), timeout=60)
+    assert done.returncode == status, done
+    assert said in done.stdout + done.stderr

@@ -1,8 +1,9 @@
 """A bell that wakes a thread which waits for wires; rung by other threads and by signals."""
 
 import os
-import select
 from contextlib import suppress
+
+from transports.carriers.waiting import wait_for
 
 
 class Bell:
@@ -48,7 +49,7 @@ class Bell:
     def wait(self, seconds: float) -> None:
         """Wait until somebody rings, at most so long."""
         if not self.is_stopped:
-            select.select([self._reading], [], [], max(seconds, 0))
+            wait_for(max(seconds, 0), reading=[self._reading])
         self.hush()
 
     def close(self) -> None:

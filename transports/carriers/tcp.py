@@ -5,7 +5,6 @@ Little is kept in the socket's buffer, so that what is urgent overtakes.
 
 import errno
 import os
-import select
 import socket
 import time
 from contextlib import ExitStack
@@ -16,6 +15,7 @@ from transports.carriers.bell import Bell
 from transports.carriers.carrier import Carrier, CarrierGoneError
 from transports.carriers.connection import Connection
 from transports.carriers.tls import Tls
+from transports.carriers.waiting import wait_for
 
 CONNECT_SECONDS = 30.0
 # Linux doubles it for its own bookkeeping, and refuses less than about 4.6 kB.
@@ -113,8 +113,7 @@ class TcpListener:
         """See `Opener`: waits for the next connection."""
         self.listen()
         while not bell.is_stopped:
-            fds = [bell.fileno(), *(one.fileno() for one in self._sockets)]
-            waiting, _, _ = select.select(fds, [], [])
+            waiting = wait_for(None, reading=[bell, *self._sockets])
             bell.hush()
             for one in self._sockets:
                 accepted = _accept(one) if one.fileno() in waiting else None
@@ -162,11 +161,11 @@ def _connect(sock: socket.socket, where: SocketAddress, bell: Bell) -> bool:
         left = end - time.monotonic()
         if left <= 0:
             raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
-        _, done, _ = select.select([bell], [sock], [], left)
+        done = wait_for(left, reading=[bell], writing=[sock])
         if bell.is_stopped:
             return False
         bell.hush()
-        if done:
+        if sock.fileno() in done:
             status = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
     if status:
         raise OSError(status, os.strerror(status))

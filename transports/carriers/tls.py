@@ -10,7 +10,6 @@ Source: RFC 8446; RFC 5280; RFC 8410 (Ed25519 in X.509).
 """
 
 import secrets
-import select
 import socket
 import ssl
 import tempfile
@@ -28,6 +27,7 @@ from transports.carriers.address import reason
 from transports.carriers.bell import Bell
 from transports.carriers.carrier import CarrierGoneError, CarrierUnusableError
 from transports.carriers.connection import Connection
+from transports.carriers.waiting import HasFileno, wait_for
 
 HANDSHAKE_SECONDS = 30.0
 _ALWAYS = datetime(2000, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
@@ -146,8 +146,8 @@ class TlsCarrier(Connection):
         """See `Carrier`: the handshake, in which both show who they are."""
         end = time.monotonic() + HANDSHAKE_SECONDS
         while not bell.is_stopped:
-            reading: list[Bell | TlsCarrier] = [bell]
-            writing: list[TlsCarrier] = []
+            reading: list[HasFileno] = [bell]
+            writing: list[HasFileno] = []
             try:
                 self._inside.do_handshake()
             except ssl.SSLWantReadError:
@@ -162,7 +162,7 @@ class TlsCarrier(Connection):
             left = end - time.monotonic()
             if left <= 0:
                 raise CarrierGoneError(f"{self.name}: no TLS: the other side says nothing")
-            select.select(reading, writing, [], left)
+            wait_for(left, reading=reading, writing=writing)
             bell.hush()
         return False
 

@@ -4,6 +4,7 @@ import shutil
 import sys
 import threading
 import time
+from contextlib import suppress
 
 import click
 
@@ -16,7 +17,8 @@ _SECONDS_BETWEEN = 30.0
 class Screen:
     """A terminal, whose last line changes, or a file, which gets a line now and then.
 
-    Several threads may use it.
+    Several threads may use it. What cannot be shown, where a disk is full or nobody reads on, ends
+    no link.
     """
 
     def __init__(self) -> None:
@@ -33,13 +35,13 @@ class Screen:
 
     def say(self, line: str) -> None:
         """Print a line."""
-        with self._lock:
+        with self._lock, suppress(OSError):
             self._wipe()
             click.echo(line)
 
     def progress(self, line: str) -> None:
         """Show how it goes."""
-        with self._lock:
+        with self._lock, suppress(OSError):
             if self._is_terminal:
                 columns = shutil.get_terminal_size().columns - 1
                 self._wipe()
@@ -51,7 +53,7 @@ class Screen:
 
     def clear(self) -> None:
         """Take the changing line off."""
-        with self._lock:
+        with self._lock, suppress(OSError):
             self._wipe()
 
     def _wipe(self) -> None:

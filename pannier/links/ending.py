@@ -14,6 +14,10 @@ STALLED_US = 7_200_000_000
 """so long for anything to pass while there is something left: who may send in a share of each hour
 says nothing for almost an hour,"""
 
+SILENT_US = 20_000_000
+"""so long for anything at all of a side that has come by another wire since: what it got by the
+first one it would have acknowledged by then,"""
+
 RETURN_US = 30_000_000
 """and so long for it to come back, be it to hear that nothing is left."""
 
@@ -26,11 +30,13 @@ class Ending:
         when_quiet: Once both sides have nothing left.
         when_over: With its first session, as a connection does.
         when_alone: After so many microseconds without a first session; None: it waits for ever.
+        when_silent: When nothing comes of the other side, and it has something to acknowledge.
     """
 
     when_quiet: bool = False
     when_over: bool = False
     when_alone: int | None = None
+    when_silent: bool = False
 
 
 class Course:
@@ -39,7 +45,7 @@ class Course:
     Attributes:
         had_session: Whether there ever was one.
         was_idle: Whether neither side had anything left to do when there was one last.
-        was_known: Whether both knew that, or one of them left then.
+        was_known: Whether the other side knew that, or left then.
         was_stalled: Whether nothing passed at the end of the last one, for as long as such a link
             waits for the other side to say that it has nothing left.
     """
@@ -53,6 +59,8 @@ class Course:
         self._now_us = 0
         self._busy_us: int | None = None
         self._passed_us: int | None = None
+        self._heard_us: int | None = None
+        self._heard_count = 0
         self._alone_us: int | None = None
         self._last: tuple[int, ...] = ()
 
@@ -60,14 +68,14 @@ class Course:
         """Take note that a session began."""
         self._is_there = self.had_session = True
         self.was_idle = self.was_known = self.was_stalled = False
-        self._busy_us = self._passed_us = None
+        self._busy_us = self._passed_us = self._heard_us = None
 
     def end(self, *, is_through: bool, is_known: bool) -> None:
         """Take note that it ended.
 
         Args:
             is_through: Whether neither side had anything left to do.
-            is_known: Whether both knew that, or one of them left.
+            is_known: Whether the other side knew that, or has left.
         """
         self.was_idle, self.was_known = is_through, is_known
         self.was_stalled = not is_through and self._is_stalled
@@ -91,6 +99,9 @@ class Course:
             self.was_idle, self.was_known = stats.is_through, stats.rest_is_known
         elif self._alone_us is None:
             self._alone_us = now_us
+        is_heard = stats.counts.frames_in != self._heard_count
+        if self._heard_us is None or is_heard or not (stats.to_send or stats.waiting):
+            self._heard_us, self._heard_count = now_us, stats.counts.frames_in
         left = stats.waiting, stats.to_send, stats.to_come
         now = (stats.counts.payload_in, stats.counts.payload_out, *left)
         if self._passed_us is None or now != self._last:
@@ -103,7 +114,7 @@ class Course:
         if ending.when_quiet and self.had_session and self._is_quiet():
             return True
         if self._is_there:
-            return False
+            return ending.when_silent and self._since_us(self._heard_us) >= SILENT_US
         alone_us = self._since_us(self._alone_us)
         if self.had_session:
             return ending.when_over or (ending.when_quiet and alone_us >= RETURN_US)

@@ -73,14 +73,14 @@ class Giving:
         self._last = _Planned({}, {}, is_cut=False)
         self._look_us, self._review_us = 0, -1
         self._may_offer = False
+        self._waits = True
 
     @property
     def is_settled(self) -> bool:
         """Whether nothing is to be looked up or noted, as far as is known now."""
         if self._noting.due_us is not None or not self.bringing.is_settled:
             return False
-        # Another link may have to do the rest.
-        return self._task.due_us is None or not self._may_offer
+        return self._task.due_us is None if self._may_offer else not self._waits
 
     @property
     def due_us(self) -> int:
@@ -117,7 +117,10 @@ class Giving:
         if now_us >= self._look_us:
             self._look_us = now_us + _LOOK_US
             self._may_offer = self._may_offer or self._claim()
-            self._look_for_news()
+            if self._may_offer:
+                self._look_for_news()
+            else:
+                self._look_beside()
         if now_us >= self._review_us:
             self._review_us = now_us + _REVIEW_US
             self._review()
@@ -163,6 +166,13 @@ class Giving:
     def _failed_to_bring(self, keys: Set[object], error: Exception) -> None:
         self._take_off(keys)
         self._task.retrying(self._meeting)(error)
+
+    def _look_beside(self) -> None:
+        """See whether another link, which goes on with what waits, has come to the end of it."""
+        try:
+            self._waits = self._offering.waits(self._meeting.node)
+        except WORK_ERRORS as error:
+            self._meeting.problems[str(error)] = None
 
     def _look_for_news(self) -> None:
         if self._task.is_running or self._task.due_us is not None:

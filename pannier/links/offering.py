@@ -129,6 +129,15 @@ class Offering:
             pass
         return None
 
+    def waits(self, node: Node) -> bool:
+        """Return whether bundles that were made for the other end are still to go there.
+
+        Raises:
+            PannierError: ``node.db`` cannot be read.
+        """
+        handed = node.db.handed_over(self.source)
+        return any(_is_due(node, bundle, handed) for bundle in node.db.bundles(self.peer))
+
     def note(self, node: Node, keys: Iterable[object]) -> None:
         """Note what the other end has, durably.
 

@@ -11,7 +11,7 @@ from os import urandom
 from pannier.link_counters import stem_of
 from pannier.links.capture import Capture
 from pannier.links.connections import Connections, Served
-from pannier.links.ending import PATIENCE_US, RETURN_US, Ending
+from pannier.links.ending import PATIENCE_US, RETURN_US, STALLED_US, Ending
 from pannier.links.one_way import run_one_way
 from pannier.links.side import LinkRun, Side, monotonic_us, side
 from pannier.links.wiring import opener_of, peer_of
@@ -78,15 +78,19 @@ class _Calls:
     bell: Bell
     tap: Tap | None
     problem: str = ""
-    _alone_us: int | None = None
+    _is_met: bool = False
+    _alone_us: int = 0
+    _passed_us: int = 0
+    _passed: tuple[int, int] = (0, 0)
 
     def serve(self, opener: Opener) -> None:
         backoff = Backoff(urandom, opener.longest_wait_seconds)
-        self.side.on_session = lambda: self._began(backoff)
+        self.side.on_session = lambda _: self._began(backoff)
         patience = PATIENCE_US if self.run.once and not self.run.config.listens else None
         ending = Ending(when_quiet=self.run.once, when_alone=patience)
-        self._alone_us = monotonic_us()
+        self._alone_us = self._passed_us = monotonic_us()
         for carrier in carriers(opener, self.bell, backoff, self._complain):
+            self._is_met, opened_us = False, monotonic_us()
             try:
                 self.side.carry(carrier, self.bell, ending, self.tap)
             except CarrierGoneError as error:
@@ -94,12 +98,23 @@ class _Calls:
                 self.side.notices.say(self.problem)
             else:
                 return
-            self._alone_us = self._alone_us or monotonic_us()
+            self._went(opened_us)
             self._end_if_hopeless()
 
     def _began(self, backoff: Backoff) -> None:
         backoff.reset()
-        self.problem, self._alone_us = "", None
+        self.problem, self._is_met = "", True
+
+    def _went(self, opened_us: int) -> None:
+        """Wait from now on for who was there, unless it only comes and goes."""
+        now_us, counts = monotonic_us(), self.side.counts
+        passed = counts.payload_in, counts.payload_out
+        if passed != self._passed:
+            self._passed, self._passed_us = passed, now_us
+        is_short = now_us - opened_us <= PATIENCE_US
+        is_vain = is_short and self._passed_us != now_us
+        if self._is_met and (self.side.attending.course.was_idle or not is_vain):
+            self._alone_us = now_us
 
     def _complain(self, problem: str) -> None:
         """Say why there is no wire, when that changes.
@@ -119,9 +134,9 @@ class _Calls:
 
         Who is through, and does not know that the other side is, calls a while longer: it may wait.
         """
-        course = self.side.attending.course
-        alone_us = 0 if self._alone_us is None else monotonic_us() - self._alone_us
+        course, now_us = self.side.attending.course, monotonic_us()
+        alone_us = now_us - self._alone_us
         is_over = course.was_idle and (course.was_known or alone_us > RETURN_US)
-        is_calling = self.run.once and not self.run.config.listens
-        if is_calling and (is_over or alone_us > PATIENCE_US):
+        is_over |= alone_us > PATIENCE_US or now_us - self._passed_us > STALLED_US
+        if self.run.once and not self.run.config.listens and is_over:
             self.bell.stop()

@@ -27,7 +27,7 @@ from transports.carriers.carrier import Carrier
 from transports.carriers.drive import Drive, Tap
 from transports.link.events import Established
 from transports.link.machine import Link
-from transports.link.stats import LinkStats
+from transports.link.stats import Counts, LinkStats
 
 _MOST_REASONS = 1000
 _OTHER_LEFT = "the other side ended it"
@@ -100,7 +100,7 @@ class Side:
         attending: What goes on.
         reasons: Why bundles went to quarantine.
         notices: Tell people each thing once.
-        on_session: Called when a session begins.
+        on_session: Called with the peer's node id when a session begins.
     """
 
     def __init__(self, run: LinkRun, node: Node, link: Link, workers: Workers) -> None:
@@ -116,7 +116,7 @@ class Side:
         self.attending.on_tick = self._count
         self.reasons: list[str] = []
         self.notices = Notices(run.telling.say)
-        self.on_session: Callable[[], None] = lambda: None
+        self.on_session: Callable[[bytes], None] = lambda _: None
         self._peer = run.config.peer
         self._since_us, self._seen_us = node.clock(), 0
         self._call: _Call | None = None
@@ -133,6 +133,11 @@ class Side:
             self._call = _Call(monotonic_us() + HINT_US, heard_bytes)
             Drive(carrier, self._link, self.attending, bell, monotonic_us, tap).run()
 
+    @property
+    def counts(self) -> Counts:
+        """What the link has counted so far."""
+        return self._link.stats.counts
+
     def close(self) -> None:
         """Keep what came, and the counters."""
         self._serving.close()
@@ -143,7 +148,7 @@ class Side:
         self._peer = peer.name if peer is not None else session.peer.hex()
         self._since_us = self._node.clock()
         self.notices.say(f"{self._peer} is there.")
-        self.on_session()
+        self.on_session(session.peer)
 
     def _ended(self, reason: str) -> None:
         self._since_us = self._node.clock()

@@ -49,7 +49,7 @@ class Conversation:
         turns: Who may send; None: both sides at any time.
         rest: Which sides have nothing left to do.
         over: Why it is over; None: it is not.
-        is_left: Whether it is over because one of both said so.
+        is_left: Whether it is over because the other side said so.
         bye: Reason of the BYE frame to be sent; None: none is.
     """
 
@@ -160,7 +160,7 @@ class Conversation:
 
     def farewell(self) -> bytes:
         """Return the BYE frame; with it, it is over."""
-        self.over, self.is_left = self._reason, True
+        self.over = self._reason
         number = self.sending.take_number()
         code = LEFT if self.bye is None else self.bye
         return encode.encode_bye(self.session.keys.sending, number, code)

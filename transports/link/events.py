@@ -35,7 +35,7 @@ class Ended:
     Attributes:
         reason: Why, for people.
         is_through: Neither side had anything left to do.
-        is_known: And both know that, or one of them left.
+        is_known: And the other side knows that, or has left.
     """
 
     reason: str

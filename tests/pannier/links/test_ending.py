@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import pytest
 
 from pannier.links.ending import (
     PATIENCE_US,
     QUIET_US,
     RETURN_US,
+    SILENT_US,
     STALLED_US,
     Course,
     Ending,
@@ -187,3 +190,27 @@ def test_a_connection_ends_with_its_session() -> None:
     course.end(is_through=False, is_known=False)
     assert course.is_over(ending)
     assert not Course().is_over(ending)
+
+
+@pytest.mark.parametrize(
+    "now",
+    [stats(left=1, is_through=False), stats(waiting=1, is_through=False)],
+    ids=["sent", "offered"],
+)
+def test_a_side_that_came_by_another_wire_is_not_waited_for_long_on_this_one(
+    now: LinkStats,
+) -> None:
+    doubted = Ending(when_over=True, when_silent=True)
+    course = met(stats(is_known=True))
+    course.note(9 * SILENT_US, stats(is_known=True), is_settled=True)
+    assert not course.is_over(doubted), "it has nothing to say"
+    course.note(10 * SILENT_US, stats(is_known=True), is_settled=True)
+    course.note(10 * SILENT_US + 1, now, is_settled=True)
+    course.note(11 * SILENT_US - 1, now, is_settled=True)
+    assert not course.is_over(doubted)
+    heard = replace(now, counts=Counts(frames_in=1))
+    course.note(11 * SILENT_US, heard, is_settled=True)
+    assert not course.is_over(doubted)
+    course.note(12 * SILENT_US, heard, is_settled=True)
+    assert course.is_over(doubted)
+    assert not course.is_over(Ending(when_over=True))

@@ -330,6 +330,35 @@ def test_of_two_links_to_one_node_one_offers(world: World) -> None:
     assert_equal(world, ("ada", "bea"))
 
 
+def test_a_link_is_not_through_while_another_one_has_the_rest(world: World) -> None:
+    """Its wire may be dead, and then nothing comes by it any more."""
+    dead, second = Wire(world, "ada", "bea"), Wire(world, "ada", "bea", kind="tcp")
+    meet(world, dead)
+    put_long(world, "ada")
+    dead.run(1)
+    second.open()
+    second.run(30)
+    assert second.payload() == 0
+    assert all(end.link.stats.is_established for end in second.ends)
+    assert not any(end.link.stats.is_through for end in second.ends)
+    dead.close()
+    second.settle()
+    assert_equal(world, ("ada", "bea"))
+    assert all(end.link.stats.is_through for end in second.ends)
+
+
+def test_a_link_is_through_when_another_one_has_brought_all(world: World) -> None:
+    first, second = Wire(world, "ada", "bea"), Wire(world, "ada", "bea", kind="tcp")
+    meet(world, first)
+    world.put("ada", "well", 1)
+    first.settle()
+    second.open()
+    second.settle()
+    assert second.payload() == 0
+    assert all(end.is_quiet for end in second.ends)
+    first.close()
+
+
 def test_a_busy_home_is_tried_again(world: World) -> None:
     wire = Wire(world, "ada", "bea")
     with exclusive(world.home("ada").locks / "send", "preparing bundles"):

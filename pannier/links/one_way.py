@@ -85,7 +85,7 @@ def _drive(
     bell: Bell,
 ) -> None:
     """Join the machine and one wire after the other."""
-    opener, tap = _opener(node, run.config), None
+    opener, tap = _opener(run, node), None
     backoff = Backoff(urandom, opener.longest_wait_seconds)
     with ExitStack() as stack:
         if run.capture is not None:
@@ -279,5 +279,7 @@ class _Udp:
         """Nothing stays open."""
 
 
-def _opener(node: Node, config: LinkConfig) -> Opener:
-    return _Udp(config) if isinstance(config, UdpLink) else opener_of(node, config)
+def _opener(run: LinkRun, node: Node) -> Opener:
+    if isinstance(run.config, UdpLink):
+        return _Udp(run.config)
+    return opener_of(node, run.config, run.telling.say)

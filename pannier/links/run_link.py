@@ -46,7 +46,7 @@ def run_link(run: LinkRun, bell: Bell) -> Served:
     with ExitStack() as stack:
         node = stack.enter_context(run.open_node())
         peer_of(node, run.config)
-        opener = opener_of(node, run.config)
+        opener = opener_of(node, run.config, run.telling.say)
         # Whatever it is called: by the daemon and by hand it is the same one.
         place = f"{run.config.kind} {run.config.place}"
         lock = node.home.locks / f"link-{stem_of(place)}"

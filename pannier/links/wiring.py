@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 from pannier.home import Peer
@@ -15,6 +16,7 @@ from pannier.link_config import (
     parse_address,
 )
 from pannier.links.airtime_book import airtime_of
+from pannier.links.current_tls import CurrentTls
 from pannier.links.offering import is_served
 from pannier.node import Node
 from transports.carriers.address import Address
@@ -28,18 +30,24 @@ from transports.link.framing import DATAGRAM
 from transports.link.settings import LinkSettings
 
 
-def opener_of(node: Node, config: LinkConfig) -> Opener:
+def opener_of(node: Node, config: LinkConfig, say: Callable[[str], None]) -> Opener:
     """Return what opens a link.
+
+    Args:
+        node: Whose link; stays open as long as this is used.
+        config: Its settings.
+        say: Is told, each thing once, what goes wrong when peers or certificates change later.
 
     Raises:
         CarrierUnusableError: what it needs is not installed, or a certificate cannot be used.
+        PannierError: a card cannot be read.
         UsageError: nobody is called as its peer is.
     """
     match config:
         case SerialLink():
             return SerialOpener(config.usb or config.path, _serial_settings(config))
         case TcpLink():
-            tls = _tls(node, config) if config.tls else None
+            tls = _current_tls(node, config, say) if config.tls else None
             if config.listen:
                 return TcpListener(_address(config), tls)
             return TcpConnector(_address(config), tls)
@@ -107,6 +115,11 @@ def _serial_settings(config: SerialLink) -> SerialSettings:
 def _address(config: NetworkLink) -> Address:
     is_ours = bool(config.listen)
     return Address(*parse_address(config.listen or config.address, is_ours=is_ours))
+
+
+def _current_tls(node: Node, config: TcpLink, say: Callable[[str], None]) -> CurrentTls:
+    files = [Path(one) for one in (config.certificate, config.own_certificate) if one]
+    return CurrentTls(node, partial(_tls, config=config), files, say)
 
 
 def _tls(node: Node, config: TcpLink) -> Tls:

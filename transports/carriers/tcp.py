@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 
 from transports.carriers.address import Address, SocketAddress, reason, resolve
@@ -39,8 +40,8 @@ class TcpConnector:
 
     longest_wait_seconds = LONGEST_SECONDS
 
-    def __init__(self, address: Address, tls: Tls | None = None) -> None:
-        """Prepare to connect; with *tls* inside an encrypted connection."""
+    def __init__(self, address: Address, tls: Callable[[], Tls] | None = None) -> None:
+        """Prepare to connect; inside encrypted connections, as *tls* says at each."""
         self.name = f"tcp {address}"
         self._address, self._tls = address, tls
 
@@ -78,8 +79,13 @@ class TcpListener:
 
     longest_wait_seconds = LONGEST_SECONDS
 
-    def __init__(self, address: Address, tls: Tls | None = None) -> None:
-        """Prepare to listen; port 0 takes a free one."""
+    def __init__(self, address: Address, tls: Callable[[], Tls] | None = None) -> None:
+        """Prepare to listen.
+
+        Args:
+            address: Where; port 0 takes a free one.
+            tls: Says, at each connection, whom to accept inside TLS; None: connections in clear.
+        """
         self.name = f"tcp listening at {address}"
         self._address, self._tls = address, tls
         self._sockets: list[socket.socket] = []
@@ -137,7 +143,9 @@ class TcpListener:
             return None
 
 
-def _carrier(sock: socket.socket, name: str, tls: Tls | None, *, is_server: bool) -> Carrier:
+def _carrier(
+    sock: socket.socket, name: str, tls: Callable[[], Tls] | None, *, is_server: bool
+) -> Carrier:
     sock.setblocking(False)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
@@ -145,7 +153,7 @@ def _carrier(sock: socket.socket, name: str, tls: Tls | None, *, is_server: bool
     for option, value in _KEEPALIVE:
         if hasattr(socket, option):
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-    return TcpCarrier(sock, name) if tls is None else tls.wrap(sock, name, is_server=is_server)
+    return TcpCarrier(sock, name) if tls is None else tls().wrap(sock, name, is_server=is_server)
 
 
 def _connect(sock: socket.socket, where: SocketAddress, bell: Bell) -> bool:

@@ -1,17 +1,21 @@
 """Links over UDP: one frame a datagram, between two addresses or from one to many.
 
-A side that listens learns where its peer is from datagrams that prove to come from it, and follows
-it when that changes. A hello may be a replay: its answer goes where it came from, and nothing else.
+Either side learns where its peer is from datagrams that prove to come from it, and follows it when
+that changes. A hello may be a replay: its answer goes where it came from, and nothing else. Who
+hears nothing from where a name was found looks the name up again.
 """
 
 import errno
 import socket
 import struct
+import time
+from collections.abc import Callable
 
 from transports.carriers.address import Address, SocketAddress, reason, resolve
 from transports.carriers.backoff import LONGEST_SECONDS
 from transports.carriers.bell import Bell
 from transports.carriers.carrier import Carrier, CarrierGoneError
+from transports.carriers.lookup import Lookup
 from transports.link.frame import MAX_HELLO_PARTS, Kind
 
 LARGEST_BYTES = 65_507
@@ -106,7 +110,42 @@ class UdpCarrier:
             return len(data)
 
 
-class _OneWaySender(UdpCarrier):
+class _Caller(UdpCarrier):
+    """A socket that sends to a name, wherever that is by now."""
+
+    def __init__(self, sock: socket.socket, name: str, lookup: Lookup) -> None:
+        """Take over a socket of the family of what *lookup* found."""
+        super().__init__(sock, name, lookup.found[0][1])
+        self._lookup = lookup
+
+    def write(self, data: bytes) -> int:
+        """See `Carrier`."""
+        self._follow()
+        return super().write(data)
+
+    def believe(self) -> None:
+        """See `Carrier`: whoever answers is not looked for."""
+        super().believe()
+        self._lookup.confirm()
+
+    def _follow(self) -> None:
+        """Send elsewhere from now on if the name means something else.
+
+        Raises:
+            CarrierGoneError: that takes a socket of another family.
+        """
+        found = self._lookup.later()
+        if found is None:
+            return
+        family = self._socket.family
+        if found[0][0] != family:
+            raise CarrierGoneError(f"{self.name}: its address is of another kind now")
+        meant = [where for one, where in found if one == family]
+        if self._peer not in meant:
+            self._peer = meant[0]
+
+
+class _OneWaySender(_Caller):
     """A socket that only sends: nobody asks again for what the system did not take."""
 
     def _send(self, data: bytes, where: SocketAddress) -> int:
@@ -123,15 +162,15 @@ class UdpConnector:
 
     longest_wait_seconds = LONGEST_SECONDS
 
-    def __init__(self, address: Address) -> None:
-        """Prepare to send there."""
+    def __init__(self, address: Address, seconds: Callable[[], float] = time.monotonic) -> None:
+        """Prepare to send there; *seconds* is a clock that never steps."""
         self.name = f"udp {address}"
-        self._address = address
+        self._address, self._seconds = address, seconds
 
     def open(self, bell: Bell) -> Carrier | None:
         """See `Opener`."""
-        family, where = resolve(self._address, socket.SOCK_DGRAM)[0]
-        return UdpCarrier(_socket(family, self.name), self.name, where)
+        lookup = Lookup(self._address, self._seconds)
+        return _Caller(_socket(lookup.found[0][0], self.name), self.name, lookup)
 
     def close(self) -> None:
         """See `Opener`."""
@@ -156,26 +195,30 @@ class UdpListener:
         """See `Opener`."""
 
 
-def open_oneway_sender(address: Address, ttl: int = 1) -> UdpCarrier:
+def open_oneway_sender(
+    address: Address, ttl: int = 1, seconds: Callable[[], float] = time.monotonic
+) -> UdpCarrier:
     """Return what sends to one computer or, by a multicast address, to many; and hears nothing.
 
     Args:
         address: Where to.
         ttl: How many routers multicast may pass, plus one.
+        seconds: A clock that never steps.
 
     Raises:
         CarrierGoneError: the address is not known now. `write` raises it, too, for what is not
             sent.
     """
     name = f"udp {address}"
-    family, where = resolve(address, socket.SOCK_DGRAM)[0]
+    lookup = Lookup(address, seconds)
+    family = lookup.found[0][0]
     sock = _socket(family, name)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
     if family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, ttl)
     else:
         sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, ttl)
-    return _OneWaySender(sock, name, where)
+    return _OneWaySender(sock, name, lookup)
 
 
 def open_oneway_receiver(address: Address) -> UdpCarrier:

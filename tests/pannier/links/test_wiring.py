@@ -37,7 +37,7 @@ def node(farm: Computer) -> Iterator[Node]:
     ],
 )
 def test_each_kind_is_opened_in_its_way(node: Node, config: LinkConfig, kind: type) -> None:
-    assert isinstance(opener_of(node, config), kind)
+    assert isinstance(opener_of(node, config, print), kind)
 
 
 def test_a_line_is_known_and_a_network_is_not(node: Node) -> None:

@@ -1,7 +1,7 @@
 """Two ends of real wires, for the tests of carriers."""
 
 import select
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from threading import Thread
 
@@ -21,13 +21,18 @@ def a_bell() -> Iterator[Bell]:
         yield bell
 
 
+def giving(tls: Tls | None) -> Callable[[], Tls] | None:
+    """Return what says the same at each connection."""
+    return None if tls is None else lambda: tls
+
+
 @contextmanager
 def tcp_pair(
     client: Tls | None = None, server: Tls | None = None, host: str = LOOPBACK
 ) -> Iterator[tuple[Carrier, Carrier]]:
     """Yield who connected and whom it reached; nothing is agreed yet."""
-    with a_bell() as bell, closing(TcpListener(Address(host, 0), server)) as listener:
-        connector = TcpConnector(Address(host, listener.listen()), client)
+    with a_bell() as bell, closing(TcpListener(Address(host, 0), giving(server))) as listener:
+        connector = TcpConnector(Address(host, listener.listen()), giving(client))
         one = connector.open(bell)
         other = listener.open(bell)
         assert one is not None

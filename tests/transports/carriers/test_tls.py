@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tests.transports.carriers.ends import LOOPBACK, a_bell, agree, read, tcp_pair
+from tests.transports.carriers.ends import LOOPBACK, a_bell, agree, giving, read, tcp_pair
 from transports.carriers.address import Address
 from transports.carriers.carrier import CarrierGoneError, CarrierUnusableError
 from transports.carriers.tcp import TcpListener
@@ -54,7 +54,7 @@ def test_peers_who_know_each_other_agree_without_anybody_elses_word() -> None:
 
 
 def test_a_caller_who_is_gone_again_ends_nothing() -> None:
-    listener = TcpListener(Address(LOOPBACK, 0), HOME.tls(FARM))
+    listener = TcpListener(Address(LOOPBACK, 0), giving(HOME.tls(FARM)))
     with a_bell() as bell, closing(listener):
         port = listener.listen()
         for _ in range(20):

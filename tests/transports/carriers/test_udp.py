@@ -1,11 +1,14 @@
 import socket
+from collections.abc import Callable
 from contextlib import closing
 
 import pytest
 
 from tests.transports.carriers.ends import LOOPBACK, a_bell, read
+from tests.transports.carriers.names import NAME, Clock, NameServer, a_name_server
 from transports.carriers.address import Address
-from transports.carriers.carrier import CarrierGoneError
+from transports.carriers.carrier import Carrier, CarrierGoneError
+from transports.carriers.lookup import AGAIN_SECONDS
 from transports.carriers.udp import (
     UdpCarrier,
     UdpConnector,
@@ -80,6 +83,85 @@ def test_a_hello_is_answered_where_it_came_from_and_diverts_nothing() -> None:
             copies = [replayer.read() for _ in range(20)]
             assert len([one for one in copies if one]) == 15
             assert len([one for one in (farm.read() for _ in range(21)) if one]) == 20
+
+
+def open_calling(place: Address, clock: Clock) -> Carrier:
+    with a_bell() as bell:
+        carrier = UdpConnector(place, clock).open(bell)
+    assert carrier is not None
+    return carrier
+
+
+def open_one_way(place: Address, clock: Clock) -> Carrier:
+    return open_oneway_sender(place, seconds=clock)
+
+
+Open = Callable[[Address, Clock], Carrier]
+either_way = pytest.mark.parametrize("open_named", [open_calling, open_one_way])
+
+
+def send_after_silence(carrier: Carrier, clock: Clock, server: NameServer, data: bytes) -> None:
+    """Send once the name is old, and again once it was looked up."""
+    clock.now += AGAIN_SECONDS
+    with server.answering_after():
+        carrier.write(b"early")
+    carrier.write(data)
+
+
+@either_way
+def test_who_hears_nothing_follows_the_name(open_named: Open) -> None:
+    clock = Clock()
+    with closing(listening()) as old, closing(listening()) as new:
+        there, moved = Address(LOOPBACK, old.port), Address(LOOPBACK, new.port)
+        with (
+            a_name_server(there) as server,
+            closing(open_named(Address(NAME, old.port), clock)) as farm,
+        ):
+            farm.write(b"first")
+            assert read(old) == b"first"
+            server.places = (moved,)
+            send_after_silence(farm, clock, server, b"follows")
+            assert read(old) == b"early"
+            assert read(new) == b"follows"
+            server.places = (there, moved)
+            send_after_silence(farm, clock, server, b"stays")
+            assert [read(new), read(new)] == [b"early", b"stays"]
+            assert old.read() == b""
+
+
+def test_who_is_answered_stays() -> None:
+    clock = Clock()
+    with closing(listening()) as old, closing(listening()) as new:
+        there, moved = Address(LOOPBACK, old.port), Address(LOOPBACK, new.port)
+        with (
+            a_name_server(there) as server,
+            closing(open_calling(Address(NAME, old.port), clock)) as farm,
+        ):
+            farm.write(b"hello")
+            read(old)
+            old.believe()
+            server.places = (moved,)
+            for _ in range(3):
+                clock.now += AGAIN_SECONDS - 1
+                old.write(b"genuine")
+                assert read(farm) == b"genuine"
+                farm.believe()
+                farm.write(b"answer")
+                assert read(old) == b"answer"
+        assert server.count == 1
+        assert new.read() == b""
+
+
+@either_way
+def test_an_address_of_another_kind_takes_another_socket(open_named: Open) -> None:
+    clock = Clock()
+    with (
+        a_name_server(Address(LOOPBACK, 9)) as server,
+        closing(open_named(Address(NAME, 9), clock)) as farm,
+    ):
+        server.places = (Address("::1", 9),)
+        with pytest.raises(CarrierGoneError, match="of another kind now"):
+            send_after_silence(farm, clock, server, b"lost")
 
 
 def test_nobody_there_is_as_if_lost_on_the_way() -> None:

@@ -122,7 +122,8 @@ class Carousel:
     """Supplies frames for a link without a way back (`transports.link.oneway.Supply`).
 
     Attributes:
-        is_idle: Whether there was nothing to send when it was asked last.
+        is_idle: Whether there was nothing to send when it was asked last, nor will be at the next
+            look as far as is known.
     """
 
     def __init__(self, node: Node, peers: Sequence[Peer], terms: Terms, *, medium: str) -> None:
@@ -161,7 +162,7 @@ class Carousel:
                 track.is_sent = not track.frames
                 self.is_idle = False
                 return OneWay(track.label, body)
-        self.is_idle = True
+        self.is_idle = self._seen is not None
         return None
 
     def break_off(self) -> None:
@@ -201,19 +202,23 @@ class Carousel:
         self._current = None
         try:
             queued = self._queued()
-            if all(number in self._tracks for number in queued):
-                queued |= self._made_files()
+            for number in self._tracks.keys() - queued.keys():
+                del self._tracks[number]
+            self._follow(queued)
+            # Whether there is to be more depends on how far these have come.
+            self._follow(self._made_files())
         except BusyError:
             return False
-        for number in self._tracks.keys() - queued.keys():
-            del self._tracks[number]
-        for number, bundle in queued.items():
-            if number not in self._tracks and (track := self._track(bundle)) is not None:
-                self._tracks[number] = track
         for track in self._tracks.values():
             if not track.redeemed:
                 track.redeemed = track.supply.redeemed()
         return True
+
+    def _follow(self, bundles: dict[str, OutBundle]) -> None:
+        """Send *bundles*, by number, from now on."""
+        for number, bundle in bundles.items():
+            if number not in self._tracks and (track := self._track(bundle)) is not None:
+                self._tracks[number] = track
 
     def _queued(self) -> dict[str, OutBundle]:
         """Return what waits, by number; what went once and need go no more to media, too."""

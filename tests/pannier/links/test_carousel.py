@@ -57,6 +57,16 @@ def frames_of(one: Carousel, most: int = 100_000) -> list[OneWay]:
     return found
 
 
+def all_of(one: Carousel) -> list[OneWay]:
+    """Return what goes until there is nothing left, however often that takes another look."""
+    found, now_us = frames_of(one), 0
+    while not one.is_idle:
+        now_us = one.due_us()
+        while (frame := one.supply(now_us)) is not None:
+            found.append(frame)
+    return found
+
+
 def sent(farm: Computer, *peers: str, medium: str = "m", **terms: int) -> list[OneWay]:
     """Return what goes in so many rounds, one if nothing is said."""
     terms = {"rounds": 1, **terms}
@@ -88,6 +98,19 @@ def hear(computer: Computer, frames: list[OneWay]) -> Counter[str]:
 
 def has(computer: Computer, thing: str) -> bool:
     return computer.types("things").out.find(thing) >= 0
+
+
+def add(farm: Computer, path: Path) -> None:
+    """Add a file whose contents go in another bundle than the entry that names it."""
+    path.write_bytes(os.urandom(20_000))
+    farm.types("add", str(path))
+    farm.types("ledger", "share", "home")
+
+
+def has_file(computer: Computer, path: Path) -> bool:
+    out = computer.home.with_suffix(".out")
+    computer.types("checkout", str(out))
+    return any(one.read_bytes() == path.read_bytes() for one in out.rglob(path.name))
 
 
 class TestRounds:
@@ -215,6 +238,17 @@ class TestOrder:
                 assert one.supply(0) is None
             assert one.supply(one.due_us()) is not None
 
+    def test_it_is_not_over_while_another_process_keeps_busy_what_waits(self, pair: Pair) -> None:
+        farm, home = pair
+        put(farm, "field/3", 1000)
+        with carousel(farm, rounds=1) as one:
+            with farm.node() as node, exclusive(node.home.locks / "send", "preparing bundles"):
+                assert one.supply(0) is None
+                assert one.supply(one.due_us()) is None
+                assert not one.is_idle
+            frames = all_of(one)
+        assert hear(home, frames) == {"merged": 1}
+
     def test_urgent_peers_go_first(self, pair: Pair, tmp_path: Path) -> None:
         farm, home = pair
         ranch = new_computer(tmp_path, "ranch")
@@ -228,6 +262,16 @@ class TestOrder:
         )
         assert hear(home, frames)["merged"] == 1
         assert hear(ranch, frames)["merged"] == 1
+
+
+class TestFiles:
+    def test_contents_go_before_all_rounds_are_over(self, pair: Pair, tmp_path: Path) -> None:
+        farm, home = pair
+        add(farm, tmp_path / "report.bin")
+        with carousel(farm, rounds=1) as one:
+            frames = all_of(one)
+        assert hear(home, frames)["merged"] == 2
+        assert has_file(home, tmp_path / "report.bin")
 
 
 class TestPeersThatCannotAnswer:

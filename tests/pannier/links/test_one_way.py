@@ -18,7 +18,7 @@ from pannier.links import one_way
 from pannier.links.one_way import run_one_way
 from pannier.links.side import LinkRun, LinkTelling
 from tests.cli.computers import Computer, acquaint, new_computer, new_pair
-from tests.pannier.links.test_carousel import has, put
+from tests.pannier.links.test_carousel import add, has, has_file, put
 from tests.sim.relays import serial_line
 from transports.carriers.bell import Bell
 from transports.carriers.carrier import CarrierGoneError
@@ -173,6 +173,22 @@ def test_what_could_not_be_sent_waits(tmp_path: Path, monkeypatch: pytest.Monkey
         assert came.wait(PATIENCE_SECONDS)
     assert len(failed) == 3
     assert has(home, "field/3")
+
+
+def test_contents_of_files_go_in_the_rounds_of_one_run(tmp_path: Path) -> None:
+    farm, home = new_pair(tmp_path)
+    add(farm, tmp_path / "report.bin")
+    port, came = free_port(), threading.Semaphore(0)
+    listening = one_way_run(
+        home, UdpLink(listen=f"127.0.0.1:{port}"), heard=lambda _: came.release()
+    )
+    with running(listening, "0"):
+        run_one_way(
+            one_way_run(farm, UdpLink(address=f"127.0.0.1:{port}"), ["home"], rounds=1), Bell()
+        )
+        for _ in ("what names them", "the contents"):
+            assert came.acquire(timeout=PATIENCE_SECONDS)
+    assert has_file(home, tmp_path / "report.bin")
 
 
 class TestCommands:

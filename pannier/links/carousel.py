@@ -80,6 +80,8 @@ class _Track:
 
     Attributes:
         frames: Of its batch that were not asked for yet.
+        redeemed: What tickets ask for that was not sent yet.
+        answered: Those of them that the batch is made of; none: it belongs to a round.
         is_sent: Whether all of its batch were, and the last one only has to be sent.
     """
 
@@ -92,6 +94,7 @@ class _Track:
     frames: deque[bytes] = field(default_factory=deque)
     counts: dict[int, int] = field(default_factory=dict)
     redeemed: list[Numbers] = field(default_factory=list)
+    answered: list[Numbers] = field(default_factory=list)
     is_sent: bool = False
 
     @property
@@ -210,8 +213,7 @@ class Carousel:
         except BusyError:
             return False
         for track in self._tracks.values():
-            if not track.redeemed:
-                track.redeemed = track.supply.redeemed()
+            track.redeemed = track.supply.redeemed()
         return True
 
     def _follow(self, bundles: dict[str, OutBundle]) -> None:
@@ -280,11 +282,12 @@ class Carousel:
 
     def _frames(self, track: _Track) -> Iterator[bytes]:
         sealed = self._sealed_of(track)
+        track.answered = track.redeemed
         if track.is_whole:
             track.counts = {0: 1}
             yield Whole(hint=bytes.fromhex(track.name.hint), sealed=bytes(sealed)).to_bytes()
             return
-        runs = track.redeemed or list(self._runs(track))
+        runs = track.answered or list(self._runs(track))
         cut = Cut(
             mtu_bytes=self._terms.room,
             symbol_bytes=track.name.symbol_bytes,
@@ -311,10 +314,11 @@ class Carousel:
     def _end_batch(self, track: _Track) -> None:
         """Note what went, when all of it has."""
         track.is_sent = False
-        if track.redeemed:
-            for numbers in track.redeemed:
+        if track.answered:
+            for numbers in track.answered:
                 track.supply.note_redeemed(numbers)
-            track.redeemed = []
+            # Others may have been asked for meanwhile.
+            track.redeemed = track.supply.redeemed()
         else:
             before = track.rounds
             track.supply.note_sent(track.counts)

@@ -17,6 +17,7 @@ from bundler.whole import START as WHOLE_START
 from pannier.errors import UsageError
 from pannier.links.carousel import Carousel, Terms
 from pannier.links.listening import Listener
+from pannier.links.payload_ids import Supply
 from pannier.lock import exclusive
 from pannier.node import Node
 from tests.cli.computers import Computer, acquaint, new_computer, new_pair
@@ -59,11 +60,13 @@ def frames_of(one: Carousel, most: int = 100_000) -> list[OneWay]:
 
 def all_of(one: Carousel) -> list[OneWay]:
     """Return what goes until there is nothing left, however often that takes another look."""
-    found, now_us = frames_of(one), 0
-    while not one.is_idle:
+    found: list[OneWay] = []
+    is_over = False
+    while not is_over:
         now_us = one.due_us()
         while (frame := one.supply(now_us)) is not None:
             found.append(frame)
+        is_over = one.is_idle
     return found
 
 
@@ -111,6 +114,13 @@ def has_file(computer: Computer, path: Path) -> bool:
     out = computer.home.with_suffix(".out")
     computer.types("checkout", str(out))
     return any(one.read_bytes() == path.read_bytes() for one in out.rglob(path.name))
+
+
+def redeem(farm: Computer, part: Fragment, count: int) -> Numbers:
+    """Ask for more symbols of a bundle, as a ticket does in another process."""
+    with farm.node() as node:
+        geometry = Geometry.of(part.transfer_bytes, part.symbol_bytes)
+        return Supply(node.db, part.bundle_id.hex(), geometry).redeem(0, count)
 
 
 class TestRounds:
@@ -262,6 +272,35 @@ class TestOrder:
         )
         assert hear(home, frames)["merged"] == 1
         assert hear(ranch, frames)["merged"] == 1
+
+
+class TestTickets:
+    @pytest.mark.parametrize(("rounds", "gone"), [(1, 3), (3, 43)])
+    def test_what_is_asked_for_while_its_bundle_goes_is_sent(
+        self, pair: Pair, rounds: int, gone: int
+    ) -> None:
+        farm, _ = pair
+        put(farm, "field/3", 4000)
+        with carousel(farm, rounds=rounds) as one:
+            frames = frames_of(one, gone)
+            asked = redeem(farm, fragments(frames)[0], 5)
+            frames += all_of(one)
+        ids = [part.payload_id for part in fragments(frames)]
+        assert set(range(asked.first, asked.end)) <= set(ids)
+        assert sorted(ids) == list(range(len(ids)))
+
+    def test_what_is_asked_for_twice_is_sent_once_each(self, pair: Pair) -> None:
+        farm, _ = pair
+        put(farm, "field/3", 4000)
+        part = fragments(sent(farm))[0]
+        before = redeem(farm, part, 5)
+        with carousel(farm, rounds=1) as one:
+            frames = frames_of(one, 2)
+            after = redeem(farm, part, 4)
+            frames += all_of(one)
+        assert [part.payload_id for part in fragments(frames)] == list(
+            range(before.first, after.end)
+        )
 
 
 class TestFiles:

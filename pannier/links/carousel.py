@@ -8,6 +8,7 @@ to end.
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
@@ -16,7 +17,7 @@ from bundler.fragment import mac_check
 from bundler.geometry import MIN_MTU_BYTES, Geometry
 from bundler.split import Cut, Numbers, repair_count, symbols_of
 from bundler.whole import Whole, frame_bytes
-from pannier.errors import BusyError, UsageError
+from pannier.errors import BugError, BusyError, UsageError, bugs_told
 from pannier.files_sending import make_files
 from pannier.group_sending import prepare_groups
 from pannier.home import Peer
@@ -125,6 +126,7 @@ class Carousel:
     """Supplies frames for a link without a way back (`transports.link.oneway.Supply`).
 
     Attributes:
+        problems: What the last look left out, for people.
         is_idle: Whether there was nothing to send when it was asked last, nor will be at the next
             look as far as is known.
     """
@@ -138,6 +140,7 @@ class Carousel:
         self._news = News(node, peers[0].node_id)
         self._seen: object = None
         self._sealed: tuple[str, Sealed] | None = None
+        self.problems: list[str] = []
         self.is_idle = False
 
     def supply(self, now_us: int) -> OneWay | None:
@@ -202,7 +205,7 @@ class Carousel:
 
     def _look(self) -> bool:
         """Take note of what waits now; False if another process keeps that from being told."""
-        self._current = None
+        self._current, self.problems = None, []
         try:
             queued = self._queued()
             for number in self._tracks.keys() - queued.keys():
@@ -225,8 +228,12 @@ class Carousel:
     def _queued(self) -> dict[str, OutBundle]:
         """Return what waits, by number; what went once and need go no more to media, too."""
         node, room = self._node, self._terms.room
-        prepare_groups(node, self._peers)
-        found = [one for peer in self._peers for one in prepare(node, peer, mtu=room)]
+        found: list[OutBundle] = []
+        with self._told("nothing was made for several at once"):
+            prepare_groups(node, self._peers)
+        for peer in self._peers:
+            with self._told(f"nothing was made for {peer.name}"):
+                found += prepare(node, peer, mtu=room)
         known = node.db.rows("SELECT DISTINCT bundle FROM symbols")
         begun = {str(number) for (number,) in known}
         for peer in self._peers:
@@ -240,11 +247,21 @@ class Carousel:
             return {}
         found: dict[str, OutBundle] = {}
         for peer in self._peers:
-            for made in make_files(self._node, peer, Room(_ROOM_BYTES), mtu=self._terms.room):
-                # What no carrier touched would be taken back at the next look.
-                self._node.db.note_begun(made.bundle.bundle_id)
-                found[made.bundle.bundle_id] = made.bundle
+            with self._told(f"no contents of files were made for {peer.name}"):
+                for made in make_files(self._node, peer, Room(_ROOM_BYTES), mtu=self._terms.room):
+                    # What no carrier touched would be taken back at the next look.
+                    self._node.db.note_begun(made.bundle.bundle_id)
+                    found[made.bundle.bundle_id] = made.bundle
         return found
+
+    @contextmanager
+    def _told(self, problem: str) -> Iterator[None]:
+        """Have what cannot be made told and left out: all else goes."""
+        try:
+            with bugs_told():
+                yield
+        except (BundleError, BugError) as error:
+            self.problems.append(f"{problem}: {error}")
 
     def _track(self, bundle: OutBundle) -> _Track | None:
         """Return a bundle with how far it has come; None if it does not fit this link."""

@@ -11,6 +11,7 @@ from pannier.link_counters import stem_of
 from pannier.links.capture import Capture
 from pannier.links.carousel import FOREVER, Carousel, Terms
 from pannier.links.listening import Listener
+from pannier.links.notices import Notices
 from pannier.links.progress import amount
 from pannier.links.side import LinkRun, monotonic_us
 from pannier.links.wiring import limits_of, opener_of, settings_of
@@ -161,12 +162,14 @@ class _Sending(_Attending):
     def __init__(self, run: LinkRun, node: Node, carousel: Carousel, sender: OneWaySender) -> None:
         super().__init__(run, node)
         self._carousel, self._sender = carousel, sender
+        self._notices = Notices(run.telling.say)
 
     def take(self, event: OneWay) -> None:
         """Nothing comes on such a link."""
 
     def attend(self, now_us: int) -> int | None:
         self._tick(now_us)
+        self._tell(now_us)
         return min(self._next_us, max(self._carousel.due_us(), now_us + 1))
 
     def is_done(self) -> bool:
@@ -175,7 +178,13 @@ class _Sending(_Attending):
     def pause(self) -> None:
         """What the wire did not take goes again."""
         self._carousel.break_off()
+        self._tell(monotonic_us())
         self._count()
+
+    def _tell(self, now_us: int) -> None:
+        self._notices.step(now_us)
+        for problem in self._carousel.problems:
+            self._notices.say(problem)
 
     def _line(self) -> str:
         bundles, least, most = self._carousel.progress()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bundler.errors import BundleError
 from bundler.fragment import Fragment, is_plausible
 from bundler.geometry import Geometry
 from bundler.join import Complete, Joiner
@@ -15,11 +16,16 @@ from bundler.sealed import bundle_id
 from bundler.split import Cut, Numbers, symbols_of
 from bundler.whole import START as WHOLE_START
 from pannier.errors import UsageError
+from pannier.files_sending import Made, make_files
+from pannier.home import Peer
 from pannier.links.carousel import Carousel, Terms
 from pannier.links.listening import Listener
 from pannier.links.payload_ids import Supply
+from pannier.loads import Room
 from pannier.lock import exclusive
 from pannier.node import Node
+from pannier.out_bundle import OutBundle
+from pannier.sending import prepare
 from tests.cli.computers import Computer, acquaint, new_computer, new_pair
 from transports.link.frame import OneWay
 
@@ -272,6 +278,57 @@ class TestOrder:
         )
         assert hear(home, frames)["merged"] == 1
         assert hear(ranch, frames)["merged"] == 1
+
+
+class TestWhatCannotBeMade:
+    @pytest.mark.parametrize("error", [BundleError("no room for its head"), IndexError(3)])
+    def test_for_one_peer_keeps_nothing_from_the_others(
+        self, pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+    ) -> None:
+        farm, home = pair
+        acquaint(farm, new_computer(tmp_path, "mill"))
+        put(farm, "field/3", 400)
+        add(farm, tmp_path / "report.bin")
+
+        def preparing(node: Node, peer: Peer, *, mtu: int) -> list[OutBundle]:
+            return prepare(node, unless_mill(peer, error), mtu=mtu)
+
+        def making(node: Node, peer: Peer, room: Room, *, mtu: int) -> Iterator[Made]:
+            yield from make_files(node, unless_mill(peer, error), room, mtu=mtu)
+
+        monkeypatch.setattr("pannier.links.carousel.prepare", preparing)
+        monkeypatch.setattr("pannier.links.carousel.make_files", making)
+        with carousel(farm, "mill", "home", rounds=1) as one:
+            frames = all_of(one)
+            told = one.problems
+        assert hear(home, frames)["merged"] == 2
+        assert has_file(home, tmp_path / "report.bin")
+        assert [line.partition(":")[0] for line in told] == [
+            "nothing was made for mill",
+            "no contents of files were made for mill",
+        ]
+        assert all(str(error) in line for line in told)
+
+    def test_for_several_at_once_goes_to_each(
+        self, pair: Pair, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        farm, home = pair
+        put(farm, "field/3", 400)
+
+        def preparing(_: Node, __: list[Peer]) -> None:
+            raise BundleError("no room for its head")
+
+        monkeypatch.setattr("pannier.links.carousel.prepare_groups", preparing)
+        with carousel(farm, rounds=1) as one:
+            frames = all_of(one)
+            assert one.problems == ["nothing was made for several at once: no room for its head"]
+        assert hear(home, frames) == {"merged": 1}
+
+
+def unless_mill(peer: Peer, error: Exception) -> Peer:
+    if peer.name == "mill":
+        raise error
+    return peer
 
 
 class TestTickets:

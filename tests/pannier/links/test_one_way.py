@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bundler.errors import BundleError
 from pannier.errors import BusyError
 from pannier.import_report import Report
 from pannier.link_config import SerialLink, UdpLink
@@ -17,6 +18,7 @@ from pannier.link_counters import write_counters
 from pannier.links import one_way
 from pannier.links.one_way import run_one_way
 from pannier.links.side import LinkRun, LinkTelling
+from pannier.out_bundle import OutBundle
 from tests.cli.computers import Computer, acquaint, new_computer, new_pair
 from tests.pannier.links.test_carousel import add, has, has_file, put
 from tests.sim.relays import serial_line
@@ -189,6 +191,18 @@ def test_contents_of_files_go_in_the_rounds_of_one_run(tmp_path: Path) -> None:
         for _ in ("what names them", "the contents"):
             assert came.acquire(timeout=PATIENCE_SECONDS)
     assert has_file(home, tmp_path / "report.bin")
+
+
+def test_what_cannot_be_made_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    farm, _ = new_pair(tmp_path)
+    put(farm, "field/3", 100)
+
+    def preparing(*_: object, **__: object) -> list[OutBundle]:
+        raise BundleError("no room for its head")
+
+    monkeypatch.setattr("pannier.links.carousel.prepare", preparing)
+    done = farm.types("link", "udp", "127.0.0.1:9", "home", "--oneway", "--rounds", "1")
+    assert done.out.count("nothing was made for home: no room for its head\n") == 1
 
 
 class TestCommands:

@@ -22,7 +22,8 @@ from pannier.files_sending import make_files
 from pannier.group_sending import prepare_groups
 from pannier.home import Peer
 from pannier.links.news import News
-from pannier.links.payload_ids import Supply
+from pannier.links.payload_ids import Supply, asked_for
+from pannier.links.rounds import Rounds
 from pannier.loads import Room
 from pannier.node import Node
 from pannier.out_bundle import OutBundle
@@ -132,8 +133,9 @@ class Carousel:
     """
 
     def __init__(self, node: Node, peers: Sequence[Peer], terms: Terms, *, medium: str) -> None:
-        """Begin where the last one for this *medium*, a name for status, ended."""
-        self._node, self._peers, self._terms, self._medium = node, peers, terms, medium
+        """Begin where the last one for this *medium*, a name of the link for status, ended."""
+        self._node, self._peers, self._terms = node, peers, terms
+        self._rounds = Rounds(node.db, medium)
         self._tracks: dict[str, _Track] = {}
         self._current: _Track | None = None
         self._look_us = 0
@@ -234,8 +236,7 @@ class Carousel:
         for peer in self._peers:
             with self._told(f"nothing was made for {peer.name}"):
                 found += prepare(node, peer, mtu=room)
-        known = node.db.rows("SELECT DISTINCT bundle FROM symbols")
-        begun = {str(number) for (number,) in known}
+        begun = self._rounds.begun() | asked_for(node.db)
         for peer in self._peers:
             kept = (*node.db.bundles(peer.node_id), *node.db.group_bundles(peer.node_id))
             found += [one for one in kept if one.bundle_id in begun]
@@ -250,7 +251,7 @@ class Carousel:
             with self._told(f"no contents of files were made for {peer.name}"):
                 for made in make_files(self._node, peer, Room(_ROOM_BYTES), mtu=self._terms.room):
                     # What no carrier touched would be taken back at the next look.
-                    self._node.db.note_begun(made.bundle.bundle_id)
+                    self._rounds.begin(made.bundle.bundle_id)
                     found[made.bundle.bundle_id] = made.bundle
         return found
 
@@ -279,13 +280,14 @@ class Carousel:
             count + repair_count(count, percent)
             for count in map(geometry.block_symbols, range(geometry.blocks))
         ]
-        return _Track(bundle, name, supply, is_whole, round_symbols, supply.sent())
+        sent = self._rounds.sent(bundle.bundle_id, geometry.blocks)
+        return _Track(bundle, name, supply, is_whole, round_symbols, sent)
 
     # -- frames -------------------------------------------------------------------------------
 
     def _fill(self, track: _Track) -> None:
         """Make the next frames of a bundle; drop it if it is gone."""
-        if not self._node.db.note_begun(track.bundle.bundle_id):
+        if not self._rounds.begin(track.bundle.bundle_id):
             self._drop(track)
             return
         try:
@@ -337,13 +339,12 @@ class Carousel:
             # Others may have been asked for meanwhile.
             track.redeemed = track.supply.redeemed()
         else:
-            before = track.rounds
-            track.supply.note_sent(track.counts)
-            track.sent = track.supply.sent()
+            number, before = track.bundle.bundle_id, track.rounds
+            self._rounds.note_sent(number, track.counts)
+            track.sent = self._rounds.sent(number, len(track.sent))
             if before == 0 < track.rounds:
                 self._seen = None  # there may be contents of files to be made
-                number, now_us = track.bundle.bundle_id, self._node.clock()
-                self._node.db.note_handed_over(number, self._medium, now_us)
+                self._node.db.note_handed_over(number, self._rounds.medium, self._node.clock())
         self._current = None
 
     def _sealed_of(self, track: _Track) -> Sealed:

@@ -65,10 +65,13 @@ def run_one_way(run: LinkRun, bell: Bell) -> tuple[str, ...]:
             hearing = _Hearing(run, node, listener)
             _drive(run, node, listener, hearing, bell)
             return tuple(hearing.reasons)
-        carousel = Carousel(node, peers, terms, medium=name_text(f"{run.name}, one way"))
+        # By hand and under `pannier run` it is the same one; where it leads elsewhere, another.
+        carousel = Carousel(node, peers, terms, medium=name_text(f"{name}, one way"))
         stack.enter_context(closing(carousel))
         sender = OneWaySender(settings, carousel.supply, limits)
-        _drive(run, node, sender, _Sending(run, node, carousel, sender), bell)
+        sending = _Sending(run, node, carousel, sender)
+        _drive(run, node, sender, sending, bell)
+        sending.conclude()
         return ()
 
 
@@ -180,6 +183,16 @@ class _Sending(_Attending):
         self._carousel.break_off()
         self._tell(monotonic_us())
         self._count()
+
+    def conclude(self) -> None:
+        """Say so if nothing was sent, since all that waits had gone before."""
+        bundles, _, _ = self._carousel.progress()
+        if self.is_done() and bundles and not self._sender.frames:
+            what, it = ("1 bundle", "it") if bundles == 1 else (f"{bundles:,} bundles", "them")
+            self._run.telling.say(
+                f"{what} went in earlier rounds; nothing was sent now: "
+                f"more rounds send more of {it}."
+            )
 
     def _tell(self, now_us: int) -> None:
         self._notices.step(now_us)

@@ -65,14 +65,10 @@ def frames_of(one: Carousel, most: int = 100_000) -> list[OneWay]:
 
 
 def all_of(one: Carousel) -> list[OneWay]:
-    """Return what goes until there is nothing left, however often that takes another look."""
+    """Return what goes until there is nothing left, looking for more before each frame."""
     found: list[OneWay] = []
-    is_over = False
-    while not is_over:
-        now_us = one.due_us()
-        while (frame := one.supply(now_us)) is not None:
-            found.append(frame)
-        is_over = one.is_idle
+    while (frame := one.supply(one.due_us())) is not None or not one.is_idle:
+        found += [frame] if frame is not None else []
     return found
 
 
@@ -114,6 +110,20 @@ def add(farm: Computer, path: Path) -> None:
     path.write_bytes(os.urandom(20_000))
     farm.types("add", str(path))
     farm.types("ledger", "share", "home")
+
+
+def add_in_two_ledgers(farm: Computer, folder: Path) -> None:
+    """Add two files whose contents go in two bundles: each is of one ledger."""
+    add(farm, folder / "report.bin")
+    (folder / "other.bin").write_bytes(os.urandom(20_000))
+    farm.types("ledger", "new", "barn")
+    farm.types("add", str(folder / "other.bin"), "--ledger", "barn")
+    farm.types("ledger", "share", "home", "--ledger", "barn")
+
+
+def contents_in(frames: list[OneWay]) -> set[bytes]:
+    """Return the ids of the bundles with contents of files."""
+    return {part.bundle_id for part in fragments(frames) if part.transfer_bytes > 20_000}
 
 
 def has_file(computer: Computer, path: Path) -> bool:
@@ -165,6 +175,23 @@ class TestRounds:
         assert sent(farm, rounds=2)
         assert not sent(farm, rounds=2)
         assert sent(farm, rounds=3)
+
+    def test_each_link_has_its_own(self, pair: Pair) -> None:
+        farm, home = pair
+        put(farm, "field/3", 4000)
+        first, second = (sent(farm, medium=medium) for medium in ("here", "there"))
+        ids = [part.payload_id for part in fragments([*first, *second])]
+        assert ids == list(range(2 * len(first)))
+        assert sent(farm, medium="here") == sent(farm, medium="there") == []
+        assert hear(home, second) == {"merged": 1}
+
+    def test_each_link_has_its_own_of_small_bundles(self, pair: Pair) -> None:
+        farm, home = pair
+        farm.types("put", "field/3", "1")
+        farm.types("ledger", "share", "home")
+        frames = [sent(farm, medium=medium, frame_bytes=1400) for medium in ("here", "there")]
+        assert frames[0] == frames[1] != []
+        assert hear(home, frames[1]) == {"merged": 1}
 
     def test_no_symbols_are_missing_from_a_round_that_was_cut(self, pair: Pair) -> None:
         farm, home = pair
@@ -379,18 +406,35 @@ class TestPeersThatCannotAnswer:
         with farm.node() as node:
             (bundle,) = node.db.queued_bundles()
             assert bundle.written == 1
-        assert sent(farm, medium="other") == []
         assert hear(home, frames[len(frames) // 2 :]) == {"merged": 1}
 
-    def test_with_one_repeat_rounds_go_on_after_a_restart(self, pair: Pair) -> None:
+    def test_no_more_links_send_than_media_are_asked_for(self, pair: Pair) -> None:
         farm, _ = pair
         put(farm, "field/3", 4000)
+        farm.configure("[peer.home]\noneway = true\nrepeat = 2\n")
+        counts = [len(sent(farm, medium=medium)) for medium in ("m", "m", "other", "third")]
+        assert counts == [counts[0], 0, counts[0], 0]
+        assert counts[0] > 0
+
+    @pytest.mark.parametrize("frame_bytes", [MTU, 1400])
+    def test_what_was_cut_in_its_first_round_goes_after_a_restart(
+        self, pair: Pair, frame_bytes: int
+    ) -> None:
+        farm, home = pair
+        put(farm, "field/3", 200)
         farm.configure("[peer.home]\noneway = true\nrepeat = 1\n")
-        with carousel(farm) as one:
-            first = fragments(frames_of(one, 60))
-        with carousel(farm) as one:
-            second = fragments(frames_of(one, 60))
-        assert len({part.payload_id for part in first + second}) == 120
+        with carousel(farm, frame_bytes=frame_bytes) as one:
+            assert one.supply(0) is not None
+        assert hear(home, sent(farm, frame_bytes=frame_bytes)) == {"merged": 1}
+
+    def test_contents_of_files_all_go(self, pair: Pair, tmp_path: Path) -> None:
+        farm, home = pair
+        add_in_two_ledgers(farm, tmp_path)
+        farm.configure("[peer.home]\noneway = true\nrepeat = 1\n")
+        with carousel(farm, rounds=1) as one:
+            frames = all_of(one)
+        assert len(contents_in(frames)) == 2
+        assert hear(home, frames) == {"merged": 3}
 
 
 def needed(node: Node, frames: Iterator[OneWay]) -> tuple[int, int]:

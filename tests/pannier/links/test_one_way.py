@@ -212,6 +212,15 @@ class TestCommands:
         done = farm.types("link", "udp", "127.0.0.1:9", "home", "--oneway", "--rounds", "2")
         assert "All rounds are over." in done.out
 
+    def test_what_went_before_is_told(self, tmp_path: Path) -> None:
+        farm, _ = new_pair(tmp_path)
+        put(farm, "field/3", 1000)
+        words = ("link", "udp", "127.0.0.1:9", "home", "--oneway", "--rounds")
+        text = "1 bundle went in earlier rounds; nothing was sent now: more rounds send more of it"
+        first, again, more = (farm.types(*words, rounds).out for rounds in ("1", "1", "2"))
+        assert text in again
+        assert text not in first + more
+
     def test_the_device_may_have_any_name(self, tmp_path: Path) -> None:
         farm, _ = new_pair(tmp_path)
         put(farm, "field/3", 1000)

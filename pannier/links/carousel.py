@@ -249,10 +249,12 @@ class Carousel:
         found: dict[str, OutBundle] = {}
         for peer in self._peers:
             with self._told(f"no contents of files were made for {peer.name}"):
-                for made in make_files(self._node, peer, Room(_ROOM_BYTES), mtu=self._terms.room):
+                made = make_files(self._node, peer, Room(_ROOM_BYTES), mtu=self._terms.room)
+                # They are noted when all are made.
+                for bundle in [one.bundle for one in made]:
                     # What no carrier touched would be taken back at the next look.
-                    self._rounds.begin(made.bundle.bundle_id)
-                    found[made.bundle.bundle_id] = made.bundle
+                    self._rounds.begin(bundle.bundle_id)
+                    found[bundle.bundle_id] = bundle
         return found
 
     @contextmanager

@@ -396,6 +396,23 @@ class TestFiles:
         assert hear(home, frames)["merged"] == 2
         assert has_file(home, tmp_path / "report.bin")
 
+    def test_contents_that_wait_are_not_made_anew(
+        self, pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        farm, _ = pair
+        add_in_two_ledgers(farm, tmp_path)
+        made: list[bytes] = []
+
+        def making(node: Node, peer: Peer, room: Room, *, mtu: int) -> Iterator[Made]:
+            for one in make_files(node, peer, room, mtu=mtu):
+                made.append(bytes.fromhex(one.bundle.bundle_id))
+                yield one
+
+        monkeypatch.setattr("pannier.links.carousel.make_files", making)
+        with carousel(farm, rounds=2) as one:
+            assert contents_in(all_of(one)) == set(made)
+        assert len(made) == 2
+
 
 class TestPeersThatCannotAnswer:
     def test_a_link_counts_as_one_medium_however_many_rounds(self, pair: Pair) -> None:

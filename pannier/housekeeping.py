@@ -136,7 +136,17 @@ def _forget(node: Node, *, before: int) -> None:
     node.db.run("DELETE FROM seen WHERE expiry < ?", before)
     # What went to a peer that cannot answer is all that is known of what it holds.
     over = "expiry < ? AND state NOT IN ('queued', 'sent')"
-    for table in ("span", "content", "on_medium", "audience", "compact", "symbols", "redeemed"):
+    tables = (
+        "span",
+        "content",
+        "on_medium",
+        "audience",
+        "compact",
+        "symbols",
+        "redeemed",
+        "rounds",
+    )
+    for table in tables:
         node.db.run(
             f"DELETE FROM {table} WHERE bundle IN (SELECT id FROM bundle WHERE {over})",  # noqa: S608 -- our words
             before,

@@ -150,6 +150,7 @@ class NodeDb(PeerRows):
             self.run("DELETE FROM compact WHERE bundle = ?", bundle_id)
             self.run("DELETE FROM symbols WHERE bundle = ?", bundle_id)
             self.run("DELETE FROM redeemed WHERE bundle = ?", bundle_id)
+            self.run("DELETE FROM rounds WHERE bundle = ?", bundle_id)
 
     def _untell(self, bundle_id: str) -> None:
         """Say again what was told in a bundle that did not arrive."""

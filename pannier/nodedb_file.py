@@ -24,7 +24,16 @@ _ID_IN_SQL = "[0-9a-f]" * 16
 Value = int | str | bytes | None
 """What a column holds."""
 
-_TABLES = """
+_ADDED = """
+CREATE TABLE IF NOT EXISTS rounds (
+    bundle TEXT, medium TEXT, block INTEGER, sent INTEGER NOT NULL,
+    PRIMARY KEY (bundle, medium, block)
+) WITHOUT ROWID;
+"""
+"""What a file of version 1 need not have: whoever opens it adds it; older panniers let it be."""
+
+# Nobody reads `sent` of `symbols` any more, which older ones need: `rounds` has it for each link.
+_TABLES = f"""{_ADDED}
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE peer (
     id TEXT PRIMARY KEY,
@@ -165,6 +174,7 @@ class NodeDbFile:
                 raise DamagedFileError(f"node.db is damaged{MEND_NODE_DB}")
             if self._version() != VERSION:
                 raise PannierError(f"{path} was written by a newer pannier: update this one")
+            self.run(_ADDED)
             undo.pop_all()
         return self
 

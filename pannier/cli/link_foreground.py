@@ -29,7 +29,7 @@ def run_in_foreground(config: LinkConfig, said: RunSaid) -> None:
         PannierError: nobody was at the other end.
         PartlyDoneError: something was left, or refused.
     """
-    problem = config.problem()
+    problem = config.problem() or _endless(config, said)
     if problem:
         raise UsageError(problem)
     # These bring half the program with them.
@@ -64,10 +64,21 @@ def _run_of(config: LinkConfig, said: RunSaid, screen: "Screen") -> "LinkRun":
         open_node=opener(said["home"]),
         telling=screen.telling,
         count=partial(write_counters, home_of(said["home"]).path),
-        once=said["once"] or bool(config.rounds),
+        once=_is_for_once(config, said),
         capture=Path(said["capture"]) if said["capture"] else None,
         ready=lambda: screen.say(f"{name}{_to_whom(config)}. Stop with Ctrl-C."),
     )
+
+
+def _is_for_once(config: LinkConfig, said: RunSaid) -> bool:
+    return said["once"] or bool(config.rounds)
+
+
+def _endless(config: LinkConfig, said: RunSaid) -> str | None:
+    """Return why a link that is to end by itself never would; None if it can."""
+    if config.oneway and config.listens and _is_for_once(config, said):
+        return "--once and --rounds are for who sends: who only listens never knows that all came"
+    return None
 
 
 def _to_whom(config: LinkConfig) -> str:

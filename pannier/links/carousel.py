@@ -8,6 +8,7 @@ to end.
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
@@ -16,12 +17,13 @@ from bundler.fragment import mac_check
 from bundler.geometry import MIN_MTU_BYTES, Geometry
 from bundler.split import Cut, Numbers, repair_count, symbols_of
 from bundler.whole import Whole, frame_bytes
-from pannier.errors import BusyError, UsageError
+from pannier.errors import BugError, BusyError, UsageError, bugs_told
 from pannier.files_sending import make_files
 from pannier.group_sending import prepare_groups
 from pannier.home import Peer
 from pannier.links.news import News
-from pannier.links.payload_ids import Supply
+from pannier.links.payload_ids import Supply, asked_for
+from pannier.links.rounds import Rounds
 from pannier.loads import Room
 from pannier.node import Node
 from pannier.out_bundle import OutBundle
@@ -80,6 +82,8 @@ class _Track:
 
     Attributes:
         frames: Of its batch that were not asked for yet.
+        redeemed: What tickets ask for that was not sent yet.
+        answered: Those of them that the batch is made of; none: it belongs to a round.
         is_sent: Whether all of its batch were, and the last one only has to be sent.
     """
 
@@ -92,6 +96,7 @@ class _Track:
     frames: deque[bytes] = field(default_factory=deque)
     counts: dict[int, int] = field(default_factory=dict)
     redeemed: list[Numbers] = field(default_factory=list)
+    answered: list[Numbers] = field(default_factory=list)
     is_sent: bool = False
 
     @property
@@ -122,18 +127,22 @@ class Carousel:
     """Supplies frames for a link without a way back (`transports.link.oneway.Supply`).
 
     Attributes:
-        is_idle: Whether there was nothing to send when it was asked last.
+        problems: What the last look left out, for people.
+        is_idle: Whether there was nothing to send when it was asked last, nor will be at the next
+            look as far as is known.
     """
 
     def __init__(self, node: Node, peers: Sequence[Peer], terms: Terms, *, medium: str) -> None:
-        """Begin where the last one for this *medium*, a name for status, ended."""
-        self._node, self._peers, self._terms, self._medium = node, peers, terms, medium
+        """Begin where the last one for this *medium*, a name of the link for status, ended."""
+        self._node, self._peers, self._terms = node, peers, terms
+        self._rounds = Rounds(node.db, medium)
         self._tracks: dict[str, _Track] = {}
         self._current: _Track | None = None
         self._look_us = 0
         self._news = News(node, peers[0].node_id)
         self._seen: object = None
         self._sealed: tuple[str, Sealed] | None = None
+        self.problems: list[str] = []
         self.is_idle = False
 
     def supply(self, now_us: int) -> OneWay | None:
@@ -161,7 +170,7 @@ class Carousel:
                 track.is_sent = not track.frames
                 self.is_idle = False
                 return OneWay(track.label, body)
-        self.is_idle = True
+        self.is_idle = self._seen is not None
         return None
 
     def break_off(self) -> None:
@@ -198,30 +207,36 @@ class Carousel:
 
     def _look(self) -> bool:
         """Take note of what waits now; False if another process keeps that from being told."""
-        self._current = None
+        self._current, self.problems = None, []
         try:
             queued = self._queued()
-            if all(number in self._tracks for number in queued):
-                queued |= self._made_files()
+            for number in self._tracks.keys() - queued.keys():
+                del self._tracks[number]
+            self._follow(queued)
+            # Whether there is to be more depends on how far these have come.
+            self._follow(self._made_files())
         except BusyError:
             return False
-        for number in self._tracks.keys() - queued.keys():
-            del self._tracks[number]
-        for number, bundle in queued.items():
+        for track in self._tracks.values():
+            track.redeemed = track.supply.redeemed()
+        return True
+
+    def _follow(self, bundles: dict[str, OutBundle]) -> None:
+        """Send *bundles*, by number, from now on."""
+        for number, bundle in bundles.items():
             if number not in self._tracks and (track := self._track(bundle)) is not None:
                 self._tracks[number] = track
-        for track in self._tracks.values():
-            if not track.redeemed:
-                track.redeemed = track.supply.redeemed()
-        return True
 
     def _queued(self) -> dict[str, OutBundle]:
         """Return what waits, by number; what went once and need go no more to media, too."""
         node, room = self._node, self._terms.room
-        prepare_groups(node, self._peers)
-        found = [one for peer in self._peers for one in prepare(node, peer, mtu=room)]
-        known = node.db.rows("SELECT DISTINCT bundle FROM symbols")
-        begun = {str(number) for (number,) in known}
+        found: list[OutBundle] = []
+        with self._told("nothing was made for several at once"):
+            prepare_groups(node, self._peers)
+        for peer in self._peers:
+            with self._told(f"nothing was made for {peer.name}"):
+                found += prepare(node, peer, mtu=room)
+        begun = self._rounds.begun() | asked_for(node.db)
         for peer in self._peers:
             kept = (*node.db.bundles(peer.node_id), *node.db.group_bundles(peer.node_id))
             found += [one for one in kept if one.bundle_id in begun]
@@ -233,11 +248,23 @@ class Carousel:
             return {}
         found: dict[str, OutBundle] = {}
         for peer in self._peers:
-            for made in make_files(self._node, peer, Room(_ROOM_BYTES), mtu=self._terms.room):
-                # What no carrier touched would be taken back at the next look.
-                self._node.db.note_begun(made.bundle.bundle_id)
-                found[made.bundle.bundle_id] = made.bundle
+            with self._told(f"no contents of files were made for {peer.name}"):
+                made = make_files(self._node, peer, Room(_ROOM_BYTES), mtu=self._terms.room)
+                # They are noted when all are made.
+                for bundle in [one.bundle for one in made]:
+                    # What no carrier touched would be taken back at the next look.
+                    self._rounds.begin(bundle.bundle_id)
+                    found[bundle.bundle_id] = bundle
         return found
+
+    @contextmanager
+    def _told(self, problem: str) -> Iterator[None]:
+        """Have what cannot be made told and left out: all else goes."""
+        try:
+            with bugs_told():
+                yield
+        except (BundleError, BugError) as error:
+            self.problems.append(f"{problem}: {error}")
 
     def _track(self, bundle: OutBundle) -> _Track | None:
         """Return a bundle with how far it has come; None if it does not fit this link."""
@@ -255,13 +282,14 @@ class Carousel:
             count + repair_count(count, percent)
             for count in map(geometry.block_symbols, range(geometry.blocks))
         ]
-        return _Track(bundle, name, supply, is_whole, round_symbols, supply.sent())
+        sent = self._rounds.sent(bundle.bundle_id, geometry.blocks)
+        return _Track(bundle, name, supply, is_whole, round_symbols, sent)
 
     # -- frames -------------------------------------------------------------------------------
 
     def _fill(self, track: _Track) -> None:
         """Make the next frames of a bundle; drop it if it is gone."""
-        if not self._node.db.note_begun(track.bundle.bundle_id):
+        if not self._rounds.begin(track.bundle.bundle_id):
             self._drop(track)
             return
         try:
@@ -275,11 +303,12 @@ class Carousel:
 
     def _frames(self, track: _Track) -> Iterator[bytes]:
         sealed = self._sealed_of(track)
+        track.answered = track.redeemed
         if track.is_whole:
             track.counts = {0: 1}
             yield Whole(hint=bytes.fromhex(track.name.hint), sealed=bytes(sealed)).to_bytes()
             return
-        runs = track.redeemed or list(self._runs(track))
+        runs = track.answered or list(self._runs(track))
         cut = Cut(
             mtu_bytes=self._terms.room,
             symbol_bytes=track.name.symbol_bytes,
@@ -306,18 +335,18 @@ class Carousel:
     def _end_batch(self, track: _Track) -> None:
         """Note what went, when all of it has."""
         track.is_sent = False
-        if track.redeemed:
-            for numbers in track.redeemed:
+        if track.answered:
+            for numbers in track.answered:
                 track.supply.note_redeemed(numbers)
-            track.redeemed = []
+            # Others may have been asked for meanwhile.
+            track.redeemed = track.supply.redeemed()
         else:
-            before = track.rounds
-            track.supply.note_sent(track.counts)
-            track.sent = track.supply.sent()
+            number, before = track.bundle.bundle_id, track.rounds
+            self._rounds.note_sent(number, track.counts)
+            track.sent = self._rounds.sent(number, len(track.sent))
             if before == 0 < track.rounds:
                 self._seen = None  # there may be contents of files to be made
-                number, now_us = track.bundle.bundle_id, self._node.clock()
-                self._node.db.note_handed_over(number, self._medium, now_us)
+                self._node.db.note_handed_over(number, self._rounds.medium, self._node.clock())
         self._current = None
 
     def _sealed_of(self, track: _Track) -> Sealed:

@@ -11,6 +11,7 @@ from pannier.link_counters import stem_of
 from pannier.links.capture import Capture
 from pannier.links.carousel import FOREVER, Carousel, Terms
 from pannier.links.listening import Listener
+from pannier.links.notices import Notices
 from pannier.links.progress import amount
 from pannier.links.side import LinkRun, monotonic_us
 from pannier.links.wiring import limits_of, opener_of, settings_of
@@ -64,10 +65,13 @@ def run_one_way(run: LinkRun, bell: Bell) -> tuple[str, ...]:
             hearing = _Hearing(run, node, listener)
             _drive(run, node, listener, hearing, bell)
             return tuple(hearing.reasons)
-        carousel = Carousel(node, peers, terms, medium=name_text(f"{run.name}, one way"))
+        # By hand and under `pannier run` it is the same one; where it leads elsewhere, another.
+        carousel = Carousel(node, peers, terms, medium=name_text(f"{name}, one way"))
         stack.enter_context(closing(carousel))
         sender = OneWaySender(settings, carousel.supply, limits)
-        _drive(run, node, sender, _Sending(run, node, carousel, sender), bell)
+        sending = _Sending(run, node, carousel, sender)
+        _drive(run, node, sender, sending, bell)
+        sending.conclude()
         return ()
 
 
@@ -161,12 +165,14 @@ class _Sending(_Attending):
     def __init__(self, run: LinkRun, node: Node, carousel: Carousel, sender: OneWaySender) -> None:
         super().__init__(run, node)
         self._carousel, self._sender = carousel, sender
+        self._notices = Notices(run.telling.say)
 
     def take(self, event: OneWay) -> None:
         """Nothing comes on such a link."""
 
     def attend(self, now_us: int) -> int | None:
         self._tick(now_us)
+        self._tell(now_us)
         return min(self._next_us, max(self._carousel.due_us(), now_us + 1))
 
     def is_done(self) -> bool:
@@ -175,7 +181,23 @@ class _Sending(_Attending):
     def pause(self) -> None:
         """What the wire did not take goes again."""
         self._carousel.break_off()
+        self._tell(monotonic_us())
         self._count()
+
+    def conclude(self) -> None:
+        """Say so if nothing was sent, since all that waits had gone before."""
+        bundles, _, _ = self._carousel.progress()
+        if self.is_done() and bundles and not self._sender.frames:
+            what, it = ("1 bundle", "it") if bundles == 1 else (f"{bundles:,} bundles", "them")
+            self._run.telling.say(
+                f"{what} went in earlier rounds; nothing was sent now: "
+                f"more rounds send more of {it}."
+            )
+
+    def _tell(self, now_us: int) -> None:
+        self._notices.step(now_us)
+        for problem in self._carousel.problems:
+            self._notices.say(problem)
 
     def _line(self) -> str:
         bundles, least, most = self._carousel.progress()

@@ -51,24 +51,6 @@ class Supply:
         with self.db.transaction():
             self._advance(block, max(count, self._next(block)))
 
-    def sent(self) -> list[int]:
-        """Return how many symbols of each block were sent in rounds."""
-        found = self.db.rows("SELECT block, sent FROM symbols WHERE bundle = ?", self.bundle_id)
-        counts = {as_int(block): as_int(sent) for block, sent in found}
-        return [counts.get(block, 0) for block in range(self.geometry.blocks)]
-
-    def note_sent(self, counts: dict[int, int]) -> None:
-        """Note so many symbols more of each block, sent in a round."""
-        with self.db.transaction():
-            for block, count in counts.items():
-                self._advance(block, self._next(block))
-                self.db.run(
-                    "UPDATE symbols SET sent = sent + ? WHERE bundle = ? AND block = ?",
-                    count,
-                    self.bundle_id,
-                    block,
-                )
-
     def redeem(self, block: int, count: int) -> Numbers:
         """Give out *count* repair symbols of a block for the next round, before all else."""
         with self.db.transaction():
@@ -107,3 +89,8 @@ class Supply:
             block,
             number,
         )
+
+
+def asked_for(db: NodeDb) -> set[str]:
+    """Return the bundles of which `Supply.redeem` gave out what nobody sent yet."""
+    return {str(number) for (number,) in db.rows("SELECT DISTINCT bundle FROM redeemed")}

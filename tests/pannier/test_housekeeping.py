@@ -5,6 +5,7 @@ import pytest
 
 from pannier.answers import is_held
 from pannier.housekeeping import keep_house
+from pannier.links.rounds import Rounds
 from pannier.sending import prepare
 from pannier.trusted_time import day_of
 from pannier.waits import Wait
@@ -58,6 +59,7 @@ def test_an_expired_bundle_goes_and_its_entries_are_sent_in_another(world: World
 def test_what_was_known_of_an_expired_bundle_is_forgotten_a_month_later(world: World) -> None:
     number = made(world)
     world["ada"].db.note_seen(NUMBER, "peer", world["ada"].time.today() + 50, "merged")
+    assert Rounds(world["ada"].db, "diode").begin(number)
     later(world, 51 + 29)
     assert world["ada"].db.bundle(number) is not None
     assert world["ada"].db.seen(NUMBER) == "merged"
@@ -66,6 +68,7 @@ def test_what_was_known_of_an_expired_bundle_is_forgotten_a_month_later(world: W
     assert world["ada"].db.seen(NUMBER) is None
     assert world["ada"].db.spans(number) == []
     assert world["ada"].db.bundles_on("stick") == frozenset()
+    assert Rounds(world["ada"].db, "diode").begun() == set()
 
 
 def test_what_arrived_in_part_or_waited_in_vain_goes(world: World) -> None:

@@ -1,5 +1,6 @@
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,11 +14,13 @@ from ledger.genesis import LedgerId
 from ledger.log import LogName
 from pannier import have_rows, review
 from pannier.errors import BusyError, DamagedFileError, PannierError
+from pannier.links.rounds import Rounds
 from pannier.nodedb import NodeDb
 from pannier.nodedb_peers import UNTOLD
 from pannier.out_bundle import OutBundle
 
 PEER, OTHER = "a" * 16, "b" * 16
+NUMBER = f"{1:016x}"
 LEDGER = LedgerId(bytes(16))
 LOG = LogName(bytes(32), bytes(8))
 INCARNATION = b"inc00001"
@@ -245,6 +248,31 @@ def test_a_file_of_a_later_version_is_refused(tmp_path: Path) -> None:
     other.close()
     with pytest.raises(PannierError, match="newer pannier"):
         NodeDb.open(tmp_path / "node.db")
+
+
+def test_a_file_from_before_links_counted_their_rounds_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "node.db"
+    with closing(NodeDb.open(path)) as db:
+        db.set_meta("key", b"value")
+        db.run("DROP TABLE rounds")
+    with closing(NodeDb.open(path)) as db:
+        assert db.faults() == []
+        assert db.meta("key") == b"value"
+        assert Rounds(db, "diode").sent(NUMBER, 2) == [0, 0]
+
+
+@pytest.mark.parametrize("is_taken_back", [True, False])
+def test_what_is_forgotten_has_no_rounds(db: NodeDb, is_taken_back: bool) -> None:
+    db.add_bundle(bundle(1), [])
+    rounds = Rounds(db, "diode")
+    assert rounds.begin(NUMBER)
+    rounds.note_sent(NUMBER, {0: 3})
+    if is_taken_back:
+        db.forget_bundle(NUMBER)
+    else:
+        db.end_bundle(NUMBER, "confirmed")
+    assert not rounds.begin(NUMBER)
+    assert rounds.begun() == (set() if is_taken_back else {NUMBER})
 
 
 def test_a_damaged_file_says_what_to_do(tmp_path: Path) -> None:

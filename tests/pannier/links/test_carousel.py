@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bundler.errors import BundleError
 from bundler.fragment import Fragment, is_plausible
 from bundler.geometry import Geometry
 from bundler.join import Complete, Joiner
@@ -15,10 +16,16 @@ from bundler.sealed import bundle_id
 from bundler.split import Cut, Numbers, symbols_of
 from bundler.whole import START as WHOLE_START
 from pannier.errors import UsageError
+from pannier.files_sending import Made, make_files
+from pannier.home import Peer
 from pannier.links.carousel import Carousel, Terms
 from pannier.links.listening import Listener
+from pannier.links.payload_ids import Supply
+from pannier.loads import Room
 from pannier.lock import exclusive
 from pannier.node import Node
+from pannier.out_bundle import OutBundle
+from pannier.sending import prepare
 from tests.cli.computers import Computer, acquaint, new_computer, new_pair
 from transports.link.frame import OneWay
 
@@ -57,6 +64,14 @@ def frames_of(one: Carousel, most: int = 100_000) -> list[OneWay]:
     return found
 
 
+def all_of(one: Carousel) -> list[OneWay]:
+    """Return what goes until there is nothing left, looking for more before each frame."""
+    found: list[OneWay] = []
+    while (frame := one.supply(one.due_us())) is not None or not one.is_idle:
+        found += [frame] if frame is not None else []
+    return found
+
+
 def sent(farm: Computer, *peers: str, medium: str = "m", **terms: int) -> list[OneWay]:
     """Return what goes in so many rounds, one if nothing is said."""
     terms = {"rounds": 1, **terms}
@@ -88,6 +103,40 @@ def hear(computer: Computer, frames: list[OneWay]) -> Counter[str]:
 
 def has(computer: Computer, thing: str) -> bool:
     return computer.types("things").out.find(thing) >= 0
+
+
+def add(farm: Computer, path: Path) -> None:
+    """Add a file whose contents go in another bundle than the entry that names it."""
+    path.write_bytes(os.urandom(20_000))
+    farm.types("add", str(path))
+    farm.types("ledger", "share", "home")
+
+
+def add_in_two_ledgers(farm: Computer, folder: Path) -> None:
+    """Add two files whose contents go in two bundles: each is of one ledger."""
+    add(farm, folder / "report.bin")
+    (folder / "other.bin").write_bytes(os.urandom(20_000))
+    farm.types("ledger", "new", "barn")
+    farm.types("add", str(folder / "other.bin"), "--ledger", "barn")
+    farm.types("ledger", "share", "home", "--ledger", "barn")
+
+
+def contents_in(frames: list[OneWay]) -> set[bytes]:
+    """Return the ids of the bundles with contents of files."""
+    return {part.bundle_id for part in fragments(frames) if part.transfer_bytes > 20_000}
+
+
+def has_file(computer: Computer, path: Path) -> bool:
+    out = computer.home.with_suffix(".out")
+    computer.types("checkout", str(out))
+    return any(one.read_bytes() == path.read_bytes() for one in out.rglob(path.name))
+
+
+def redeem(farm: Computer, part: Fragment, count: int) -> Numbers:
+    """Ask for more symbols of a bundle, as a ticket does in another process."""
+    with farm.node() as node:
+        geometry = Geometry.of(part.transfer_bytes, part.symbol_bytes)
+        return Supply(node.db, part.bundle_id.hex(), geometry).redeem(0, count)
 
 
 class TestRounds:
@@ -126,6 +175,23 @@ class TestRounds:
         assert sent(farm, rounds=2)
         assert not sent(farm, rounds=2)
         assert sent(farm, rounds=3)
+
+    def test_each_link_has_its_own(self, pair: Pair) -> None:
+        farm, home = pair
+        put(farm, "field/3", 4000)
+        first, second = (sent(farm, medium=medium) for medium in ("here", "there"))
+        ids = [part.payload_id for part in fragments([*first, *second])]
+        assert ids == list(range(2 * len(first)))
+        assert sent(farm, medium="here") == sent(farm, medium="there") == []
+        assert hear(home, second) == {"merged": 1}
+
+    def test_each_link_has_its_own_of_small_bundles(self, pair: Pair) -> None:
+        farm, home = pair
+        farm.types("put", "field/3", "1")
+        farm.types("ledger", "share", "home")
+        frames = [sent(farm, medium=medium, frame_bytes=1400) for medium in ("here", "there")]
+        assert frames[0] == frames[1] != []
+        assert hear(home, frames[1]) == {"merged": 1}
 
     def test_no_symbols_are_missing_from_a_round_that_was_cut(self, pair: Pair) -> None:
         farm, home = pair
@@ -215,6 +281,17 @@ class TestOrder:
                 assert one.supply(0) is None
             assert one.supply(one.due_us()) is not None
 
+    def test_it_is_not_over_while_another_process_keeps_busy_what_waits(self, pair: Pair) -> None:
+        farm, home = pair
+        put(farm, "field/3", 1000)
+        with carousel(farm, rounds=1) as one:
+            with farm.node() as node, exclusive(node.home.locks / "send", "preparing bundles"):
+                assert one.supply(0) is None
+                assert one.supply(one.due_us()) is None
+                assert not one.is_idle
+            frames = all_of(one)
+        assert hear(home, frames) == {"merged": 1}
+
     def test_urgent_peers_go_first(self, pair: Pair, tmp_path: Path) -> None:
         farm, home = pair
         ranch = new_computer(tmp_path, "ranch")
@@ -230,6 +307,113 @@ class TestOrder:
         assert hear(ranch, frames)["merged"] == 1
 
 
+class TestWhatCannotBeMade:
+    @pytest.mark.parametrize("error", [BundleError("no room for its head"), IndexError(3)])
+    def test_for_one_peer_keeps_nothing_from_the_others(
+        self, pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+    ) -> None:
+        farm, home = pair
+        acquaint(farm, new_computer(tmp_path, "mill"))
+        put(farm, "field/3", 400)
+        add(farm, tmp_path / "report.bin")
+
+        def preparing(node: Node, peer: Peer, *, mtu: int) -> list[OutBundle]:
+            return prepare(node, unless_mill(peer, error), mtu=mtu)
+
+        def making(node: Node, peer: Peer, room: Room, *, mtu: int) -> Iterator[Made]:
+            yield from make_files(node, unless_mill(peer, error), room, mtu=mtu)
+
+        monkeypatch.setattr("pannier.links.carousel.prepare", preparing)
+        monkeypatch.setattr("pannier.links.carousel.make_files", making)
+        with carousel(farm, "mill", "home", rounds=1) as one:
+            frames = all_of(one)
+            told = one.problems
+        assert hear(home, frames)["merged"] == 2
+        assert has_file(home, tmp_path / "report.bin")
+        assert [line.partition(":")[0] for line in told] == [
+            "nothing was made for mill",
+            "no contents of files were made for mill",
+        ]
+        assert all(str(error) in line for line in told)
+
+    def test_for_several_at_once_goes_to_each(
+        self, pair: Pair, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        farm, home = pair
+        put(farm, "field/3", 400)
+
+        def preparing(_: Node, __: list[Peer]) -> None:
+            raise BundleError("no room for its head")
+
+        monkeypatch.setattr("pannier.links.carousel.prepare_groups", preparing)
+        with carousel(farm, rounds=1) as one:
+            frames = all_of(one)
+            assert one.problems == ["nothing was made for several at once: no room for its head"]
+        assert hear(home, frames) == {"merged": 1}
+
+
+def unless_mill(peer: Peer, error: Exception) -> Peer:
+    if peer.name == "mill":
+        raise error
+    return peer
+
+
+class TestTickets:
+    @pytest.mark.parametrize(("rounds", "gone"), [(1, 3), (3, 43)])
+    def test_what_is_asked_for_while_its_bundle_goes_is_sent(
+        self, pair: Pair, rounds: int, gone: int
+    ) -> None:
+        farm, _ = pair
+        put(farm, "field/3", 4000)
+        with carousel(farm, rounds=rounds) as one:
+            frames = frames_of(one, gone)
+            asked = redeem(farm, fragments(frames)[0], 5)
+            frames += all_of(one)
+        ids = [part.payload_id for part in fragments(frames)]
+        assert set(range(asked.first, asked.end)) <= set(ids)
+        assert sorted(ids) == list(range(len(ids)))
+
+    def test_what_is_asked_for_twice_is_sent_once_each(self, pair: Pair) -> None:
+        farm, _ = pair
+        put(farm, "field/3", 4000)
+        part = fragments(sent(farm))[0]
+        before = redeem(farm, part, 5)
+        with carousel(farm, rounds=1) as one:
+            frames = frames_of(one, 2)
+            after = redeem(farm, part, 4)
+            frames += all_of(one)
+        assert [part.payload_id for part in fragments(frames)] == list(
+            range(before.first, after.end)
+        )
+
+
+class TestFiles:
+    def test_contents_go_before_all_rounds_are_over(self, pair: Pair, tmp_path: Path) -> None:
+        farm, home = pair
+        add(farm, tmp_path / "report.bin")
+        with carousel(farm, rounds=1) as one:
+            frames = all_of(one)
+        assert hear(home, frames)["merged"] == 2
+        assert has_file(home, tmp_path / "report.bin")
+
+    def test_contents_that_wait_are_not_made_anew(
+        self, pair: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        farm, _ = pair
+        add_in_two_ledgers(farm, tmp_path)
+        made: list[bytes] = []
+
+        def making(node: Node, peer: Peer, room: Room, *, mtu: int) -> Iterator[Made]:
+            for one in make_files(node, peer, room, mtu=mtu):
+                made.append(bytes.fromhex(one.bundle.bundle_id))
+                yield one
+
+        monkeypatch.setattr("pannier.links.carousel.make_files", making)
+        with carousel(farm, rounds=2) as one:
+            assert contents_in(all_of(one)) == set(made)
+        assert len(made) == 2
+
+
 class TestPeersThatCannotAnswer:
     def test_a_link_counts_as_one_medium_however_many_rounds(self, pair: Pair) -> None:
         farm, home = pair
@@ -239,18 +423,35 @@ class TestPeersThatCannotAnswer:
         with farm.node() as node:
             (bundle,) = node.db.queued_bundles()
             assert bundle.written == 1
-        assert sent(farm, medium="other") == []
         assert hear(home, frames[len(frames) // 2 :]) == {"merged": 1}
 
-    def test_with_one_repeat_rounds_go_on_after_a_restart(self, pair: Pair) -> None:
+    def test_no_more_links_send_than_media_are_asked_for(self, pair: Pair) -> None:
         farm, _ = pair
         put(farm, "field/3", 4000)
+        farm.configure("[peer.home]\noneway = true\nrepeat = 2\n")
+        counts = [len(sent(farm, medium=medium)) for medium in ("m", "m", "other", "third")]
+        assert counts == [counts[0], 0, counts[0], 0]
+        assert counts[0] > 0
+
+    @pytest.mark.parametrize("frame_bytes", [MTU, 1400])
+    def test_what_was_cut_in_its_first_round_goes_after_a_restart(
+        self, pair: Pair, frame_bytes: int
+    ) -> None:
+        farm, home = pair
+        put(farm, "field/3", 200)
         farm.configure("[peer.home]\noneway = true\nrepeat = 1\n")
-        with carousel(farm) as one:
-            first = fragments(frames_of(one, 60))
-        with carousel(farm) as one:
-            second = fragments(frames_of(one, 60))
-        assert len({part.payload_id for part in first + second}) == 120
+        with carousel(farm, frame_bytes=frame_bytes) as one:
+            assert one.supply(0) is not None
+        assert hear(home, sent(farm, frame_bytes=frame_bytes)) == {"merged": 1}
+
+    def test_contents_of_files_all_go(self, pair: Pair, tmp_path: Path) -> None:
+        farm, home = pair
+        add_in_two_ledgers(farm, tmp_path)
+        farm.configure("[peer.home]\noneway = true\nrepeat = 1\n")
+        with carousel(farm, rounds=1) as one:
+            frames = all_of(one)
+        assert len(contents_in(frames)) == 2
+        assert hear(home, frames) == {"merged": 3}
 
 
 def needed(node: Node, frames: Iterator[OneWay]) -> tuple[int, int]:

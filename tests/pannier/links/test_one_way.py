@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bundler.errors import BundleError
 from pannier.errors import BusyError
 from pannier.import_report import Report
 from pannier.link_config import SerialLink, UdpLink
@@ -17,8 +18,9 @@ from pannier.link_counters import write_counters
 from pannier.links import one_way
 from pannier.links.one_way import run_one_way
 from pannier.links.side import LinkRun, LinkTelling
+from pannier.out_bundle import OutBundle
 from tests.cli.computers import Computer, acquaint, new_computer, new_pair
-from tests.pannier.links.test_carousel import has, put
+from tests.pannier.links.test_carousel import add, has, has_file, put
 from tests.sim.relays import serial_line
 from transports.carriers.bell import Bell
 from transports.carriers.carrier import CarrierGoneError
@@ -175,12 +177,49 @@ def test_what_could_not_be_sent_waits(tmp_path: Path, monkeypatch: pytest.Monkey
     assert has(home, "field/3")
 
 
+def test_contents_of_files_go_in_the_rounds_of_one_run(tmp_path: Path) -> None:
+    farm, home = new_pair(tmp_path)
+    add(farm, tmp_path / "report.bin")
+    port, came = free_port(), threading.Semaphore(0)
+    listening = one_way_run(
+        home, UdpLink(listen=f"127.0.0.1:{port}"), heard=lambda _: came.release()
+    )
+    with running(listening, "0"):
+        run_one_way(
+            one_way_run(farm, UdpLink(address=f"127.0.0.1:{port}"), ["home"], rounds=1), Bell()
+        )
+        for _ in ("what names them", "the contents"):
+            assert came.acquire(timeout=PATIENCE_SECONDS)
+    assert has_file(home, tmp_path / "report.bin")
+
+
+def test_what_cannot_be_made_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    farm, _ = new_pair(tmp_path)
+    put(farm, "field/3", 100)
+
+    def preparing(*_: object, **__: object) -> list[OutBundle]:
+        raise BundleError("no room for its head")
+
+    monkeypatch.setattr("pannier.links.carousel.prepare", preparing)
+    done = farm.types("link", "udp", "127.0.0.1:9", "home", "--oneway", "--rounds", "1")
+    assert done.out.count("nothing was made for home: no room for its head\n") == 1
+
+
 class TestCommands:
     def test_rounds_end(self, tmp_path: Path) -> None:
         farm, _ = new_pair(tmp_path)
         put(farm, "field/3", 1000)
         done = farm.types("link", "udp", "127.0.0.1:9", "home", "--oneway", "--rounds", "2")
         assert "All rounds are over." in done.out
+
+    def test_what_went_before_is_told(self, tmp_path: Path) -> None:
+        farm, _ = new_pair(tmp_path)
+        put(farm, "field/3", 1000)
+        words = ("link", "udp", "127.0.0.1:9", "home", "--oneway", "--rounds")
+        text = "1 bundle went in earlier rounds; nothing was sent now: more rounds send more of it"
+        first, again, more = (farm.types(*words, rounds).out for rounds in ("1", "1", "2"))
+        assert text in again
+        assert text not in first + more
 
     def test_the_device_may_have_any_name(self, tmp_path: Path) -> None:
         farm, _ = new_pair(tmp_path)
@@ -202,6 +241,9 @@ class TestCommands:
             (("udp", "127.0.0.1:9", "home", "--overhead", "3%"), "--overhead is for links without"),
             (("udp", "127.0.0.1:9", "home", "--oneway", "--mtu", "50"), "mtu must be 64 to"),
             (("udp", "127.0.0.1:9", "nobody", "--oneway"), "no peer is called nobody"),
+            (("udp", "--listen", "9", "--oneway", "--once"), "--once and --rounds are for"),
+            (("udp", "--listen", "9", "--oneway", "--rounds", "2"), "--once and --rounds are for"),
+            (("serial", "/dev/null", "--oneway", "--listen", "--once"), "--once and --rounds are"),
             (("serial", "/dev/null", "--oneway"), "say DEVICE PEER"),
             (("serial", "/dev/null", "home", "ranch"), "say DEVICE PEER"),
         ],

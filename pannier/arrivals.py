@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import closing
+from typing import NamedTuple
 
 from ledger.errors import FullError
 from ledger.genesis import LedgerId
@@ -10,8 +11,10 @@ from pannier import judging
 from pannier.errors import BugError, bugs_told
 from pannier.forks import settle_own_forks
 from pannier.import_report import Outcome, Report
-from pannier.new_ledgers import NewLedgers
+from pannier.new_ledgers import MOST_OPEN, NewLedgers
 from pannier.node import Node
+from pannier.turns import in_turns
+from pannier.wanted_ledgers import forget_wanted, wanted_ledgers
 from spool.name import BundleName
 
 
@@ -48,48 +51,80 @@ def _take_if_room(new: NewLedgers, number: str, report: Report) -> Outcome:
         return Outcome.UNREAD
 
 
-def _retry(new: NewLedgers, name: BundleName, report: Report) -> None:
-    """Import a held bundle again, or leave it as it is."""
+def _retry(new: NewLedgers, name: BundleName, report: Report) -> bool:
+    """Import a held bundle again; False: it is left as it is, and that is not its end."""
     try:
         with bugs_told():
             judging.retry(new, name, report)
+    except FullError:
+        report.no_room_bytes += new.node.spool.held.size_bytes(name)
+        return False
     except BugError as error:
         report.bugs[name.bundle_id] = str(error)
+        return False
+    return True
 
 
 def _bring_together(new: NewLedgers, report: Report) -> None:
     """Import together what waits for one ledger, if more of that came: the grant may be in it.
 
     Each part is merged into what the others began, in any order. After the first round nothing
-    that was begun makes room any more: else what is merged might come and go without end.
+    that was begun makes room any more: else what is merged might come and go without end. What
+    found no room for that, or on the disk, has its turn in the next import.
     """
-    came = [wait for number in report.ids(Outcome.HELD) for wait in judging.waits(new, number)]
-    wanted = {LedgerId(one.ledger_id) for one in came if one.kind == "ledger"}
+    db = new.node.db
+    wanted = wanted_ledgers(db)
+    cut_short: set[LedgerId] = set()
     moved = True
     while moved:
         before = sum(report.entries.values()), new.moves
-        wanted = {one for one in wanted if new.node.ledger(one) is None}
-        for name in _waiting_for(new, wanted):
-            _retry(new, name, report)
+        absent = {one for one in wanted if new.node.ledger(one) is None}
+        for waiting in _waiting_for(new, absent):
+            if not _retry(new, waiting.name, report):
+                cut_short |= waiting.ledgers
         new.settle()
         moved = (sum(report.entries.values()), new.moves) != before
+    forget_wanted(db, wanted - cut_short - _next_turn(new, wanted))
 
 
-def _waiting_for(new: NewLedgers, wanted: AbstractSet[LedgerId]) -> list[BundleName]:
-    """Return the held bundles of some ledgers, each once, in the order in which to merge them.
+def _next_turn(new: NewLedgers, wanted: AbstractSet[LedgerId]) -> set[LedgerId]:
+    """Return the ledgers that go on to the next import, in which they find room.
 
-    Those of one ledger follow each other: it may have to make room for the next. Of a log, those
-    that wait for fewer entries come first: otherwise each of many bundles would be opened once for
-    each of the others.
+    Few of them, and fewer each time: else what waits for many that nobody ever grants would be
+    opened in each import.
     """
-    found: list[tuple[bytes, int, BundleName]] = []
+    refused = [one for one in new.refused if one in wanted]
+    return set(in_turns(refused, new.refused.get)[: min(MOST_OPEN, len(wanted) - 1)])
+
+
+class _Waiting(NamedTuple):
+    """A held bundle that waits for ledgers.
+
+    Attributes:
+        ledger_id: The first of them: so those of one ledger follow each other, since it may have
+            to make room for the next.
+        number: For how many entries it waits, too: of a log, what waits for fewer comes first.
+            Otherwise each of many bundles would be opened once for each of the others.
+        name: In the spool.
+        ledgers: All of them.
+    """
+
+    ledger_id: LedgerId
+    number: int
+    name: BundleName
+    ledgers: AbstractSet[LedgerId]
+
+
+def _waiting_for(new: NewLedgers, wanted: AbstractSet[LedgerId]) -> list[_Waiting]:
+    """Return the held bundles of some ledgers, each once, in the order in which to merge them."""
+    found = []
     for name in new.node.spool.held.names() if wanted else ():
-        waits = judging.waits(new, name.bundle_id)
+        waits = judging.known_waits(new.node, name.bundle_id)
         of = wanted & {LedgerId(one.ledger_id) for one in waits if one.kind == "ledger"}
         if of:
             numbers = (one.number for one in waits if one.kind == "range")
-            found.append((min(of), max(numbers, default=0), name))
-    return [name for _, _, name in sorted(found)]
+            found.append(_Waiting(min(of), max(numbers, default=0), name, of))
+    return sorted(found, key=lambda one: one[:3])
 
 
 def _retry_held(new: NewLedgers, report: Report) -> None:
@@ -105,6 +140,6 @@ def _retry_held(new: NewLedgers, report: Report) -> None:
 def _ready(new: NewLedgers) -> Iterator[BundleName]:
     """Yield the held bundles of which at least one wait is over."""
     for name in new.node.spool.held.names():
-        waits = judging.waits(new, name.bundle_id)
+        waits = judging.known_waits(new.node, name.bundle_id)
         if not waits or any(wait.is_over(new.node) for wait in waits):
             yield name

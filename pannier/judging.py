@@ -12,6 +12,7 @@ from bundler.join import Cause
 from bundler.notices import MAX_REASON_BYTES
 from bundler.sealed import Header, parse_sealed
 from ledger.errors import LedgerError
+from ledger.genesis import LedgerId
 from pannier import decisions, gate
 from pannier.have import forget_shared_keys
 from pannier.home import Peer
@@ -25,6 +26,7 @@ from pannier.nodedb_peers import KEY_LOST
 from pannier.origin import Origin, origin_of
 from pannier.statements import UNFOUNDED, believe, note_sender_holds
 from pannier.waits import Wait, worth_noting
+from pannier.wanted_ledgers import note_wanted
 from spool.errors import FullError
 from spool.name import BundleName
 
@@ -246,9 +248,13 @@ def _hold(
 
 
 def _note_waits(node: Node, number: str, peer: Origin, waits: Sequence[Wait]) -> None:
+    """Note what a bundle waits for from now on; what is new of that is to be brought together."""
     with node.db.transaction():
+        before, noted = known_waits(node, number), worth_noting(waits)
+        new = [one for one in noted if one.kind == "ledger" and one not in before]
+        note_wanted(node.db, (LedgerId(one.ledger_id) for one in new))
         node.db.run("DELETE FROM waiting WHERE bundle = ?", number)
-        for wait in worth_noting(waits):
+        for wait in noted:
             node.db.run(
                 "INSERT OR IGNORE INTO waiting VALUES (?, ?, ?, ?, ?, ?, ?)",
                 number,
@@ -328,13 +334,13 @@ def _drop(node: Node, name: BundleName) -> None:
     node.db.run("DELETE FROM waiting WHERE bundle = ?", name.bundle_id)
 
 
-def waits(new: NewLedgers, number: str) -> list[Wait]:
+def known_waits(node: Node, number: str) -> list[Wait]:
     """Return what a held bundle waits for.
 
     Raises:
         PannierError: ``node.db`` cannot be read.
     """
-    found = new.node.db.rows(
+    found = node.db.rows(
         "SELECT kind, ledger, author, incarnation, number FROM waiting WHERE bundle = ?", number
     )
     return [Wait.from_row(row) for row in found]

@@ -26,12 +26,15 @@ class NewLedgers:
     Attributes:
         node: Whose they may become.
         moves: How often one was begun or joined.
+        refused: Which found no room though others may go, since nobody makes room any more
+            (`settle`), and the node id of who sent them.
     """
 
     def __init__(self, node: Node) -> None:
         """Begin with none; *node* is whose they may become."""
         self.node = node
         self.moves = 0
+        self.refused: dict[LedgerId, str] = {}
         self._stores: dict[LedgerId, Store] = {}
         self._senders: dict[LedgerId, str] = {}
         self._in_use: set[LedgerId] = set()
@@ -68,7 +71,7 @@ class NewLedgers:
         ledger_id = genesis.ledger_id
         if self.node.ledger(ledger_id) is not None or self.get(ledger_id) is not None:
             return True
-        if len(self._stores) >= MOST_OPEN and not self._make_room(sender):
+        if len(self._stores) >= MOST_OPEN and not self._make_room(ledger_id, sender):
             return False
         folder = self.node.home.ledgers / _FOLDER
         folder.mkdir(exist_ok=True)
@@ -101,10 +104,8 @@ class NewLedgers:
         for path in (self.node.home.ledgers / _FOLDER).glob("*"):
             path.unlink(missing_ok=True)
 
-    def _make_room(self, sender: str) -> bool:
-        """Drop one for *sender*, its own or of somebody who has more; False if none may go."""
-        if self._is_settled:
-            return False
+    def _make_room(self, ledger_id: LedgerId, sender: str) -> bool:
+        """Drop one for another of *sender*; False if none may go."""
         counts = Counter(self._senders[one] for one in self._stores)
         may_go = [
             one
@@ -112,7 +113,9 @@ class NewLedgers:
             if one not in self._in_use
             and (self._senders[one] == sender or counts[self._senders[one]] > counts[sender])
         ]
-        if not may_go:
+        if may_go and self._is_settled:
+            self.refused[ledger_id] = sender
+        if not may_go or self._is_settled:
             return False
         self._drop(max(may_go, key=lambda one: counts[self._senders[one]]))
         return True

@@ -18,8 +18,10 @@ from bundler.log_section import LogSection
 from bundler.notices import GenesisSection
 from bundler.sections import Section, encode_section
 from ledger.entries import Entries
+from ledger.errors import FullError
 from ledger.members import Role
 from ledger.views import things
+from pannier import arrivals, judging
 from pannier.exchange import exchange_medium
 from pannier.home import Peer
 from pannier.import_report import Outcome
@@ -142,6 +144,46 @@ def test_no_section_of_a_new_ledger_is_read_twice(
     assert read.total() == len(offer.sections) - 1
     assert len(opened) <= 5 * len(offer.sections)
     assert_joined(offer)
+
+
+def test_an_import_that_is_killed_joins_with_the_next(
+    offer: Offer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All parts wait, and nothing comes any more."""
+    offer.world.restore("bea", offer.without)
+    with monkeypatch.context() as patch:
+        patch.setattr(arrivals, "_bring_together", _killed)
+        with pytest.raises(KilledError):
+            bring(offer, offer.sections, stick="killed", first=0)
+    assert len(offer.world["bea"].spool.held.names()) > 1
+    offer.world.reopen("bea")
+    import_arrived(offer.world["bea"])
+    assert_joined(offer)
+
+
+def test_a_disk_that_is_full_for_what_waits_ends_no_import(
+    offer: Offer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer.world.restore("bea", offer.without)
+    bea = offer.world["bea"]
+    with monkeypatch.context() as patch:
+        patch.setattr(judging, "retry", _full)
+        bring(offer, offer.sections, stick="full", first=0)
+        assert import_arrived(bea).no_room_bytes > 0
+    assert import_arrived(bea).no_room_bytes == 0
+    assert_joined(offer)
+
+
+class KilledError(BaseException):
+    """The end of a process, for that which only catches errors."""
+
+
+def _killed(*_: object) -> None:
+    raise KilledError
+
+
+def _full(*_: object) -> None:
+    raise FullError("no space left")
 
 
 BUG = "a bug in pannier (KeyError: 137)"

@@ -15,7 +15,7 @@ from bundler.sections import Section, encode_section
 from ledger.genesis import Genesis
 from ledger.members import Role
 from ledger.views import things
-from pannier import new_ledgers
+from pannier import arrivals, new_ledgers
 from pannier.import_report import Outcome
 from pannier.ledgers import new_ledger
 from pannier.membership import share
@@ -149,6 +149,27 @@ def test_more_than_there_is_room_for_are_joined_in_one_import(
     world.exchange("bea")
     assert joined(world) == set(names)
     assert most["open"] == 3
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_found_no_room_in_one_import_finds_it_in_the_next(
+    world: World, opened: Counter[bytes], monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Where as many are open as may be that nobody granted, of the same sender."""
+    for module in (arrivals, new_ledgers):
+        monkeypatch.setattr(module, "MOST_OPEN", 3)
+    names = [f"number {number}" for number in range(5)]
+    parts = [part for name in names for part in offered(world, "cyd", name)]
+    parts += [offered(world, "cyd", f"half {number}")[0] for number in range(5)]
+    random.Random(seed).shuffle(parts)
+    for counter, part in enumerate(parts, 10_000):
+        leave(world, "cyd", counter, [part])
+    for _ in range(5):
+        world.exchange("bea")
+    assert joined(world) == set(names)
+    before = opened.total()
+    world.exchange("bea")
+    assert opened.total() == before, "what nobody grants is not tried for ever"
 
 
 def test_so_they_are_where_all_begin_in_one_bundle_and_are_granted_in_another(

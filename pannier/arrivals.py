@@ -1,6 +1,5 @@
 """All that came from others and is whole, and what waited for it: in which order it is taken in."""
 
-from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import closing
 from typing import NamedTuple
@@ -16,6 +15,8 @@ from pannier.node import Node
 from pannier.turns import in_turns
 from pannier.wanted_ledgers import forget_wanted, wanted_ledgers
 from spool.name import BundleName
+
+_MOST_DAILY = 64
 
 
 def take_in(node: Node, report: Report) -> None:
@@ -132,14 +133,22 @@ def _retry_held(new: NewLedgers, report: Report) -> None:
     moved = True
     while moved:
         before = sum(report.entries.values())
-        for name in list(_ready(new)):
+        for name in _ready(new):
             _retry(new, name, report)
         moved = sum(report.entries.values()) > before
 
 
-def _ready(new: NewLedgers) -> Iterator[BundleName]:
-    """Yield the held bundles of which at least one wait is over."""
+def _ready(new: NewLedgers) -> list[BundleName]:
+    """Return the held bundles of which at least one wait is over.
+
+    Of those that are but tried once a day few have their turn in one import.
+    """
+    ready, daily = [], []
     for name in new.node.spool.held.names():
         waits = judging.known_waits(new.node, name.bundle_id)
-        if not waits or any(wait.is_over(new.node) for wait in waits):
-            yield name
+        if not waits or any(one.is_over(new.node) for one in waits if one.kind != "day"):
+            ready.append(name)
+        elif any(one.is_over(new.node) for one in waits if one.kind == "day"):
+            daily.append(name)
+    daily = in_turns(daily, lambda one: judging.sender(new.node, one.bundle_id))
+    return sorted(ready + daily[:_MOST_DAILY])

@@ -25,7 +25,7 @@ from pannier.node import Node
 from pannier.nodedb_peers import KEY_LOST
 from pannier.origin import Origin, origin_of
 from pannier.statements import UNFOUNDED, believe, note_sender_holds
-from pannier.waits import Wait, worth_noting
+from pannier.waits import Wait, this_day, worth_noting
 from pannier.wanted_ledgers import note_wanted
 from spool.errors import FullError
 from spool.name import BundleName
@@ -250,7 +250,7 @@ def _hold(
 def _note_waits(node: Node, number: str, peer: Origin, waits: Sequence[Wait]) -> None:
     """Note what a bundle waits for from now on; what is new of that is to be brought together."""
     with node.db.transaction():
-        before, noted = known_waits(node, number), worth_noting(waits)
+        before, noted = known_waits(node, number), worth_noting(waits, this_day(node))
         new = [one for one in noted if one.kind == "ledger" and one not in before]
         note_wanted(node.db, (LedgerId(one.ledger_id) for one in new))
         node.db.run("DELETE FROM waiting WHERE bundle = ?", number)
@@ -344,6 +344,16 @@ def known_waits(node: Node, number: str) -> list[Wait]:
         "SELECT kind, ledger, author, incarnation, number FROM waiting WHERE bundle = ?", number
     )
     return [Wait.from_row(row) for row in found]
+
+
+def sender(node: Node, number: str) -> str:
+    """Return who sent a held bundle that waits: a node id, or the epoch id of a group; or nothing.
+
+    Raises:
+        PannierError: ``node.db`` cannot be read.
+    """
+    found = node.db.rows("SELECT peer FROM waiting WHERE bundle = ? LIMIT 1", number)
+    return str(found[0][0]) if found else ""
 
 
 def _quarantine(node: Node, number: str, reason: str, report: Report) -> Outcome:

@@ -1,6 +1,5 @@
 """What a bundle waits for that cannot be merged yet, and whether it is there by now."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -11,15 +10,19 @@ from pannier import decisions
 from pannier.contents import is_named
 from pannier.node import Node
 from pannier.tail_reading import logs_of
+from pannier.turns import in_turns, turn
 
 MOST_OF_A_KIND = 64
 """So many waits of a kind are noted of a bundle: each is looked at in every import."""
+
+_DAY_US = 86_400_000_000
 
 _ELSEWHERE: dict[str, Callable[[Node, "Wait"], bool]] = {
     "review": lambda node, wait: decisions.verdict(node.db, wait.author) is not None,
     "log": lambda node, wait: bool(logs_of(node.ledgers(), wait.author)),
     "blob": lambda node, wait: is_named(node, wait.author),
     "newer": lambda _, wait: is_readable(wait.number),
+    "day": lambda node, wait: wait.number != this_day(node),
 }
 """What waits for something of no certain ledger, and whether it is there."""
 
@@ -31,12 +34,13 @@ class Wait(NamedTuple):
         kind: ``ledger`` (to be a member of it), ``grant`` (for the author), ``range`` (the entries
             before *number*), ``close`` (the author's word on a fork), ``review`` (a person's word),
             ``log`` (any log that a tail's reference may mean), ``blob`` (an entry that names a
-            content), ``newer`` (a version that knows the encoding *number*).
-        ledger_id: Which ledger; empty for ``review``, ``log``, ``blob`` and ``newer``.
+            content), ``newer`` (a version that knows the encoding *number*), ``day`` (the day after
+            the one that is *number*: for more than is noted).
+        ledger_id: Which ledger; empty for ``review``, ``log``, ``blob``, ``newer`` and ``day``.
         author: Whose log or grant; empty for ``ledger``; the digest of the content for ``review``,
             the reference for ``log``, the content for ``blob``.
         incarnation: Of the log, or empty.
-        number: How many entries must be there, or 0.
+        number: How many entries must be there, or as above, or 0.
     """
 
     kind: str
@@ -71,18 +75,38 @@ class Wait(NamedTuple):
         return True
 
 
-def worth_noting(waits: Iterable[Wait]) -> list[Wait]:
-    """Return of all that one bundle waits for the first few of each kind, none twice.
+def worth_noting(waits: Iterable[Wait], today: int) -> list[Wait]:
+    """Return of all that one bundle waits for a few of each kind, none twice.
 
-    When any of them is over the bundle is tried again, and then for the rest.
+    When any of them is over the bundle is tried again, and then for the rest. Each ledger has as
+    many places as another, and in it each author: nobody's many hide what somebody else's entries
+    wait for. Where not all have one, others have it each day, and that day is waited for, too: the
+    bundle is tried again on the next.
+
+    Args:
+        waits: What it waits for.
+        today: The day, by this node's clock.
     """
-    counts: Counter[str] = Counter()
-    found = []
+    kinds: dict[str, list[Wait]] = {}
     for wait in dict.fromkeys(waits):
-        counts[wait.kind] += 1
-        if counts[wait.kind] <= MOST_OF_A_KIND:
-            found.append(wait)
-    return found
+        kinds.setdefault(wait.kind, []).append(wait)
+    noted = [one for found in kinds.values() for one in _few(found, today)]
+    is_all = len(noted) == sum(map(len, kinds.values()))
+    return noted if is_all else [*noted, Wait("day", b"", number=today)]
+
+
+def _few(waits: list[Wait], today: int) -> list[Wait]:
+    """Return all of some waits of one kind, or those whose turn it is today."""
+    if len(waits) <= MOST_OF_A_KIND:
+        return waits
+    mixed = sorted(waits, key=lambda one: turn(today, (*one[1:4], b"%d" % one.number)))
+    of_authors = in_turns(mixed, lambda one: (one.ledger_id, one.author))
+    return in_turns(of_authors, lambda one: one.ledger_id)[:MOST_OF_A_KIND]
+
+
+def this_day(node: Node) -> int:
+    """Return the day, by the clock of *node*, since 1970."""
+    return node.clock() // _DAY_US
 
 
 def is_readable(encoding: int) -> bool:

@@ -15,7 +15,7 @@ from bundler.sections import Section, encode_section
 from ledger.genesis import Genesis
 from ledger.members import Role
 from ledger.views import things
-from pannier import arrivals, new_ledgers
+from pannier import arrivals, new_ledgers, waits
 from pannier.import_report import Outcome
 from pannier.ledgers import new_ledger
 from pannier.membership import share
@@ -170,6 +170,20 @@ def test_what_found_no_room_in_one_import_finds_it_in_the_next(
     before = opened.total()
     world.exchange("bea")
     assert opened.total() == before, "what nobody grants is not tried for ever"
+
+
+def test_one_that_begins_among_more_than_are_noted_is_joined_some_days_later(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waits, "MOST_OF_A_KIND", 2)
+    genesis, log = offered(world, "cyd", "one")
+    leave(world, "cyd", 10_000, [*made_up(world, 0, 5), genesis])
+    world.exchange("bea")
+    leave(world, "cyd", 10_001, [log])
+    for _ in range(20):
+        world.exchange("bea")
+        world.clock.pass_days(1)
+    assert joined(world) == {"one"}
 
 
 def test_so_they_are_where_all_begin_in_one_bundle_and_are_granted_in_another(

@@ -1,14 +1,19 @@
 """All that came from others and is whole, and what waited for it: in which order it is taken in."""
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import closing
 from typing import NamedTuple
 
+from bundler.tail_section import log_reference
 from ledger.errors import FullError
 from ledger.genesis import LedgerId
+from ledger.log import LogName
+from ledger.members import Members, members
 from pannier import judging
 from pannier.errors import BugError, bugs_told
 from pannier.forks import settle_own_forks
+from pannier.held_waits import Subject, find_by_subject, ready, waiting_for_ledger
 from pannier.import_report import Outcome, Report
 from pannier.new_ledgers import MOST_OPEN, NewLedgers
 from pannier.node import Node
@@ -17,6 +22,12 @@ from pannier.wanted_ledgers import forget_wanted, wanted_ledgers
 from spool.name import BundleName
 
 _MOST_DAILY = 64
+# What comes in order takes two rounds; only grants of grants, in bundles of their own, take more.
+_MOST_ROUNDS = 64
+# Where what is named names more, the rest goes on with the next import.
+_MOST_LOOKS = 16
+
+_Taken = tuple[LedgerId, LogName, int]
 
 
 def take_in(node: Node, report: Report) -> None:
@@ -31,6 +42,7 @@ def take_in(node: Node, report: Report) -> None:
         LedgerError: a ledger file cannot be read or written.
         SpoolError: the spool cannot be read or written.
     """
+    find_by_subject(node.db)
     with closing(NewLedgers(node)) as new:
         for number in node.spool.inbox.bundles():
             report.outcomes[number] = _take_if_room(new, number, report)
@@ -52,18 +64,22 @@ def _take_if_room(new: NewLedgers, number: str, report: Report) -> Outcome:
         return Outcome.UNREAD
 
 
-def _retry(new: NewLedgers, name: BundleName, report: Report) -> bool:
-    """Import a held bundle again; False: it is left as it is, and that is not its end."""
+def _retry(new: NewLedgers, name: BundleName, report: Report) -> Sequence[_Taken] | None:
+    """Import a held bundle again; return which logs it verified for.
+
+    None: it is left as it is, and that is not its end.
+    """
     try:
         with bugs_told():
-            judging.retry(new, name, report)
+            return judging.retry(new, name, report)
     except FullError:
         report.no_room_bytes += new.node.spool.held.size_bytes(name)
-        return False
     except BugError as error:
         report.bugs[name.bundle_id] = str(error)
-        return False
-    return True
+    return None
+
+
+# -- ledgers that come in several bundles ---------------------------------------------------------
 
 
 def _bring_together(new: NewLedgers, report: Report) -> None:
@@ -71,31 +87,42 @@ def _bring_together(new: NewLedgers, report: Report) -> None:
 
     Each part is merged into what the others began, in any order. After the first round nothing
     that was begun makes room any more: else what is merged might come and go without end. What
-    found no room for that, or on the disk, has its turn in the next import.
+    made room before, or found none on the disk, has its turn in the next import.
     """
-    db = new.node.db
-    wanted = wanted_ledgers(db)
+    wanted = wanted_ledgers(new.node.db)
+    at_hand = {one for one in wanted if new.node.ledger(one) is None}
     cut_short: set[LedgerId] = set()
-    moved = True
-    while moved:
-        before = sum(report.entries.values()), new.moves
-        absent = {one for one in wanted if new.node.ledger(one) is None}
-        for waiting in _waiting_for(new, absent):
-            if not _retry(new, waiting.name, report):
+    for _ in range(_MOST_ROUNDS):
+        before = new.moves, new.progress()
+        for waiting in _waiting_for(new, at_hand):
+            if _retry(new, waiting.name, report) is None:
                 cut_short |= waiting.ledgers
         new.settle()
-        moved = (sum(report.entries.values()), new.moves) != before
-    forget_wanted(db, wanted - cut_short - _next_turn(new, wanted))
+        if (new.moves, new.progress()) == before:
+            break
+        at_hand = _moved(new, wanted, before[1])
+    forget_wanted(new.node.db, wanted - cut_short - _next_turn(new, wanted))
+
+
+def _moved(
+    new: NewLedgers, wanted: AbstractSet[LedgerId], before: Mapping[LedgerId, object]
+) -> set[LedgerId]:
+    """Return the ledgers of which parts may fit by now: something came, or there is room now."""
+    now = new.progress()
+    moved = {one for one in wanted & now.keys() if now[one] != before.get(one)}
+    if new.has_room:
+        moved |= {one for one in wanted - now.keys() if new.node.ledger(one) is None}
+    return moved
 
 
 def _next_turn(new: NewLedgers, wanted: AbstractSet[LedgerId]) -> set[LedgerId]:
-    """Return the ledgers that go on to the next import, in which they find room.
+    """Return the ledgers that made room for others, and have their turn in the next import.
 
     Few of them, and fewer each time: else what waits for many that nobody ever grants would be
     opened in each import.
     """
-    refused = [one for one in new.refused if one in wanted]
-    return set(in_turns(refused, new.refused.get)[: min(MOST_OPEN, len(wanted) - 1)])
+    gone = [one for one in new.gone if one in wanted]
+    return set(in_turns(gone, new.gone.get)[: min(MOST_OPEN, len(wanted) - 1)])
 
 
 class _Waiting(NamedTuple):
@@ -118,24 +145,32 @@ class _Waiting(NamedTuple):
 
 def _waiting_for(new: NewLedgers, wanted: AbstractSet[LedgerId]) -> list[_Waiting]:
     """Return the held bundles of some ledgers, each once, in the order in which to merge them."""
-    found = []
-    for name in new.node.spool.held.names() if wanted else ():
-        waits = judging.known_waits(new.node, name.bundle_id)
+    found: list[_Waiting] = []
+    numbers = {one for ledger in wanted for one in waiting_for_ledger(new.node.db, ledger)}
+    for number in numbers:
+        waits = judging.known_waits(new.node, number)
         of = wanted & {LedgerId(one.ledger_id) for one in waits if one.kind == "ledger"}
-        if of:
-            numbers = (one.number for one in waits if one.kind == "range")
-            found.append(_Waiting(min(of), max(numbers, default=0), name, of))
+        last = max((one.number for one in waits if one.kind == "range"), default=0)
+        names = new.node.spool.held.names_of(number)
+        found += [_Waiting(min(of), last, name, of) for name in names]
     return sorted(found, key=lambda one: one[:3])
 
 
+# -- what waited for what came --------------------------------------------------------------------
+
+
 def _retry_held(new: NewLedgers, report: Report) -> None:
-    """Import again what waited and may have got what it waited for, until nothing moves."""
-    moved = True
-    while moved:
-        before = sum(report.entries.values())
-        for name in _ready(new):
-            _retry(new, name, report)
-        moved = sum(report.entries.values()) > before
+    """Import again what waited and may have got what it waited for, until nothing moves.
+
+    All that is held is looked at once, and then what is about what moved.
+    """
+    watch = _Watch(new)
+    names = _ready(new)
+    while names:
+        before = sum(report.entries.values()), new.moves
+        taken = [one for name in names for one in _retry(new, name, report) or ()]
+        is_moved = (sum(report.entries.values()), new.moves) != before
+        names = watch.ready(taken) if is_moved else []
 
 
 def _ready(new: NewLedgers) -> list[BundleName]:
@@ -152,3 +187,51 @@ def _ready(new: NewLedgers) -> list[BundleName]:
             daily.append(name)
     daily = in_turns(daily, lambda one: judging.sender(new.node, one.bundle_id))
     return sorted(ready + daily[:_MOST_DAILY])
+
+
+class _Watch:
+    """What moved while held bundles were tried, and which others are about that."""
+
+    def __init__(self, new: NewLedgers) -> None:
+        """Watch from now on."""
+        self._new = new
+        self._node = new.node
+        self._joined = len(new.joined)
+        self._members: dict[LedgerId, Members] = {}
+        self._looks = _MOST_LOOKS
+
+    def ready(self, taken: Iterable[_Taken]) -> list[BundleName]:
+        """Return the held bundles of which a wait is over, after something came of some logs.
+
+        Only where nothing else is, those that wait for something of no certain ledger: whether an
+        entry names a content is looked up for each.
+        """
+        found = self._over(self._subjects(taken))
+        if not found and self._looks:
+            self._looks -= 1
+            found = self._over([Subject(b"")])
+        return sorted(name for one in found for name in self._node.spool.held.names_of(one))
+
+    def _over(self, subjects: Iterable[Subject]) -> AbstractSet[str]:
+        return ready(self._node.db, subjects, lambda wait: wait.reach(self._node))
+
+    def _subjects(self, taken: Iterable[_Taken]) -> Iterator[Subject]:
+        logs = {(ledger_id, log) for ledger_id, log, _ in taken}
+        for ledger_id in self._new.joined[self._joined :]:
+            store = self._node.ledger(ledger_id)
+            logs |= {(ledger_id, log) for log in store.log_names()} if store else set()
+            yield Subject(ledger_id)
+        self._joined = len(self._new.joined)
+        for ledger_id, log in logs:
+            yield Subject(ledger_id, log.author)
+            yield Subject(b"", log_reference(ledger_id, log))
+        yield from map(Subject, filter(self._has_other_members, {one for one, _ in logs}))
+
+    def _has_other_members(self, ledger_id: LedgerId) -> bool:
+        """Return whether members of a ledger may be others than when this was asked last."""
+        store = self._node.ledger(ledger_id)
+        if store is None:
+            return False
+        before, now = self._members.get(ledger_id), members(store)
+        self._members[ledger_id] = now
+        return before is not now

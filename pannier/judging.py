@@ -13,6 +13,7 @@ from bundler.notices import MAX_REASON_BYTES
 from bundler.sealed import Header, parse_sealed
 from ledger.errors import LedgerError
 from ledger.genesis import LedgerId
+from ledger.log import LogName
 from pannier import decisions, gate
 from pannier.have import forget_shared_keys
 from pannier.home import Peer
@@ -263,8 +264,13 @@ def _note_waits(node: Node, number: str, peer: Origin, waits: Sequence[Wait]) ->
             )
 
 
-def retry(new: NewLedgers, name: BundleName, report: Report) -> None:
+def retry(
+    new: NewLedgers, name: BundleName, report: Report
+) -> Sequence[tuple[LedgerId, LogName, int]]:
     """Import a held bundle again.
+
+    Returns:
+        Which logs it verified for, up to which size; of what they brought some may be new.
 
     Raises:
         PannierError: the home cannot be read or written.
@@ -275,7 +281,7 @@ def retry(new: NewLedgers, name: BundleName, report: Report) -> None:
     found = _reopened(node, number, sealed, report)
     if found is None:
         _drop(node, name)
-        return
+        return ()
     opened, peer = found
     must_ask = name.hint == gate.REVIEW_HINT or gate.must_ask(node, peer, ())
     merging = Merging(node=node, peer=peer, new=new)
@@ -296,11 +302,12 @@ def retry(new: NewLedgers, name: BundleName, report: Report) -> None:
         report.outcomes[number] = Outcome.REFUSED
     elif answer:
         _note_waits(node, number, peer, answer)
-        return
+        return merging.taken
     else:
         _finish(merging, number, opened, has_data=True)
         report.outcomes[number] = Outcome.MERGED
     node.spool.held.release(name)
+    return merging.taken
 
 
 def _put_away(

@@ -26,17 +26,19 @@ class NewLedgers:
     Attributes:
         node: Whose they may become.
         moves: How often one was begun or joined.
-        refused: Which found no room though others may go, since nobody makes room any more
-            (`settle`), and the node id of who sent them.
+        joined: Which were joined.
+        gone: Which made room for others and did not begin again, and whose bundle each came in.
     """
 
     def __init__(self, node: Node) -> None:
         """Begin with none; *node* is whose they may become."""
         self.node = node
         self.moves = 0
-        self.refused: dict[LedgerId, str] = {}
+        self.joined: list[LedgerId] = []
+        self.gone: dict[LedgerId, str] = {}
         self._stores: dict[LedgerId, Store] = {}
         self._senders: dict[LedgerId, str] = {}
+        self._begun: dict[LedgerId, int] = {}
         self._in_use: set[LedgerId] = set()
         self._is_settled = False
 
@@ -55,6 +57,22 @@ class NewLedgers:
             self._in_use.add(ledger_id)
         return store
 
+    @property
+    def has_room(self) -> bool:
+        """Whether one more can begin, and none goes for it."""
+        return len(self._stores) < MOST_OPEN
+
+    def progress(self) -> dict[LedgerId, tuple[int, int]]:
+        """Return how far each has come that has begun: as which move, and how many entries it has.
+
+        Raises:
+            DamagedError: the disk said no.
+        """
+        return {
+            one: (self._begun[one], sum(log.size for log in store.logs()))
+            for one, store in self._stores.items()
+        }
+
     def begin(self, genesis: Genesis, sender: str) -> bool:
         """Make room for a ledger; nothing happens if it is here, or begun.
 
@@ -71,7 +89,7 @@ class NewLedgers:
         ledger_id = genesis.ledger_id
         if self.node.ledger(ledger_id) is not None or self.get(ledger_id) is not None:
             return True
-        if len(self._stores) >= MOST_OPEN and not self._make_room(ledger_id, sender):
+        if len(self._stores) >= MOST_OPEN and not self._make_room(sender):
             return False
         folder = self.node.home.ledgers / _FOLDER
         folder.mkdir(exist_ok=True)
@@ -79,6 +97,8 @@ class NewLedgers:
         self._senders[ledger_id] = sender
         self._in_use.add(ledger_id)
         self.moves += 1
+        self._begun[ledger_id] = self.moves
+        self.gone.pop(ledger_id, None)
         return True
 
     def join(self, ledger_id: LedgerId) -> bool:
@@ -93,6 +113,7 @@ class NewLedgers:
         store.finish()
         del self._stores[ledger_id]
         self.moves += 1
+        self.joined.append(ledger_id)
         put_in_place(store.path, self.node.home.ledgers / store.path.name)
         return True
 
@@ -104,8 +125,10 @@ class NewLedgers:
         for path in (self.node.home.ledgers / _FOLDER).glob("*"):
             path.unlink(missing_ok=True)
 
-    def _make_room(self, ledger_id: LedgerId, sender: str) -> bool:
-        """Drop one for another of *sender*; False if none may go."""
+    def _make_room(self, sender: str) -> bool:
+        """Drop one for *sender*, its own or of somebody who has more; False if none may go."""
+        if self._is_settled:
+            return False
         counts = Counter(self._senders[one] for one in self._stores)
         may_go = [
             one
@@ -113,15 +136,14 @@ class NewLedgers:
             if one not in self._in_use
             and (self._senders[one] == sender or counts[self._senders[one]] > counts[sender])
         ]
-        if may_go and self._is_settled:
-            self.refused[ledger_id] = sender
-        if not may_go or self._is_settled:
+        if not may_go:
             return False
         self._drop(max(may_go, key=lambda one: counts[self._senders[one]]))
         return True
 
     def _drop(self, ledger_id: LedgerId) -> None:
         store = self._stores.pop(ledger_id)
+        self.gone[ledger_id] = self._senders[ledger_id]
         store.close()
         for path in store.path.parent.glob(f"{store.path.name}*"):
             path.unlink(missing_ok=True)

@@ -56,23 +56,49 @@ class Wait(NamedTuple):
 
     def is_over(self, node: Node) -> bool:
         """Return whether what was waited for is there."""
+        reach = self.reach(node)
+        return self.number <= reach.up_to or self.number >= reach.beyond
+
+    def reach(self, node: Node) -> "Reach":
+        """Return which waits like this one are over, whatever their numbers."""
         if self.kind in _ELSEWHERE:
-            return _ELSEWHERE[self.kind](node, self)
+            return _reach(_ELSEWHERE[self.kind](node, self))
         store = node.ledger(LedgerId(self.ledger_id))
         if store is None:
-            return False
+            return _NOWHERE
         log = LogName(self.author, self.incarnation)
         known = members(store)
         if self.kind == "grant":
-            return known.is_known(self.author)
+            return _reach(known.is_known(self.author))
         if self.kind == "range":
             held = store.log(log)
-            is_void = known.taken(log) <= self.number
-            return held.size >= self.number or held.close is not None or is_void
+            # Of what is void no more is taken in: there is nothing to wait for.
+            is_ended = held.close is not None
+            return _EVERYWHERE if is_ended else Reach(held.size, known.taken(log))
         if self.kind == "close":
             is_forked = store.log(log).status is LogStatus.FORKED
-            return not is_forked or not may_write(known, self.author)
-        return True
+            return _reach(not is_forked or not may_write(known, self.author))
+        return _EVERYWHERE
+
+
+class Reach(NamedTuple):
+    """Which of some waits that differ by their number alone are over.
+
+    Attributes:
+        up_to: Those for this number or a smaller one.
+        beyond: And those for this one or a greater one.
+    """
+
+    up_to: int
+    beyond: int
+
+
+_MOST = 2**63 - 1
+_EVERYWHERE, _NOWHERE = Reach(_MOST, _MOST), Reach(-1, _MOST)
+
+
+def _reach(is_over: bool) -> Reach:
+    return _EVERYWHERE if is_over else _NOWHERE
 
 
 def worth_noting(waits: Iterable[Wait], today: int) -> list[Wait]:

@@ -27,7 +27,7 @@ from pannier.nodedb_peers import KEY_LOST
 from pannier.origin import Origin, origin_of
 from pannier.statements import UNFOUNDED, believe, note_sender_holds
 from pannier.waits import Wait, this_day, worth_noting
-from pannier.wanted_ledgers import note_wanted
+from pannier.wanted_ledgers import as_wanted
 from spool.errors import FullError
 from spool.name import BundleName
 
@@ -251,9 +251,7 @@ def _hold(
 def _note_waits(node: Node, number: str, peer: Origin, waits: Sequence[Wait]) -> None:
     """Note what a bundle waits for from now on; what is new of that is to be brought together."""
     with node.db.transaction():
-        before, noted = known_waits(node, number), worth_noting(waits, this_day(node))
-        new = [one for one in noted if one.kind == "ledger" and one not in before]
-        note_wanted(node.db, (LedgerId(one.ledger_id) for one in new))
+        noted = as_wanted(worth_noting(waits, this_day(node)), known_waits(node, number))
         node.db.run("DELETE FROM waiting WHERE bundle = ?", number)
         for wait in noted:
             node.db.run(

@@ -40,7 +40,8 @@ class Wait(NamedTuple):
         author: Whose log or grant; empty for ``ledger``; the digest of the content for ``review``,
             the reference for ``log``, the content for ``blob``.
         incarnation: Of the log, or empty.
-        number: How many entries must be there, or as above, or 0.
+        number: How many entries must be there, or as above, or 0; of ``ledger``, as it is noted,
+            whether that is tried (`pannier.wanted_ledgers`).
     """
 
     kind: str

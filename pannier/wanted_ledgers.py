@@ -2,48 +2,52 @@
 
 What waits for such a ledger may hold all of it, grant included, each part in a bundle of its own.
 So that is brought together (`pannier.arrivals`), once for each part that comes: in the import that
-the part came in, or, if that one was cut short, in the next.
+the part came in, or, if that one was cut short, in the next. That it is still to be done stands
+where it is noted that the part waits, as the number of that `Wait`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ledger.genesis import LedgerId
 from pannier.nodedb_file import NodeDbFile, as_blob
+from pannier.waits import Wait
 
-_WANTED = "wanted "
+_TRIED, _WANTED = 0, 1
 
 
-def note_wanted(db: NodeDbFile, ledgers: Iterable[LedgerId]) -> None:
-    """Note that what waits for some ledgers is to be brought together.
+def as_wanted(waits: Iterable[Wait], before: Iterable[Wait]) -> Sequence[Wait]:
+    """Return what a bundle waits for from now on, as it is noted; of ledgers what is new is wanted.
 
-    Raises:
-        PannierError: *db* cannot be written.
+    Args:
+        waits: What it waits for.
+        before: What was noted of it until now.
     """
-    with db.transaction():
-        for one in ledgers:
-            db.set_meta(f"{_WANTED}{one.hex()}", one)
+    known = {one.ledger_id: one.number for one in before if one.kind == "ledger"}
+    return [
+        one._replace(number=known.get(one.ledger_id, _WANTED)) if one.kind == "ledger" else one
+        for one in waits
+    ]
 
 
 def wanted_ledgers(db: NodeDbFile) -> frozenset[LedgerId]:
-    """Return the ledgers of which that was noted.
+    """Return the ledgers of which parts came that were not tried.
 
     Raises:
         PannierError: *db* cannot be read, or is damaged.
     """
-    found = db.rows("SELECT value FROM meta WHERE substr(key, 1, ?) = ?", len(_WANTED), _WANTED)
-    return frozenset(LedgerId(as_blob(value)) for (value,) in found)
+    sql = "SELECT DISTINCT ledger FROM waiting WHERE kind = 'ledger' AND number = ?"
+    return frozenset(LedgerId(as_blob(ledger)) for (ledger,) in db.rows(sql, _WANTED))
 
 
 def forget_wanted(db: NodeDbFile, ledgers: Iterable[LedgerId]) -> None:
-    """Forget that something is to be done about some ledgers.
+    """Note that all parts of some ledgers were tried.
 
     Raises:
         PannierError: *db* cannot be written.
     """
+    sql = (
+        "UPDATE OR REPLACE waiting SET number = ? "
+        "WHERE ledger = ? AND author = x'' AND kind = 'ledger'"
+    )
     with db.transaction():
-        for one in ledgers:
-            # Whatever its key is: a damaged one would be in the way for ever.
-            db.run(
-                "DELETE FROM meta WHERE value = ? AND substr(key, 1, ?) = ?",
-                *(one, len(_WANTED), _WANTED),
-            )
+        db.run_many(sql, ((_TRIED, one) for one in ledgers))

@@ -16,6 +16,7 @@ from ledger.genesis import LedgerId
 from ledger.log import LogName
 from pannier import decisions, gate
 from pannier.have import forget_shared_keys
+from pannier.held_owners import HeldOwners
 from pannier.home import Peer
 from pannier.import_report import Outcome, Report
 from pannier.importing import MAX_COUNTER, keyring
@@ -234,18 +235,33 @@ def _hold(
         _NO_SYMBOLS,
     )
     try:
-        node.spool.held.hold(name, sealed)
+        node.spool.held.hold(name, sealed, HeldOwners(node, number, peer.node_id))
     except FullError as error:
         report.notes.append(f"bundle {number} waits in the inbox: {error}")
+        if isinstance(peer, Peer) and _is_news(node, peer, opened):
+            _hear(merging, peer, opened, report)
         return Outcome.INCOMPLETE
     with node.db.transaction():
         if isinstance(peer, Peer):
-            believe(node, peer, opened, report.notes)
-            if merging.is_behind:
-                node.db.tell_again(peer.node_id)
+            _hear(merging, peer, opened, report)
         _note_waits(node, number, peer, waits)
     node.spool.inbox.discard(number)
     return Outcome.REVIEW if is_review else Outcome.HELD
+
+
+def _is_news(node: Node, peer: Peer, opened: Opened) -> bool:
+    """Return whether *peer* has said nothing newer, nor the same: each import finds it again."""
+    said, stamp = node.db.peer(peer.node_id), opened.stamp
+    return (stamp.incarnation, stamp.counter) > (said.incarnation or b"", said.counter)
+
+
+def _hear(merging: Merging, peer: Peer, opened: Opened, report: Report) -> None:
+    """Believe what the sender of a bundle that waits says of itself."""
+    node = merging.node
+    with node.db.transaction():
+        believe(node, peer, opened, report.notes)
+        if merging.is_behind:
+            node.db.tell_again(peer.node_id)
 
 
 def _note_waits(node: Node, number: str, peer: Origin, waits: Sequence[Wait]) -> None:

@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -183,6 +184,19 @@ def test_one_that_begins_among_more_than_are_noted_is_joined_some_days_later(
     for _ in range(20):
         world.exchange("bea")
         world.clock.pass_days(1)
+    assert joined(world) == {"one"}
+
+
+def test_honest_ledgers_are_joined_though_a_peer_has_much_that_waits(world: World) -> None:
+    held = world["bea"].spool.held
+    held._quotas = replace(held._quotas, held_bundles=8)
+    for number in range(12):
+        leave(world, "ada", 10_000 + number, made_up(world, number, 1))
+    outcomes = Counter(world.exchange("bea").report.outcomes.values())
+    assert outcomes == {Outcome.HELD: 4, Outcome.INCOMPLETE: 8}
+    for counter, part in enumerate(offered(world, "cyd", "one"), 10_000):
+        leave(world, "cyd", counter, [part])
+        world.exchange("bea")
     assert joined(world) == {"one"}
 
 

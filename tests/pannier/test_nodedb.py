@@ -14,8 +14,8 @@ from ledger.genesis import LedgerId
 from ledger.log import LogName
 from pannier import have_rows, review
 from pannier.errors import BusyError, DamagedFileError, PannierError
-from pannier.links.rounds import Rounds
 from pannier.held_waits import waiting_for_ledger
+from pannier.links.rounds import Rounds
 from pannier.nodedb import NodeDb
 from pannier.nodedb_peers import UNTOLD
 from pannier.out_bundle import OutBundle

@@ -163,6 +163,15 @@ def may_write(members: Members, author: bytes) -> bool:
     return member is not None and member.role >= members.writing
 
 
+def may_close(members: Members, log: LogName) -> bool:
+    """Return whether it would count if the author of *log* ended it now.
+
+    Who is no admin any more unsays nothing that it said as one.
+    """
+    is_admin = log.author in members and members[log.author].role is Role.ADMIN
+    return may_write(members, log.author) and (is_admin or not members.decides(log, 0))
+
+
 def sizes_to_keep(store: Store, author: bytes, admin: bytes) -> Mapping[bytes, int]:
     """Return how much of each log of *author* is to count when *admin* removes it.
 
@@ -204,5 +213,5 @@ def _signed_after(store: Store, state: LogState, count: int) -> int:
 
 __all__ = [
     "EVERYTHING", "Member", "Members", "Role",
-    "may_write", "members", "passed_on", "sizes_to_keep",
+    "may_close", "may_write", "members", "passed_on", "sizes_to_keep",
 ]  # fmt: skip

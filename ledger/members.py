@@ -126,6 +126,15 @@ class Members(Mapping[bytes, Member]):
         """
         return max(ruling.limit(log, self.writing) for ruling in self._rulings)
 
+    def seniority(self, log: LogName) -> int:
+        """Return what is less for one of two logs than for another that counts by its word.
+
+        By whom each author was granted, and not by when that came; greatest for what counts not at
+        all.
+        """
+        rank = self._ruling.rank(log, self.writing)
+        return EVERYTHING if rank is None else rank
+
     def decides(self, log: LogName, number: int) -> bool:
         """Return whether entry *number* of *log*, if it is about members, is an admin's word."""
         return number < self._ruling.limit(log, Role.ADMIN)

@@ -17,7 +17,7 @@ from ledger.errors import MalformedError, UnverifiedError
 from ledger.fork import Fork
 from ledger.genesis import LedgerId
 from ledger.log import Close, LogName, LogStatus, log_origin
-from ledger.members import members
+from ledger.members import Role, members
 from ledger.merge import Ended, Forked, Gap, Merged, NotGranted, take_fork
 from ledger.merkle import EMPTY_FRONTIER
 from ledger.note import Checkpoint, sign_checkpoint
@@ -28,10 +28,12 @@ from tests.ledger.world import (
     Site,
     World,
     carried,
+    counted,
     draft,
     dump,
     facts,
     faults,
+    keys_of,
     payload,
     picture,
     send,
@@ -315,6 +317,52 @@ def test_so_is_an_own_branch_that_others_hold(world: World, tmp_path: Path) -> N
     assert ada.store.log(old).size == before.size
     assert ada.store.log(old).status is LogStatus.FORKED
     assert ada.take(carried(bob.store, old)) == Merged(count=5)
+
+
+def test_who_is_removed_once_its_own_word_falls_off_takes_the_branch_of_the_others(
+    world: World, tmp_path: Path
+) -> None:
+    """Bob removed ada; dee took her back, whom ada granted on the branch that gives way."""
+    ada, bob, cy = world.sites
+    old = lose(ada, bob, tmp_path, most=5)
+    ada.grant("dee", Role.ADMIN)
+    dee = world.join("dee")
+    send(ada, dee)
+    bob.revoke("ada")
+    dee.take(carried(bob.store, bob.log))
+    dee.grant("ada")
+    send(dee, ada)
+    assert keys_of("ada").author in members(ada.store)
+    for first, end in ((3, 5), (5, 8)):
+        assert ada.take(carried(bob.store, old, first, end)) == Merged(count=end - first)
+    settle(ada, bob)
+    for site in (ada, bob):
+        assert keys_of("ada").author not in members(site.store)
+        assert faults(site.store) == []
+    assert counted(ada.store) == counted(bob.store)
+    bob.grant("ada")
+    settle(ada, bob, cy)
+    ada.put("again", 1)
+    settle(ada, bob, cy)
+    assert said(cy, "again") == [1]
+    agree(bob, cy)
+
+
+def test_who_is_no_admin_any_more_takes_its_branch_back_and_says_no_close(
+    world: World, tmp_path: Path
+) -> None:
+    ada, bob, cy = world.sites
+    old = lose(ada, bob, tmp_path)
+    ada.put("mine", 1)
+    bob.revoke("ada")
+    bob.grant("ada")
+    send(bob, cy)
+    ada.take(carried(bob.store, bob.log))
+    assert ada.take(carried(bob.store, old, 3)) == Merged(count=5)
+    settle(ada, bob, cy)
+    agree(ada, bob, cy)
+    assert said(cy, "mine") == [1]
+    assert list(cy.store.facts((Action.CLOSE,))) == []
 
 
 def test_a_forged_branch_is_not_taken(world: World, tmp_path: Path) -> None:

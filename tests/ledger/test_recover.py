@@ -13,12 +13,12 @@ from ledger.append import (
 from ledger.close import close_from_payload, close_payload
 from ledger.entries import Entries
 from ledger.entry import INCARNATIONS_THING, Action
-from ledger.errors import MalformedError, UnverifiedError
+from ledger.errors import MalformedError, StaleError, UnverifiedError
 from ledger.fork import Fork
 from ledger.genesis import LedgerId
 from ledger.log import Close, LogName, LogStatus, log_origin
 from ledger.members import Role, members
-from ledger.merge import Ended, Forked, Gap, Merged, NotGranted, take_fork
+from ledger.merge import Ended, Forked, Gap, Merged, NotGranted, _merge_once, take_fork
 from ledger.merkle import EMPTY_FRONTIER
 from ledger.note import Checkpoint, sign_checkpoint
 from ledger.views import conflicts, heads, history
@@ -517,6 +517,22 @@ def test_a_branch_comes_back_in_sections_that_do_not_reach_the_close(
     assert bob.take(carried(other.store, old, 0, 4)) == Merged(count=1)
     assert bob.store.log(old).size == 4
     assert bob.take(carried(other.store, old, 4)) == Merged(count=2)
+    agree(bob, other)
+
+
+def test_a_checkpoint_of_a_branch_that_another_process_replaced_meanwhile_is_not_kept(
+    world: World, tmp_path: Path
+) -> None:
+    ada, other, old = branches(world, tmp_path)
+    bob = world.sites[1]
+    received = carried(ada.store, old, 0, 6)
+    bob.take(received)
+    close_log(other.store, other.author, other.store.log(old), time_us=NOW)
+    bob.take(carried(other.store, other.log))
+    before = bob.store.log(old)
+    bob.take(carried(other.store, old))
+    with pytest.raises(StaleError):
+        _merge_once(bob.store, received, before)
     agree(bob, other)
 
 

@@ -1,5 +1,6 @@
 """All that came from others and is whole, and what waited for it: in which order it is taken in."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import closing
@@ -24,6 +25,9 @@ from spool.name import BundleName
 _MOST_DAILY = 64
 # What comes in order takes two rounds; only grants of grants, in bundles of their own, take more.
 _MOST_ROUNDS = 64
+# A member can have two branches of a log that it ended give way to each other again and again; what
+# is left of the others goes on with the next import.
+_MOST_TRIES = 16
 # Where what is named names more, the rest goes on with the next import.
 _MOST_LOOKS = 16
 
@@ -164,13 +168,15 @@ def _retry_held(new: NewLedgers, report: Report) -> None:
 
     All that is held is looked at once, and then what is about what moved.
     """
-    watch = _Watch(new)
+    watch, tries = _Watch(new), Counter[BundleName]()
     names = _ready(new)
     while names:
+        tries.update(names)
         before = sum(report.entries.values()), new.moves
         taken = [one for name in names for one in _retry(new, name, report) or ()]
         is_moved = (sum(report.entries.values()), new.moves) != before
         names = watch.ready(taken) if is_moved else []
+        names = [name for name in names if tries[name] < _MOST_TRIES]
 
 
 def _ready(new: NewLedgers) -> list[BundleName]:

@@ -7,6 +7,7 @@ import errno
 import stat
 from collections.abc import Collection, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from hashlib import sha256
 from pathlib import Path
 from shlex import quote
@@ -21,7 +22,7 @@ from ledger.lazy_dataclass import dataclass
 from ledger.store import Store
 from ledger.store_blobs import Place
 from pannier.durable_files import make_folder
-from pannier.errors import PannierError, UsageError
+from pannier.errors import BusyError, PannierError, UsageError
 from pannier.files import (
     SMALL_BYTES,
     WORKERS,
@@ -34,7 +35,7 @@ from pannier.files import (
     version_of,
     versions,
 )
-from pannier.target_folder import Existing, TargetFolder, name_below
+from pannier.target_folder import Draft, Existing, TargetFolder, name_below
 
 # What is made durable together.
 _MAX_PENDING_FILES = 256
@@ -42,6 +43,7 @@ _MAX_PENDING_BYTES = 64 << 20
 _REFUSING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # the next file will fare no better
 _OTHER = "its content there is none that the ledger knows: move it away, or take --force"
 _CHANGED = "it was changed meanwhile"
+_SHARED = "another pannier checks it out, too: try again when that has ended"
 _TO_DELETE = "if that is a folder now, `pannier delete {}`"
 
 
@@ -91,13 +93,13 @@ class _Pending:
 
     Attributes:
         thing: Its path.
-        draft: Where it is.
+        draft: What was written.
         size: Bytes.
         existing: What it is to replace.
     """
 
     thing: str
-    draft: str
+    draft: Draft
     size: int
     existing: Existing | None
 
@@ -129,6 +131,7 @@ class Checkout:
         self._options = options
         self._pending: list[_Pending] = []
         self._pending_bytes = 0
+        self._swept: set[str] = set()
 
     def run(self, prefix: str = "") -> Iterator[Skipped | int]:
         """Bring all files; yield those that are left as they are, and bytes as they are written.
@@ -137,12 +140,14 @@ class Checkout:
             prefix: Only files whose names begin so.
 
         Raises:
+            BusyError: another run checks out into the same folder.
             LedgerError: the ledger cannot be read.
-            PannierError: the disk is full or takes nothing; what was not finished is gone.
+            PannierError: the disk is full or takes nothing, or the folder is gone; what was not
+                finished is gone.
             OSError: the disk said no to all that was written last.
         """
         adopt(self._store)
-        with ThreadPoolExecutor(WORKERS) as pool:
+        with self._alone(), ThreadPoolExecutor(WORKERS) as pool:
             try:
                 for thing in views.things(self._store, prefix):
                     yield from self._tell(thing, self._bring(thing, pool))
@@ -151,7 +156,29 @@ class Checkout:
                 yield from self._finish()
             finally:
                 for one in self._pending:
-                    self._folder.remove(one.draft)
+                    self._folder.remove(one.draft.path)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other runs out of the folder: they would take our drafts for what a kill left."""
+        with ExitStack() as held:
+            try:
+                held.enter_context(self._folder.held())
+            except BlockingIOError as error:
+                raise BusyError(
+                    f"another pannier is checking out into {self._path}; "
+                    "wait for it, then try again"
+                ) from error
+            except OSError as error:
+                raise PannierError(f"cannot use {self._path}: {error.strerror}") from error
+            yield
+
+    def _sweep(self, thing: str) -> None:
+        """Remove what killed runs left in the folders of *thing*, of each once."""
+        for folder in _folders_of(thing):
+            if folder not in self._swept:
+                self._swept.add(folder)
+                self._folder.sweep(folder, [one.draft.path for one in self._pending])
 
     def _tell(self, thing: str, steps: Iterator[Skipped | int]) -> Iterator[Skipped | int]:
         """Pass on *steps*; what goes wrong is about this file alone, unless a disk refuses all."""
@@ -178,13 +205,15 @@ class Checkout:
         if self._own is not None and f"{_folded(thing)}/".startswith(f"{self._own}/"):
             why = "this node's own folder"
         if why is None:
+            self._sweep(thing)
             existing = self._folder.look(thing)
             if version is None:
                 why = self._remove(thing, existing)
             elif not self._is_there(thing, version, existing):
                 why = self._obstacle(thing, existing)
                 places = {} if why else self._store.blobs.find(set(version.file.digests))
-                why = why or _shortfall(version.file, places) or self._no_room(version.file.size)
+                why = why or _shortfall(version.file, places)
+                why = why or self._no_room(thing, version.file.size)
                 if why is None:
                     self.done.conflicts += len(heads) > 1
                     content = self._content(version.file, places, pool)
@@ -213,8 +242,9 @@ class Checkout:
                 return _OTHER
         return None
 
-    def _no_room(self, size_bytes: int) -> str | None:
+    def _no_room(self, thing: str, size_bytes: int) -> str | None:
         """Return that a file is larger than the disk has room for: others may fit."""
+        self._folder.remove_draft(thing)
         if size_bytes <= disk_usage(self._path).free:
             return None
         return f"there is no room for its {size_bytes:,} bytes: make room, then try again"
@@ -266,9 +296,9 @@ class Checkout:
         file = version.file
         mode = stat.S_IFREG | (stat.S_IXUSR if file.is_executable else 0)
         target = Existing(mode, file.size, version.time_us)
-        with self._folder.draft(thing, target) as (draft, target_file):
+        with self._folder.draft(thing, target) as draft:
             for piece in content:
-                yield target_file.write(piece)
+                yield draft.file.write(piece)
         self._pending.append(_Pending(thing, draft, file.size, existing))
         self._pending_bytes += file.size
 
@@ -299,7 +329,7 @@ class Checkout:
 
     def _finish(self) -> Iterator[Skipped | int]:
         """Make what is pending durable, give it its names, and make those durable, too."""
-        self._folder.sync([one.draft for one in self._pending])
+        self._folder.sync([one.draft.path for one in self._pending])
         folders = {parent for one in self._pending for parent in _folders_of(one.thing)}
         while self._pending:
             one = self._pending[-1]
@@ -309,11 +339,14 @@ class Checkout:
         self._folder.sync(folders)
 
     def _put_in_place(self, one: _Pending) -> Iterator[Skipped | int]:
+        if not self._folder.is_ours(one.draft):
+            yield Skipped(one.thing, _SHARED)
+            return
         if self._folder.look(one.thing) != one.existing:
-            self._folder.remove(one.draft)
+            self._folder.remove(one.draft.path)
             yield Skipped(one.thing, self._clash(one.thing) or _CHANGED)
             return
-        self._folder.rename(one.draft, one.thing)
+        self._folder.rename(one.draft.path, one.thing)
         self.done.files += 1
         self.done.size_bytes += one.size
 

@@ -9,9 +9,9 @@ import pytest
 from ledger.adopt import adopt
 from ledger.append import Draft
 from ledger.blob import CHUNK_BYTES, chunk_of
-from pannier import checkout, ledgers
-from pannier.checkout import CheckoutOptions
-from pannier.errors import PannierError, UsageError
+from pannier import checkout, ledgers, target_folder
+from pannier.checkout import Checkout, CheckoutOptions
+from pannier.errors import BusyError, PannierError, UsageError
 from pannier.node import Node
 from pannier.target_folder import TargetFolder
 from tests.cli.computers import exchange, new_computer, new_sharers
@@ -21,6 +21,7 @@ from tests.pannier.folders import (
     check_out,
     delete,
     put_file,
+    skipped_of,
     store_of,
     tree,
     write,
@@ -277,11 +278,7 @@ class TestCrashes:
         self, node: Node, out: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         put_file(node, "d/a", b"whole")
-        with monkeypatch.context() as patch:  # a kill: nothing tidies up
-            patch.setattr(TargetFolder, "remove", lambda *_: None)
-            patch.setattr(TargetFolder, "sync", _stop)
-            with pytest.raises(KeyboardInterrupt):
-                check_out(node, out)
+        _be_killed(node, out, monkeypatch)
         assert len(tree(out)) == 1
         assert "d/a" not in tree(out)
         assert check_out(node, out)[0].files == 1
@@ -355,6 +352,88 @@ class TestCrashes:
         (tmp_path / "circle").symlink_to("circle")
         with pytest.raises(PannierError, match=r"cannot use .*levels of symbolic links"):
             check_out(node, tmp_path / "circle" / "out")
+
+
+class TestTwoAtOnce:
+    def test_the_second_run_into_a_folder_is_refused(self, node: Node, out: Path) -> None:
+        put_file(node, "a", NOISE)
+        first = Checkout(store_of(node), out, CheckoutOptions(), home=node.home.path).run()
+        next(first)
+        with pytest.raises(BusyError, match=f"another pannier is checking out into {out}; wait"):
+            check_out(node, out)
+        assert check_out(node, out.parent / "elsewhere")[0].files == 1
+        assert skipped_of(first) == {}
+        assert tree(out) == {"a": NOISE}
+        assert check_out(node, out)[0].same == 1
+
+    def test_where_folders_cannot_be_locked_no_half_file_gets_its_name(
+        self, node: Node, out: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(target_folder, "_lock", _refusing(errno.EBADF))
+        put_file(node, "a", NOISE)
+        put_file(node, "b", b"more")
+        one, two = (
+            Checkout(store_of(node), out, CheckoutOptions(), home=node.home.path).run()
+            for _ in range(2)
+        )
+        assert [next(one) for _ in range(3)][-1] == len(NOISE) - 2 * CHUNK_BYTES
+        next(two)
+        assert skipped_of(one).keys() == {"a"}
+        assert "a" not in tree(out)
+        assert skipped_of(two) == {}
+        assert tree(out) == {"a": NOISE, "b": b"more"}
+
+
+class TestWhatAKillLeaves:
+    @pytest.mark.parametrize("is_lockable", [True, False])
+    def test_it_takes_no_room_from_the_next_run(
+        self, node: Node, out: Path, monkeypatch: pytest.MonkeyPatch, *, is_lockable: bool
+    ) -> None:
+        """On a disk with room for one and a half of it."""
+
+        def usage(_: Path) -> shutil._ntuple_diskusage:
+            total, used = len(NOISE) * 3 // 2, sum(map(len, tree(out).values()))
+            return shutil._ntuple_diskusage(total, used, total - used)
+
+        if not is_lockable:
+            monkeypatch.setattr(target_folder, "_lock", _refusing(errno.EBADF))
+        monkeypatch.setattr(checkout, "disk_usage", usage)
+        put_file(node, "d/a", NOISE)
+        _be_killed(node, out, monkeypatch)
+        assert [len(content) for content in tree(out).values()] == [len(NOISE)]
+        assert check_out(node, out)[1] == {}
+        assert tree(out) == {"d/a": NOISE}
+
+    def test_it_goes_although_nothing_of_that_name_is_checked_out_any_more(
+        self, node: Node, out: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for thing in ("a", "d/a", "d/e/a"):
+            put_file(node, thing, b"whole")
+        _be_killed(node, out, monkeypatch)
+        assert len(tree(out)) == 3
+        for thing in ("a", "d/a", "d/e/a"):
+            delete(node, thing)
+        put_file(node, "d/e/b", b"another")
+        assert check_out(node, out)[1] == {}
+        assert tree(out) == {"d/e/b": b"another"}
+
+    def test_what_a_run_into_a_folder_below_is_writing_stays(self, node: Node, out: Path) -> None:
+        put_file(node, "a", NOISE)
+        put_file(node, "d/b", b"another")
+        inner = Checkout(store_of(node), out / "d", CheckoutOptions(), home=node.home.path).run()
+        next(inner)
+        assert check_out(node, out)[1] == {}
+        assert skipped_of(inner) == {}
+        assert tree(out) == {"a": NOISE, "d/a": NOISE, "d/b": b"another", "d/d/b": b"another"}
+
+
+def _be_killed(node: Node, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check out, and end when all is written: nothing tidies up."""
+    with monkeypatch.context() as patch:
+        patch.setattr(TargetFolder, "remove", lambda *_: None)
+        patch.setattr(TargetFolder, "sync", _stop)
+        with pytest.raises(KeyboardInterrupt):
+            check_out(node, out)
 
 
 class TestRefusingDisks:

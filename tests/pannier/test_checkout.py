@@ -77,6 +77,18 @@ class TestCheckout:
         assert check_out(node, out)[0].same == 1
         assert check_out(node, out, options=CheckoutOptions(reread=True))[1].keys() == {"a"}
 
+    def test_versions_of_one_size_and_time_are_told_apart_by_what_is_in_them(
+        self, node: Node, out: Path
+    ) -> None:
+        for content in (b"build-1", b"build-2"):
+            put_file(node, "a", content)
+            put_file(node, "b", content, time_us=TIME_US + content[-1])
+            done, skipped = check_out(node, out)
+            assert (done.files, skipped) == (2, {})
+            assert tree(out) == {"a": content, "b": content}
+        done, _ = check_out(node, out)
+        assert (done.files, done.same) == (0, 2)
+
     def test_replaces_older_versions(self, node: Node, out: Path) -> None:
         put_file(node, "a", b"first")
         check_out(node, out)

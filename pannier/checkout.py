@@ -132,6 +132,7 @@ class Checkout:
         self._pending: list[_Pending] = []
         self._pending_bytes = 0
         self._swept: set[str] = set()
+        self._by_folded: dict[str, list[str]] = {}
 
     def run(self, prefix: str = "") -> Iterator[Skipped | int]:
         """Bring all files; yield those that are left as they are, and bytes as they are written.
@@ -206,7 +207,7 @@ class Checkout:
             why = "this node's own folder"
         if why is None:
             self._sweep(thing)
-            existing = self._folder.look(thing)
+            existing = self._find(thing) if version is None else self._folder.look(thing)
             if version is None:
                 why = self._remove(thing, existing)
             elif not self._is_there(thing, version, existing):
@@ -290,9 +291,51 @@ class Checkout:
         with self._folder.opened(thing) as file:
             return tuple(sha256(file.read(count)).digest() for _, count in chunk_spans(size))
 
+    def _find(self, thing: str) -> Existing | None:
+        """Return what lies where a deleted thing did; None where something else took its place.
+
+        That is a folder by now, or what was a folder above it is none.
+
+        Raises:
+            OSError: the disk said no.
+        """
+        try:
+            found = self._folder.look(thing)
+        except OSError as error:
+            if error.errno in (errno.ENOTDIR, errno.ELOOP):
+                return None
+            raise
+        return None if found is None or stat.S_ISDIR(found.mode) else found
+
+    def _has_another_name(self, thing: str, existing: Existing) -> bool:
+        """Whether what is found there is a file of the ledger that is spelled otherwise.
+
+        Not by its inode: drivers in user space give each spelling one of its own.
+        """
+        if not any(map(self._find, _spellings(thing))):
+            return False
+        is_spelled = self._folder.is_spelled(thing)
+        return any(
+            self._find(one) == existing
+            and not (is_spelled and self._folder.is_spelled(one))
+            and self._is_known(one, existing)
+            for one in self._alike(thing)
+        )
+
+    def _alike(self, thing: str) -> Iterator[str]:
+        """Yield the files of the ledger whose names differ from *thing* in their spelling alone."""
+        if not self._by_folded:
+            for one in views.things(self._store):
+                self._by_folded.setdefault(_folded(one), []).append(one)
+        for one in self._by_folded.get(_folded(thing), ()):
+            if one != thing and self._is_file(one):
+                yield one
+
     def _remove(self, thing: str, existing: Existing | None) -> str | None:
         """Remove what was deleted, and folders that are empty then; return why not."""
         if existing is None or not any(True for _ in versions(self._store, thing)):
+            return None
+        if self._has_another_name(thing, existing):
             return None
         if not existing.is_file or not self._is_known(thing, existing):
             return f"deleted in the ledger, but {_OTHER}"
@@ -306,14 +349,11 @@ class Checkout:
     def _write(
         self, thing: str, version: Version, existing: Existing | None, content: Iterator[bytes]
     ) -> Iterator[int]:
-        file = version.file
-        mode = stat.S_IFREG | (stat.S_IXUSR if file.is_executable else 0)
-        target = Existing(mode, file.size, version.time_us)
-        with self._folder.draft(thing, target) as draft:
+        with self._folder.draft(thing, _target(version)) as draft:
             for piece in content:
                 yield draft.file.write(piece)
-        self._pending.append(_Pending(thing, draft, file.size, existing))
-        self._pending_bytes += file.size
+        self._pending.append(_Pending(thing, draft, version.file.size, existing))
+        self._pending_bytes += version.file.size
 
     def _content(
         self, file: FilePayload, places: dict[bytes, Place], pool: Executor
@@ -368,6 +408,17 @@ def _folders_of(thing: str) -> list[str]:
     """Return the folders that *thing* lies in, the one that is checked out into last."""
     parts = thing.split("/")
     return ["/".join(parts[:end]) for end in range(len(parts) - 1, -1, -1)]
+
+
+def _target(version: Version) -> Existing:
+    """Return what a file of this version looks like."""
+    mode = stat.S_IFREG | (stat.S_IXUSR if version.file.is_executable else 0)
+    return Existing(mode, version.file.size, version.time_us)
+
+
+def _spellings(name: str) -> set[str]:
+    """Return other spellings of *name*: if none leads anywhere, they count where it lies."""
+    return {name.swapcase(), normalize("NFC", name), normalize("NFD", name)} - {name}
 
 
 def _folded(name: str) -> str:

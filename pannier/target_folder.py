@@ -146,6 +146,17 @@ class TargetFolder(OsFileSystem):
             return None
         return _facts(found)
 
+    def is_spelled(self, path: str) -> bool:
+        """Whether the folders on its way have the names in *path* just as they stand in it.
+
+        Where the case of letters does not count, a file is found by other names than its own.
+
+        Raises:
+            OSError: a folder of *path* is not there, is a link or something else.
+        """
+        parts = path.split("/")
+        return all(part in self.names("/".join(parts[:at])) for at, part in enumerate(parts))
+
     @contextmanager
     def opened(self, path: str) -> Iterator[IO[bytes]]:
         """Open the regular file *path* to read it.

@@ -181,6 +181,47 @@ class TestDeleted:
         assert (done.removed, set(skipped)) == (0, {"a"})
         assert tree(out) == {"a": b"mine!"}
 
+    def test_what_is_spelled_alike_does_not_keep_them(self, node: Node, out: Path) -> None:
+        """Where case counts both are there; where it does not see test_checkout_on_sticks.py."""
+        for thing in ("d/a.txt", "D/A.TXT", "d/A.txt"):
+            put_file(node, thing, b"same")
+        assert check_out(node, out)[0].files == 3
+        delete(node, "d/a.txt")
+        assert check_out(node, out, options=DELETE)[0].removed == 1
+        assert tree(out).keys() == {"D/A.TXT", "d/A.txt"}
+
+    def test_a_file_in_place_of_their_folder_stays(self, node: Node, out: Path) -> None:
+        put_file(node, "notes/a", b"a")
+        put_file(node, "notes/b/c", b"c")
+        check_out(node, out)
+        for thing in ("notes/a", "notes/b/c"):
+            delete(node, thing)
+        put_file(node, "notes", b"a file now")
+        check_out(node, out, options=DELETE)
+        for _ in range(2):
+            assert check_out(node, out, options=DELETE)[1] == {}
+            assert tree(out) == {"notes": b"a file now"}
+
+    def test_a_folder_in_their_place_stays(self, node: Node, out: Path) -> None:
+        put_file(node, "keep", b"a file once")
+        check_out(node, out)
+        delete(node, "keep")
+        put_file(node, "keep/a", b"a folder now")
+        for _ in range(2):
+            assert check_out(node, out, options=DELETE)[1] == {}
+            assert tree(out) == {"keep/a": b"a folder now"}
+
+    def test_a_link_in_place_of_their_folder_stays(
+        self, node: Node, tmp_path: Path, out: Path
+    ) -> None:
+        put_file(node, "notes/a", b"a")
+        delete(node, "notes/a")
+        write(tmp_path / "outside" / "a", b"a")
+        out.mkdir()
+        (out / "notes").symlink_to(tmp_path / "outside")
+        assert check_out(node, out, options=DELETE)[1] == {}
+        assert (out / "notes" / "a").read_bytes() == b"a"
+
     def test_what_was_never_a_file_is_not_looked_at(self, node: Node, out: Path) -> None:
         computer_put(node, "note", b"\x01")
         delete(node, "note")

@@ -132,6 +132,7 @@ class Checkout:
         self._pending: list[_Pending] = []
         self._pending_bytes = 0
         self._swept: set[str] = set()
+        self._modes_kept: dict[bool, bool] = {}
         self._by_folded: dict[str, list[str]] = {}
 
     def run(self, prefix: str = "") -> Iterator[Skipped | int]:
@@ -225,9 +226,9 @@ class Checkout:
     def _is_there(self, thing: str, version: Version, existing: Existing | None) -> bool:
         """Whether there is nothing to do."""
         file = version.file
-        if existing is None or not existing.is_file:
+        if existing is None or not existing.is_file or existing.size != file.size:
             return False
-        if (existing.size, existing.is_executable) != (file.size, file.is_executable):
+        if existing.is_executable != file.is_executable and self._keeps_mode(thing, version):
             return False
         looks_so = existing.time_us == version.time_us and not self._options.reread
         is_there = looks_so and not self._has_double(thing, version)
@@ -246,6 +247,13 @@ class Checkout:
             and one.file.digests != file.digests
             for one in versions(self._store, thing)
         )
+
+    def _keeps_mode(self, thing: str, version: Version) -> bool:
+        """Whether files in the folder can be as executable as this one, or not, asked once each."""
+        wanted = version.file.is_executable
+        if wanted not in self._modes_kept:
+            self._modes_kept[wanted] = self._folder.keeps_mode(thing, _target(version))
+        return self._modes_kept[wanted]
 
     def _obstacle(self, thing: str, existing: Existing | None) -> str | None:
         """Return why nothing can take the place of what is there."""

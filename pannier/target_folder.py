@@ -157,6 +157,19 @@ class TargetFolder(OsFileSystem):
         parts = path.split("/")
         return all(part in self.names("/".join(parts[:at])) for at, part in enumerate(parts))
 
+    def keeps_mode(self, path: str, existing: Existing) -> bool:
+        """Whether a file made at *path* can be run just if *existing* can.
+
+        On FAT all files have one mode. A draft is made to see it.
+
+        Raises:
+            OSError: the disk said no, or a folder of *path* is a link.
+        """
+        with self.draft(path, existing) as draft:
+            pass
+        self.remove(draft.path)
+        return draft.written is not None and draft.written.is_executable == existing.is_executable
+
     @contextmanager
     def opened(self, path: str) -> Iterator[IO[bytes]]:
         """Open the regular file *path* to read it.

@@ -77,6 +77,22 @@ class TestCheckout:
         assert check_out(node, out)[0].same == 1
         assert check_out(node, out, options=CheckoutOptions(reread=True))[1].keys() == {"a"}
 
+    def test_where_no_file_can_be_run_it_is_not_written_anew_each_time(
+        self, node: Node, out: Path
+    ) -> None:
+        put_file(node, "run", b"#!/bin/sh", executable=True)
+        put_file(node, "text", b"text")
+        mask = os.umask(0o111)
+        try:
+            check_out(node, out)
+            done, skipped = check_out(node, out)
+        finally:
+            os.umask(mask)
+        assert (done.files, done.same, skipped) == (0, 2, {})
+        assert tree(out) == {"run": b"#!/bin/sh", "text": b"text"}
+        assert check_out(node, out)[0].files == 1
+        assert (out / "run").stat().st_mode & 0o100
+
     def test_versions_of_one_size_and_time_are_told_apart_by_what_is_in_them(
         self, node: Node, out: Path
     ) -> None:

@@ -1,4 +1,4 @@
-"""Checking out where case does not count: onto FAT and exFAT."""
+"""Checking out where case does not count and all files have one mode: onto FAT and exFAT."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -43,6 +43,17 @@ def visit(request: pytest.FixtureRequest, tmp_path: Path, node: Node) -> Visit:
             return *check_out(node, stick / "out", options=options), tree(stick / "out")
 
     return visit
+
+
+def test_what_cannot_be_told_apart_by_its_mode_is_not_written_anew(
+    node: Node, visit: Visit
+) -> None:
+    put_file(node, "d/run", b"#!/bin/sh", executable=True)
+    put_file(node, "d/text", b"text")
+    assert visit()[0].files == 2
+    done, skipped, there = visit()
+    assert (done.files, done.same, skipped) == (0, 2, {})
+    assert there == {"d/run": b"#!/bin/sh", "d/text": b"text"}
 
 
 @pytest.mark.parametrize(("old", "new"), [("d/a.txt", "d/A.TXT"), ("d/B", "D/b")])

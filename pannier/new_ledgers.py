@@ -1,11 +1,13 @@
 """Ledgers in the making: others have sent some of them, and no grant for this node so far."""
 
 from collections import Counter
+from pathlib import Path
 
 from ledger.genesis import Genesis, LedgerId
 from ledger.members import members
+from ledger.storage_errors import storage_errors
 from ledger.store import Store
-from ledger.store_file import put_in_place
+from ledger.store_place import put_in_place
 from pannier.node import Node
 
 _FOLDER = "pending"
@@ -104,6 +106,12 @@ class NewLedgers:
     def join(self, ledger_id: LedgerId) -> bool:
         """Put a ledger where those of this node are, if it was granted.
 
+        Where another process has put it there meanwhile, that one is left, and what was put
+        together here is dropped: the bundles wait, and are merged into that one.
+
+        Returns:
+            Whether it is there, as it was put together here.
+
         Raises:
             DamagedError: the disk said no.
         """
@@ -114,8 +122,7 @@ class NewLedgers:
         del self._stores[ledger_id]
         self.moves += 1
         self.joined.append(ledger_id)
-        put_in_place(store.path, self.node.home.ledgers / store.path.name)
-        return True
+        return self._put(store.path)
 
     def close(self) -> None:
         """Drop what this node was not granted, and what an import that was killed has left."""
@@ -124,6 +131,15 @@ class NewLedgers:
         self._stores.clear()
         for path in (self.node.home.ledgers / _FOLDER).glob("*"):
             path.unlink(missing_ok=True)
+
+    def _put(self, path: Path) -> bool:
+        with storage_errors(path):
+            try:
+                put_in_place(path, self.node.home.ledgers / path.name)
+            except FileExistsError:
+                path.unlink()
+                return False
+        return True
 
     def _make_room(self, sender: str) -> bool:
         """Drop one for *sender*, its own or of somebody who has more; False if none may go."""

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from ledger.store import Store
+from pannier import backup, ledgers
 from pannier.cli.passphrase import BACKUP_PASSPHRASE, PASSPHRASE
 from tests.cli.computers import Computer, acquaint, exchange, new_computer
 from tests.cli.terminal import at_terminal
@@ -142,6 +144,40 @@ def test_over_an_existing_ledger_is_refused(farm: Computer, kept: Path) -> None:
     assert "this node has the ledger farm" in done.err
     assert farm.types("get", "x").out == "2\n"
     assert len(list((farm.home / "ledgers").glob("*backup*"))) == 0
+
+
+def test_a_ledger_that_comes_in_meanwhile_is_not_replaced(
+    farm: Computer, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the backup is verified somebody at the same home makes the ledger, and writes to it."""
+    with farm.node() as node:
+        (genesis,) = (store.genesis for store in node.ledgers())
+    lose_ledgers(farm)
+    check = backup._check
+
+    def slow(candidate: Store) -> None:
+        check(candidate)
+        with farm.node() as node:
+            ledgers.put_values(node, node.make_ledger(genesis), [("y", 2, 0)])
+
+    monkeypatch.setattr("pannier.backup._check", slow)
+    done = farm.types("ledger", "restore", str(kept), status=2)
+    assert "this node has the ledger farm" in done.err
+    assert farm.types("things").lines == ["y"]
+    farm.types("verify")
+    assert len(_files(farm)) == 1
+
+
+def test_nothing_is_taken_back_while_an_import_may_be_making_the_same_ledger(
+    farm: Computer, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose_ledgers(farm)
+    monkeypatch.setattr("pannier.cli.session.PATIENCE_SECONDS", 0.0)
+    with farm.node() as node, node.alone("import", "busy"):
+        done = farm.types("ledger", "restore", str(kept), status=4)
+    assert "another pannier is importing" in done.err
+    assert _files(farm) == []
+    farm.types("ledger", "restore", str(kept))
 
 
 def test_a_backup_never_replaces_a_file(farm: Computer, tmp_path: Path) -> None:

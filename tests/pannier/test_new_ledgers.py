@@ -13,8 +13,8 @@ from bundler.head import Stamp
 from bundler.keyring import Keyring
 from bundler.notices import GenesisSection
 from bundler.sections import Section, encode_section
-from ledger.genesis import Genesis
-from ledger.members import Role
+from ledger.genesis import Genesis, LedgerId
+from ledger.members import Role, members
 from ledger.views import things
 from pannier import arrivals, new_ledgers, waits
 from pannier.import_report import Outcome
@@ -211,6 +211,34 @@ def test_so_they_are_where_all_begin_in_one_bundle_and_are_granted_in_another(
     world.exchange("bea")
     assert joined(world) == set(names)
     assert most["open"] == MOST_OPEN
+
+
+def test_a_ledger_that_another_process_made_meanwhile_is_merged_into(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each part of it in a bundle of its own; somebody restores a backup right before it joins."""
+    genesis, log = offered(world, "cyd", "one")
+    assert isinstance(genesis, GenesisSection)
+    join = NewLedgers.join
+
+    def too_late(new: NewLedgers, ledger_id: LedgerId) -> bool:
+        if new.node.ledger(ledger_id) is None and new.node.card.author in members(
+            new._stores[ledger_id]
+        ):
+            store = new.node.make_ledger(Genesis.from_bytes(genesis.genesis))
+            with store.transaction():
+                store.set_meta("of", b"another")
+        return join(new, ledger_id)
+
+    monkeypatch.setattr(NewLedgers, "join", too_late)
+    leave(world, "cyd", 10_000, [genesis])
+    leave(world, "cyd", 10_001, [log])
+    world.exchange("bea")
+    (store,) = (one for one in world["bea"].ledgers() if one.genesis.name == "one")
+    assert store.meta("of") == b"another"
+    assert world["bea"].card.author in members(store)
+    assert list((world.home("bea").ledgers / "pending").iterdir()) == []
+    assert list(world["bea"].spool.held.names()) == []
 
 
 def test_what_a_killed_import_left_goes_with_the_next(tmp_path: Path) -> None:

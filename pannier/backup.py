@@ -12,7 +12,7 @@ from ledger.keys import KeyStretch
 from ledger.reseal import reseal
 from ledger.rest import FileKey
 from ledger.store import Store
-from ledger.store_place import put_in_place
+from ledger.store_place import put_in_place, put_new
 from ledger.verify import verify, verify_file
 from pannier.backup_file import new_head, read_backup, read_head, write_backup
 from pannier.errors import PannierError, UsageError
@@ -57,7 +57,7 @@ def backup(
             store.copy_to(copy)
             with copy.open("rb") as source:
                 _write(draft, write_backup(head, secret, store.rest.key, source))
-        put_in_place(draft, path)
+        put_new(draft, path)
     except OSError as error:
         raise PannierError(f"cannot write {path}: {error.strerror}") from error
     finally:

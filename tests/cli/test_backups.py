@@ -1,5 +1,7 @@
 import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -178,6 +180,44 @@ def test_nothing_is_taken_back_while_an_import_may_be_making_the_same_ledger(
     assert "another pannier is importing" in done.err
     assert _files(farm) == []
     farm.types("ledger", "restore", str(kept))
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from pannier import ledgers
+from tests.cli.computers import Computer
+with Computer(Path(sys.argv[1])).node() as node:
+    (store,) = node.ledgers()
+    ledgers.put_values(node, store, [("last", 3, 0)])
+    os._exit(9)
+"""
+
+
+def test_the_log_of_a_file_that_is_gone_is_kept_and_is_no_part_of_what_is_taken_back(
+    farm: Computer, kept: Path
+) -> None:
+    farm.types("put", "--ndjson", "-", stdin=b'{"thing": "y", "data": 2}\n' * 500)
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(farm.home)], capture_output=True, check=False
+    )
+    assert killed.returncode == 9, killed.stderr
+    (path,) = (farm.home / "ledgers").glob("*.db")
+    log = path.with_name(f"{path.name}-wal").read_bytes()
+    assert log
+    path.unlink()
+    farm.types("ledger", "restore", str(kept))
+    farm.types("verify")
+    assert farm.types("things").lines == ["x"]
+    assert path.with_name(f"{path.name}.damaged-1-wal").read_bytes() == log
+
+
+def test_a_backup_takes_no_name_from_what_lies_beside_it(farm: Computer, tmp_path: Path) -> None:
+    farm.types("put", "x", "1")
+    other = tmp_path / "b-wal"
+    other.write_bytes(b"of something else")
+    farm.types("ledger", "backup", str(tmp_path / "b"))
+    assert other.read_bytes() == b"of something else"
 
 
 def test_a_backup_never_replaces_a_file(farm: Computer, tmp_path: Path) -> None:

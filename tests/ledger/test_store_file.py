@@ -1,4 +1,5 @@
 import fcntl
+import os
 import shutil
 import signal
 import sqlite3
@@ -132,6 +133,42 @@ def test_a_file_that_is_there_is_not_replaced(ada: Site, tmp_path: Path) -> None
     there.symlink_to("nowhere")
     with pytest.raises(FileExistsError):
         put_in_place(ada.store.path, there)
+
+
+def test_what_lies_beside_a_name_is_kept_and_is_not_taken_for_a_part_of_the_file(
+    ada: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twice; and before the file has the name what lay there has lost it for good."""
+    ada.put("well", 1)
+    path, steps = tmp_path / "place", list[str]()
+    fsync, rename = os.fsync, Path.rename
+
+    def synced(folder: int) -> None:
+        steps.append("sync")
+        fsync(folder)
+
+    def renamed(old: Path, new: Path) -> Path:
+        steps.append(new.name)
+        return rename(old, new)
+
+    for end in ("-wal", "-journal"):
+        path.with_name(f"place.damaged-1{end}").write_bytes(b"older")
+        path.with_name(f"place{end}").write_bytes(b"newest")
+    path.with_name("place-shm").touch()
+    ada.store.finish()
+    monkeypatch.setattr("ledger.store_place.os.fsync", synced)
+    monkeypatch.setattr(Path, "rename", renamed)
+    put_in_place(ada.store.path, path)
+    assert steps == ["place.damaged-2-wal", "place.damaged-2-journal", "sync", "place", "sync"]
+    found = {one.name: one.read_bytes() for one in tmp_path.glob("place.*")}
+    assert found == {
+        f"place.damaged-{number}{end}": content
+        for number, content in ((1, b"older"), (2, b"newest"))
+        for end in ("-wal", "-journal")
+    }
+    with Store.open(path, REST_KEY) as store:
+        assert faults(store) == []
+        assert [log.size for log in store.logs()] == [1]
 
 
 def test_what_another_process_made_meanwhile_is_opened(

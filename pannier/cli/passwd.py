@@ -1,6 +1,7 @@
 """``pannier passwd``: the passphrase that the keys are under."""
 
 import os
+from functools import partial
 
 import click
 
@@ -8,7 +9,7 @@ from pannier.cli.passphrase import NEW_PASSPHRASE, keep_new, new_passphrase, pas
 from pannier.cli.session import home_of, home_option
 from pannier.config import turn_on
 from pannier.errors import PannierError
-from pannier.home import change_passphrase, open_keys
+from pannier.home import Home, change_passphrase, open_keys, settings_held
 
 
 @click.command()
@@ -30,11 +31,16 @@ def passwd(no_passphrase: bool, keyring: bool, home: str | None) -> None:
     old = passphrase_of(where)
     open_keys(where, old)  # a wrong one is said before a new one is asked for
     new = None if no_passphrase else new_passphrase(NEW_PASSPHRASE)
-    if keyring:
-        keep_new(where, new)
-        try:
-            turn_on(where.config, "keyring")
-        except OSError as error:
-            raise PannierError(f"cannot write {where.config}: {error.strerror}") from error
-    change_passphrase(where, old, new, os.urandom)
+    first = partial(_keep, where, new) if keyring else None
+    change_passphrase(where, old, new, os.urandom, first=first)
     click.echo("The keys are under the new passphrase." if new else "The keys are under none.")
+
+
+def _keep(where: Home, new: str | None) -> None:
+    """Keep the new passphrase in the keyring, and look there from now on."""
+    keep_new(where, new)
+    try:
+        with settings_held(where) as settings:
+            turn_on(settings, "keyring")
+    except OSError as error:
+        raise PannierError(f"cannot write {where.config}: {error.strerror}") from error

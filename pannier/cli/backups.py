@@ -8,7 +8,7 @@ import click
 from ledger.errors import WrongPassphraseError
 from ledger.views import count_files
 from pannier.backup import backup, restore, wants_passphrase
-from pannier.cli.passphrase import BACKUP_PASSPHRASE, ask, is_attended, passphrase_of
+from pannier.cli.passphrase import BACKUP_PASSPHRASE, ask, is_attended, unlock
 from pannier.cli.session import (
     choose_ledger,
     home_of,
@@ -35,8 +35,9 @@ def ledger_backup(path: Path, is_asked: bool, ledger: str | None, home: str | No
     Example:  pannier ledger backup /mnt/disk/weather.backup
     """
     where = home_of(home)
-    own = passphrase_of(where)
-    with open_node_with(where, own) as node:
+    unlocked = unlock(where)
+    own = unlocked.passphrase
+    with open_node_with(where, unlocked.keys) as node:
         store = choose_ledger(node, ledger)
         passphrase = _asked_twice() if is_asked else os.environ.get(BACKUP_PASSPHRASE) or own
         backup(node, store, path, passphrase)
@@ -73,8 +74,9 @@ def ledger_restore(path: Path, home: str | None) -> None:
     Example:  pannier ledger restore /mnt/disk/weather.backup
     """
     where = home_of(home)
-    own = passphrase_of(where)
-    with open_node_with(where, own) as node:
+    unlocked = unlock(where)
+    own = unlocked.passphrase
+    with open_node_with(where, unlocked.keys) as node:
         passphrase = None
         if wants_passphrase(path):
             passphrase = os.environ.get(BACKUP_PASSPHRASE) or own or _asked(path)

@@ -9,7 +9,7 @@ import pytest
 
 from ledger.store import Store
 from pannier import backup, ledgers
-from pannier.cli.passphrase import BACKUP_PASSPHRASE, PASSPHRASE
+from pannier.cli.passphrase import BACKUP_PASSPHRASE, LEDGER_PASSPHRASE, PASSPHRASE
 from tests.cli.computers import Computer, acquaint, exchange, new_computer
 from tests.cli.terminal import at_terminal
 
@@ -103,6 +103,73 @@ def test_under_the_passphrase_of_the_node_any_node_takes_it_back(
     assert farm.types("get", "x").out == '"the word"\n'
     farm.types("verify")
     assert b"the word" not in b"".join(path.read_bytes() for path in _files(farm))
+
+
+class TestOtherKeys:
+    """Who takes a ledger back is not who wrote it: a new computer, and nobody kept the old keys."""
+
+    @pytest.fixture(autouse=True)
+    def secret(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv(BACKUP_PASSPHRASE, "of the backup")
+
+    def test_are_told_that_nothing_comes_and_who_can_help(
+        self, sharers: Pair, tmp_path: Path
+    ) -> None:
+        farm, home = sharers
+        farm.types("ledger", "share", "home", "--role", "admin")
+        farm.types("ledger", "backup", str(tmp_path / "b"))
+        other = new_computer(tmp_path, "other")
+        acquaint(other, home)
+        said = other.types("ledger", "restore", str(tmp_path / "b")).out
+        assert said.startswith("farm is back, with ")
+        assert "comes back from your peers" not in said
+        assert "other keys than those that wrote there, and is no member of farm" in said
+        assert "ask an admin (farm, home) for `ledger share`" in said
+        assert other.types("things").lines == ["field/3"]
+        other.types("put", "x", "1", status=1)
+
+        acquaint(farm, other)
+        farm.types("ledger", "share", "other")
+        exchange(tmp_path / "stick", farm, other)
+        other.types("put", "x", "1")
+
+    def test_that_were_found_after_all_go_on_as_before(self, sharers: Pair, tmp_path: Path) -> None:
+        """As the message says it is done."""
+        farm, _ = sharers
+        farm.types("ledger", "backup", str(tmp_path / "b"))
+        other = new_computer(tmp_path, "other")
+        said = other.types("ledger", "restore", str(tmp_path / "b")).out
+        (path,) = _files(other)
+        keys = other.home / "keys" / "node.key"
+        assert f"in the place of {keys}, remove {path}, and restore again" in said
+        shutil.copy(farm.home / "keys" / "node.key", keys)
+        path.unlink()
+        again = other.types("ledger", "restore", str(tmp_path / "b")).out
+        assert "comes back from your peers" in again
+        other.types("put", "x", "1")
+
+    def test_of_who_was_removed_are_told_so(self, sharers: Pair, tmp_path: Path) -> None:
+        farm, home = sharers
+        exchange(tmp_path / "stick", farm, home, farm)
+        farm.types("ledger", "revoke", "home", "--yes")
+        farm.types("ledger", "backup", str(tmp_path / "b"))
+        for path in (home.home / "ledgers").glob("*.db"):
+            path.unlink()
+        said = home.types("ledger", "restore", str(tmp_path / "b")).out
+        assert "This node was removed from farm" in said
+
+    def test_join_a_passphrase_ledger_again_by_its_passphrase(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(LEDGER_PASSPHRASE, "of the ledger")
+        farm, other = new_computer(tmp_path, "farm"), new_computer(tmp_path, "other")
+        farm.types("ledger", "new", "club", "--passphrase")
+        farm.types("ledger", "backup", str(tmp_path / "b"))
+        said = other.types("ledger", "restore", str(tmp_path / "b")).out
+        assert 'or be a member again by "pannier ledger new club --passphrase"' in said
+        other.types("put", "x", "1", status=1)
+        other.types("ledger", "new", "club", "--passphrase")
+        other.types("put", "x", "1")
 
 
 def test_a_passphrase_of_its_own_goes_before_that_of_the_node(

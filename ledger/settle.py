@@ -5,8 +5,9 @@ set of entries, whatever came first: limits of the logs of removed members rise 
 removal turns out to be void, and so does a close that its author had no right to write.
 """
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from functools import lru_cache
+from typing import NamedTuple
 
 from ledger import cbor
 from ledger.close import close_from_payload
@@ -67,6 +68,44 @@ def settle(store: Store) -> None:
             return
 
 
+class Standing(NamedTuple):
+    """What may happen to a log; as in `LogState`."""
+
+    status: LogStatus
+    close: Close | None
+    fork_index: int | None
+
+
+def ends_of(store: Store, known: Members) -> dict[LogName, list[Checkpoint]]:
+    """Return where authors end logs of theirs, of each log that one ended.
+
+    Raises:
+        DamagedError: the file cannot be read.
+    """
+    ends: dict[LogName, list[Checkpoint]] = {}
+    for name, last in _closes(store, known):
+        ends.setdefault(name, []).append(last)
+    return ends
+
+
+def standing_of(store: Store, state: LogState, ends: Sequence[Checkpoint]) -> Standing:
+    """Return what may happen to a log that its author ended at *ends*, or did not end.
+
+    Raises:
+        MalformedError: what is kept as proof of a fork is none.
+        DamagedError: the file cannot be read.
+    """
+    if ends:
+        last = _least(ends)
+        is_same = all(_place(one) == _place(last) for one in ends)
+        status = LogStatus.CLOSED if is_same else LogStatus.HOSTILE
+        return Standing(status, Close(size=last.size, root=last.root), None)
+    kept = [Fork.from_bytes(data) for data in store.evidence_of(state, "fork")]
+    index = min((fork.index for fork in kept), default=None)
+    is_doubted = kept or store.evidence_of(state, "contradiction")
+    return Standing(LogStatus.FORKED if is_doubted else LogStatus.OPEN, None, index)
+
+
 def counts_of(known: Members, log: LogName) -> int | None:
     """Return what `LogState.counts` of *log* is to be."""
     counted = known.counted(log)
@@ -117,9 +156,7 @@ def _limit(store: Store, known: Members, name: LogName) -> None:
 
 def _settle_closes(store: Store, known: Members) -> bool:
     """Close and reopen logs; return whether entries fell off one, which may change all else."""
-    wanted: dict[LogName, list[Checkpoint]] = {}
-    for name, last in _closes(store, known):
-        wanted.setdefault(name, []).append(last)
+    wanted = ends_of(store, known)
     for state in store.logs():
         if state.close is not None and state.name not in wanted:
             _reopen(store, state)
@@ -172,9 +209,7 @@ def _is_signed(origin: str, last: Checkpoint, verifier: Verifier) -> bool:
 
 def _close(store: Store, state: LogState, ends: list[Checkpoint]) -> bool:
     """End a log; of several ends that differ the least counts. Return whether entries fell off."""
-    last = min(ends, key=_place)
-    several = any(_place(one) != _place(last) for one in ends)
-    return _close_at(store, state, last, LogStatus.HOSTILE if several else LogStatus.CLOSED)
+    return _close_at(store, state, _least(ends), standing_of(store, state, ends).status)
 
 
 def _end_too(store: Store, name: LogName, last: Checkpoint) -> bool:
@@ -214,9 +249,10 @@ def _close_at(store: Store, state: LogState, last: Checkpoint, status: LogStatus
     return True
 
 
+def _least(ends: Sequence[Checkpoint]) -> Checkpoint:
+    return min(ends, key=_place)
+
+
 def _reopen(store: Store, state: LogState) -> None:
-    kept = [Fork.from_bytes(data) for data in store.evidence_of(state, "fork")]
-    index = min((fork.index for fork in kept), default=None)
-    is_doubted = kept or store.evidence_of(state, "contradiction")
-    status = LogStatus.FORKED if is_doubted else LogStatus.OPEN
-    store.set_status(state, status, fork_index=index)
+    status, _, fork_index = standing_of(store, state, ())
+    store.set_status(state, status, fork_index=fork_index)

@@ -1,6 +1,7 @@
 """Recomputing everything that a ledger file claims (what `pannier verify` runs)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
@@ -9,7 +10,7 @@ from ledger import cbor
 from ledger.contradiction import proof_from_bytes
 from ledger.entries import Entries, payload_digests
 from ledger.entry import check_entry, payload_digest
-from ledger.errors import AlteredError, DiskError, LedgerError
+from ledger.errors import AlteredError, DiskError, LedgerError, MalformedError
 from ledger.lazy_dataclass import dataclass
 from ledger.log import LogName, LogState, LogStatus, log_origin
 from ledger.members import members
@@ -17,13 +18,14 @@ from ledger.merkle import EMPTY_FRONTIER, Node, extend, leaf_hashes
 from ledger.note import Checkpoint
 from ledger.payload_check import PayloadCheck
 from ledger.seeds import salts_given
-from ledger.settle import contains, counts_of
+from ledger.settle import contains, counts_of, ends_of, standing_of
 from ledger.shown import COUNTS
 from ledger.signing import Verifier
 from ledger.storage_errors import names_disk
 from ledger.store import Store
 
 _STEP = 8192
+_Ends = Mapping[LogName, Sequence[Checkpoint]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +70,7 @@ class LogReport:
 
 
 def verify(store: Store) -> Iterator[LogReport]:
-    """Recompute every log: payload digests, leaves, tree, signatures, membership, closes.
+    """Recompute every log: payload digests, leaves, tree, signatures, membership, closes, forks.
 
     Yields:
         A report for each log, as it is done.
@@ -76,16 +78,25 @@ def verify(store: Store) -> Iterator[LogReport]:
     Raises:
         DamagedError: the file cannot be read.
     """
-    for state in store.logs():
-        report = _report(store, state)
+    logs = store.logs()
+    ends = _ends(store)
+    for state in logs:
+        report = _report(store, state, ends)
         if report.faults and store.log(state.name) != state:
             # Another process wrote meanwhile, perhaps what looked wrong; not so at one moment.
             with store.snapshot():
-                report = _report(store, store.log(state.name))
+                report = _report(store, store.log(state.name), _ends(store))
         yield report
 
 
-def _report(store: Store, state: LogState) -> LogReport:
+def _ends(store: Store) -> _Ends | None:
+    """Return where authors end logs; None if a close cannot be read: its own log is at fault."""
+    with suppress(AlteredError):
+        return ends_of(store, members(store))
+    return None
+
+
+def _report(store: Store, state: LogState, ends: _Ends | None) -> LogReport:
     known = members(store)
     faults = []
     checked = _Checked(0, 0, 0)
@@ -96,6 +107,8 @@ def _report(store: Store, state: LogState) -> LogReport:
         verifier = known.verifier(state.name.author)
         for checked in _verify_log(store, state, verifier):  # noqa: B007 -- kept for the report
             pass
+        if ends is not None:
+            _verify_standing(store, state, ends.get(state.name, ()))
     except _FaultError as error:
         faults.append(Fault(log=state.name, number=error.number, reason=error.reason))
     return LogReport(state=state, **checked._asdict(), faults=tuple(faults))
@@ -200,6 +213,18 @@ def _verify_close(store: Store, state: LogState) -> None:
         raise _FaultError(None, "the log is closed without a close, or open with one")
     if close is not None and state.size > close.size and contains(store, state, close):
         raise _FaultError(close.size, "the entry lies beyond where the log was closed")
+
+
+def _verify_standing(store: Store, state: LogState, ends: Sequence[Checkpoint]) -> None:
+    """Check that the log is open, forked or closed by what is kept, as if it were settled now."""
+    try:
+        right = standing_of(store, state, ends)
+    except MalformedError as error:
+        raise _FaultError(None, f"a kept fork: {error}") from error
+    if right != (state.status, state.close, state.fork_index):
+        is_, should = state.status.name.lower(), right.status.name.lower()
+        where = " at another entry" if is_ == should else ""
+        raise _FaultError(None, f"it is {is_}, but should be {should}{where}, by what is kept")
 
 
 def _verify_checkpoint(

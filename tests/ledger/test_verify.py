@@ -238,9 +238,94 @@ def test_an_entry_beyond_the_close_is_named(world: World, ada: Site) -> None:
     ((fault,), _) = [one.faults for one in reports(ada.store)]
     assert fault.number == 300
     assert "beyond where the log was closed" in fault.reason
-    # On another branch than the close it only waits for that branch.
+    # On another branch than the close it only waits for that branch; but nobody said this close.
     change(ada.store, sql, bytes(32))
-    assert [one.faults for one in reports(ada.store)] == [(), ()]
+    ((fault,), _) = [one.faults for one in reports(ada.store)]
+    assert (fault.number, fault.reason) == (
+        None,
+        "it is closed, but should be open, by what is kept",
+    )
+
+
+class TestStanding:
+    """Whether a log is open, forked or closed follows from what is kept."""
+
+    @pytest.mark.parametrize(
+        ("sql", "should"),
+        [
+            ("status = 1", "it is forked, but should be open"),
+            ("status = 1, fork_index = 7", "it is forked, but should be open"),
+            ("fork_index = 7", "it is open, but should be open at another entry"),
+        ],
+    )
+    def test_a_log_that_is_open_by_all_that_is_kept(self, ada: Site, sql: str, should: str) -> None:
+        assert change(ada.store, f"UPDATE log SET {sql} WHERE id = 2") == 1  # noqa: S608
+        (_, (fault,)) = [one.faults for one in reports(ada.store)]
+        assert fault.reason == f"{should}, by what is kept"
+
+    @pytest.fixture
+    def bob(self, world: World, tmp_path: Path) -> Site:
+        """Hold a log of ada's that is forked from its entry 1 on."""
+        ada, bob, _ = world.sites
+        ada.put("t", 1)
+        other = world.join("ada", folder="other")
+        other.restore(ada.backup(tmp_path / "copy.db"))
+        ada.put("t", "one")
+        other.put("t", "two")
+        send(ada, bob)
+        merge(bob.store, carried(other.store, other.log))
+        assert bob.store.log(ada.log).status is LogStatus.FORKED
+        return bob
+
+    @pytest.mark.parametrize(
+        ("sql", "should"),
+        [
+            ("status = 0", "it is open, but should be forked"),
+            ("fork_index = 0", "it is forked, but should be forked at another entry"),
+            ("fork_index = NULL", "it is forked, but should be forked at another entry"),
+        ],
+    )
+    def test_a_log_with_a_proof_of_two_histories(self, bob: Site, sql: str, should: str) -> None:
+        assert faults(bob.store) == []
+        assert change(bob.store, f"UPDATE log SET {sql} WHERE status = 1") == 1  # noqa: S608
+        assert should in str(faults(bob.store))
+
+    def test_a_proof_that_cannot_be_read(self, bob: Site) -> None:
+        change(bob.store, "UPDATE evidence SET data = x'80' WHERE what = 'fork'")
+        assert "a kept fork" in str(reports(bob.store)[0].faults)
+
+    @pytest.fixture
+    def closed(self, world: World, tmp_path: Path) -> Site:
+        """Be ada, who took back the branch that bob holds, and closed that log."""
+        ada, bob, _ = world.sites
+        ada.put("t", 1)
+        copy = ada.backup(tmp_path / "copy.db")
+        ada.put("t", 2)
+        log = ada.log
+        send(ada, bob)
+        ada.restore(copy)
+        ada.put("t", 3)
+        ada.take(carried(bob.store, log))
+        assert ada.store.log(log).status is LogStatus.CLOSED
+        return ada
+
+    @pytest.mark.parametrize(
+        "sql",
+        [
+            "status = 0, close_size = NULL, close_root = NULL",
+            "status = 1, close_size = NULL, close_root = NULL",
+            "status = 3",
+            "close_size = 3",
+        ],
+    )
+    def test_a_log_that_its_author_ended(self, closed: Site, sql: str) -> None:
+        assert faults(closed.store) == []
+        assert change(closed.store, f"UPDATE log SET {sql} WHERE status = 2") == 1  # noqa: S608
+        assert "should be closed" in str(faults(closed.store))
+
+    def test_a_close_that_cannot_be_read_is_named_and_nothing_else(self, closed: Site) -> None:
+        change(closed.store, "UPDATE entry SET payload = x'00' WHERE action = 4")
+        assert [fault.number for fault in faults(closed.store)] == [0]
 
 
 @pytest.mark.parametrize(

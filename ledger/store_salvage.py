@@ -15,6 +15,7 @@ from ledger.log import LogName
 from ledger.merkle import Frontier
 from ledger.note import Checkpoint
 from ledger.records import SqlValue, checkpoint_from_row
+from ledger.rest import NAME_EXTRA_BYTES
 from ledger.schema import NUMBER_BITS, TABLES
 from ledger.sqlite_pages import Record, Value, children, records
 from ledger.store import COVER_COPY
@@ -103,9 +104,9 @@ class Salvage:
         return [*self.meta("genesis"), *(bytes(data) for (data,) in found)]
 
     def has_hidden_names(self) -> bool:
-        """Return whether any name is sealed."""
-        found = self._db.execute("SELECT 1 FROM thing WHERE typeof(name) = 'blob' LIMIT 1")
-        return found.fetchone() is not None
+        """Return whether names are sealed: all of a file are, or none but by damage."""
+        found = self._db.execute("SELECT sum(typeof(name) = 'blob') * 2 > count(*) FROM thing")
+        return bool(found.fetchone()[0])
 
     def logs(self) -> list[tuple[int, LogName]]:
         """Return number and name of each log, of some perhaps several, in the order they came."""
@@ -299,6 +300,8 @@ def _put_name(
     db: sqlite3.Connection, rowid: int | None, values: Sequence[Value], names: str
 ) -> None:
     number, name = (rowid, values[1]) if rowid is not None else (values[1], values[0])
+    if isinstance(name, bytes) and len(name) < NAME_EXTRA_BYTES:
+        return  # rows of packs and of what lacks have the shape of hidden names
     db.execute(f"INSERT OR IGNORE INTO {names} VALUES (?, ?)", (number, name))  # noqa: S608
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from ledger.append import append, close_log, own_log
-from ledger.blob import chunk_of
+from ledger.append import Draft, append, close_log, own_log
+from ledger.blob import CHUNK_BYTES, chunk_of
 from ledger.blob_pack import BlobKeys
 from ledger.errors import DamagedError
+from ledger.file_payload import file_of
 from ledger.log import LogName, LogStatus
 from ledger.passphrase import NETWORK_KEY, NETWORK_KEY_LABEL
 from ledger.records import cover_to_row
@@ -18,7 +19,7 @@ from ledger.repair import Lost, Owner, Salvaged, salvage
 from ledger.rest import RestKey
 from ledger.seeds import root_cover
 from ledger.store import COVER_COPY, Store
-from ledger.views import conflicts
+from ledger.views import conflicts, things
 from tests.ledger.world import (
     NOW,
     REST_KEY,
@@ -28,6 +29,7 @@ from tests.ledger.world import (
     draft,
     facts,
     faults,
+    genesis_of,
     picture,
     send,
     settle,
@@ -309,6 +311,32 @@ def test_contents_of_files_are_found_again(world: World, tmp_path: Path) -> None
             chunks[0].digest
         )
     assert folder.is_dir()
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+@pytest.mark.parametrize("hides", [True, False])
+def test_rows_of_contents_are_not_taken_for_hidden_names(
+    tmp_path: Path, is_here: bool, hides: bool
+) -> None:
+    """All entries would be lost with their names."""
+    chunks = [chunk_of(bytes([number]) * 1000) for number in range(40)]
+    file = file_of(39 * CHUNK_BYTES + 1000, [one.digest for one in chunks], executable=False)
+    key = RestKey(REST_KEY.key, hides)
+    ada = Site.make(tmp_path / "ada", "ada", genesis_of("ada"), key)
+    ada.write(Draft("a file", file.to_payload(), NOW, "file"))
+    if is_here:
+        ada.store.blobs.add(chunks, Drbg("pack"))
+    ada.store.close()
+    change(ada, "DELETE FROM meta WHERE key = 'names'")
+    (new := tmp_path / "new").mkdir()
+    owner = Owner(ada.author, REST_KEY)
+    found = salvage(ada.store.path, new, ada.store.ledger_id, owner, everything)
+    assert found is not None
+    assert (found.lost, found.entries) == ((), 1)
+    with Store.open(found.path, REST_KEY) as store:
+        assert store.rest.hides_names == hides
+        assert list(things(store)) == ["a file"]
+        assert store.file_entries.lacking().chunks == (0 if is_here else 40)
 
 
 def test_without_a_genesis_there_is_nothing(world: World, tmp_path: Path) -> None:

@@ -214,11 +214,15 @@ class StoreFile:
     def snapshot(self) -> Iterator[None]:
         """Let all that is read inside be of one moment, whatever others write; write nothing there.
 
-        What they write is kept twice until the end: this is for what takes a moment.
+        What they write is kept twice until the end: this is for what takes a moment. One inside
+        another is part of the outer one.
 
         Raises:
             DamagedError: the file cannot be read.
         """
+        if self._db.in_transaction:
+            yield
+            return
         with storage_errors(self.path, self.genesis.name, self._damage):
             self._db.execute("BEGIN")
             try:

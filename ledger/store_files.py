@@ -22,6 +22,7 @@ _STEP = 64
 _HEAD_BYTES = len(FILE_HEAD)
 _EVERYTHING = (0, 2**63 - 1)
 _FILES = "SELECT entry FROM file"
+_LACKS_OF = "SELECT name FROM lack WHERE entry = ?"
 _LACKING = "SELECT DISTINCT entry FROM lack"
 
 
@@ -94,14 +95,30 @@ class Files:
             first: Row id of the first entry.
             entries: All of a commit.
         """
-        payloads = entries.payloads
-        # Once an entry of every put and merge: nothing but a slice for those that are no files.
-        likely = [at for at, one in enumerate(payloads) if one and one[:_HEAD_BYTES] == FILE_HEAD]
-        for at in likely:
-            file = file_from_payload(payloads[at]) if entries.actions[at] == Action.PUT else None
-            if file is not None:
-                self._store.run("INSERT INTO file VALUES (?)", first + at)
-                self._note_lacks(first + at, file)
+        for number, file in _files(first, entries):
+            self._store.run("INSERT INTO file VALUES (?)", number)
+            self._note_lacks(number, file)
+
+    def is_noted(self, first: int, entries: Entries) -> bool:
+        """Return whether it is noted as by `note` which of *entries* are files, and what they lack.
+
+        Raises:
+            DamagedError: the file cannot be read.
+        """
+        bounds = first, first + entries.count
+        files = dict(_files(first, entries))
+        noted = self._store.rows(f"{_FILES} WHERE entry >= ? AND entry < ?", *bounds)
+        lacks = self._store.rows(
+            "SELECT count(*) FROM lack WHERE entry >= ? AND entry < ?", *bounds
+        )[0][0]
+        if {number for (number,) in noted} != files.keys():
+            return False
+        for number, file in files.items():
+            lacked = self._lacked(file)
+            if lacked != {name for (name,) in self._store.rows(_LACKS_OF, number)}:
+                return False
+            lacks = _uint(lacks) - len(lacked)
+        return not lacks
 
     def forget(self, first: int, end: int) -> None:
         """Note that the rows *first* up to *end* are entries no more; in a transaction."""
@@ -115,12 +132,13 @@ class Files:
             self._note_lacks(number, file)
 
     def _note_lacks(self, number: int, file: FilePayload) -> None:
-        digests = dict.fromkeys(file.digests)
-        held = self._blobs.held(digests)
-        for digest in digests:
-            if digest not in held:
-                name = self._blobs.keys.name(digest)
-                self._store.run("INSERT OR IGNORE INTO lack VALUES (?, ?)", name, number)
+        for name in self._lacked(file):
+            self._store.run("INSERT OR IGNORE INTO lack VALUES (?, ?)", name, number)
+
+    def _lacked(self, file: FilePayload) -> set[bytes]:
+        """Return the names of the contents of *file* that are not here."""
+        digests = set(file.digests)
+        return set(map(self._blobs.keys.name, digests - self._blobs.held(digests)))
 
     def _read(self, bounds: tuple[int, int], which: str) -> Iterator[tuple[int, FilePayload]]:
         """Yield (row id, file), some in memory at once."""
@@ -140,6 +158,17 @@ class Files:
                     raise DamagedError("the ledger file is damaged: a file entry that is none")
                 yield _uint(number), file
             first = _uint(found[-1][0]) + 1
+
+
+def _files(first: int, entries: Entries) -> Iterator[tuple[int, FilePayload]]:
+    """Yield (row id, file) of those of *entries*, from the row *first* on, that are files."""
+    payloads = entries.payloads
+    # Once an entry of every put and merge: nothing but a slice for those that are no files.
+    likely = [at for at, one in enumerate(payloads) if one and one[:_HEAD_BYTES] == FILE_HEAD]
+    for at in likely:
+        file = file_from_payload(payloads[at]) if entries.actions[at] == Action.PUT else None
+        if file is not None:
+            yield first + at, file
 
 
 def _bounds(row: int | None, first: int, end: int) -> tuple[int, int]:

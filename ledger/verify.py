@@ -19,10 +19,11 @@ from ledger.note import Checkpoint
 from ledger.payload_check import PayloadCheck
 from ledger.seeds import salts_given
 from ledger.settle import contains, counts_of, ends_of, standing_of
-from ledger.shown import COUNTS
+from ledger.shown_check import disagreements
 from ledger.signing import Verifier
 from ledger.storage_errors import names_disk
 from ledger.store import Store
+from ledger.store_queries import entry_id
 
 _STEP = 8192
 _Ends = Mapping[LogName, Sequence[Checkpoint]]
@@ -129,7 +130,7 @@ def verify_file(store: Store) -> list[Fault]:
         for line in said
         if line != "ok"
     ]
-    faults += [Fault(log=None, number=None, reason=what) for what, sql in _AGREE if store.rows(sql)]
+    faults += [Fault(log=None, number=None, reason=what) for what in disagreements(store)]
     known = members(store)
     for state, data in (*store.evidence("fork"), *store.evidence("contradiction")):
         verifier = known.verifier(state.name.author)
@@ -138,25 +139,6 @@ def verify_file(store: Store) -> list[Fault]:
         except LedgerError as error:
             faults.append(Fault(log=state.name, number=None, reason=f"a kept fork: {error}"))
     return faults
-
-
-_SHOWN = (
-    "SELECT thing, id >> 32, max(id & 4294967295) FROM entry WHERE action <= 1 "  # noqa: S608
-    f"AND {COUNTS} GROUP BY thing, id >> 32"
-)
-# What must hold between tables, and a query that finds something where it does not.
-_AGREE = (
-    (
-        "it holds entries of no log, or beyond the end of one",
-        "SELECT 1 FROM entry LEFT JOIN log ON log.id = entry.id >> 32 "
-        "WHERE coalesce(log.size, 0) <= entry.id & 4294967295 LIMIT 1",
-    ),
-    (
-        "what it shows as latest is not what its entries say",
-        f"SELECT * FROM (SELECT * FROM latest EXCEPT {_SHOWN}) "  # noqa: S608 -- our own words
-        f"UNION ALL SELECT * FROM ({_SHOWN} EXCEPT SELECT * FROM latest) LIMIT 1",
-    ),
-)
 
 
 class _Checked(NamedTuple):
@@ -276,6 +258,10 @@ def _leaves(
     payloads = enumerate(entries.payloads, first)
     on_behalf = sum(_is_on_behalf(check, number, payload) for number, payload in payloads)
     _verify_digests(state, first, entries)
+    with store.snapshot():
+        is_noted = store.file_entries.is_noted(entry_id(state, first), entries)
+    if not is_noted:
+        raise _FaultError(None, "which of its entries are files, or what they lack, is noted wrong")
     return leaf_hashes(entries.leaves()), on_behalf
 
 

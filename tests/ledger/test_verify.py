@@ -6,7 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ledger.append import Draft
+from ledger.blob import CHUNK_BYTES, chunk_of
 from ledger.errors import DamagedError, LedgerError
+from ledger.file_payload import file_of
 from ledger.log import LogStatus
 from ledger.merge import merge
 from ledger.records import cover_to_row
@@ -14,7 +17,19 @@ from ledger.seeds import root_cover, without
 from ledger.store import Store
 from ledger.verify import Fault, LogReport, verify, verify_file
 from ledger.views import conflicts, heads, history, things
-from tests.ledger.world import REST_KEY, Site, World, carried, change, draft, faults, send, settle
+from tests.ledger.world import (
+    NOW,
+    REST_KEY,
+    Drbg,
+    Site,
+    World,
+    carried,
+    change,
+    draft,
+    faults,
+    send,
+    settle,
+)
 
 SIZE = 600
 """Entries of ada's log: more than two tiles, under checkpoints at 1, 300 and 600."""
@@ -334,6 +349,11 @@ class TestStanding:
         ("UPDATE latest SET number = number - 1 WHERE thing = 1", "shows as latest"),
         ("DELETE FROM latest WHERE thing = 1", "shows as latest"),
         ("INSERT INTO latest VALUES (999, 1, 5)", "shows as latest"),
+        ("INSERT INTO follow VALUES (1, zeroblob(32), zeroblob(8), 0, zeroblob(16))", "followed"),
+        ("INSERT INTO follow VALUES (-1, zeroblob(32), zeroblob(8), 0, zeroblob(16))", "followed"),
+        ("INSERT INTO follow VALUES (1 << 60, zeroblob(32), zeroblob(8), 0, x'')", "followed"),
+        ("INSERT INTO file VALUES (99)", "of entries that are not there"),
+        ("INSERT INTO lack VALUES (x'00', 99)", "of entries that are not there"),
         ("UPDATE entry SET id = id + 10000 WHERE id = (3 << 32)", "of no log"),
         ("INSERT INTO entry SELECT (9 << 32), 1, 1, 9, 0, NULL, digest, NULL FROM entry LIMIT 1",
          "of no log, or beyond"),
@@ -345,6 +365,65 @@ def test_tables_that_disagree_are_named(ada: Site, sql: str, reason: str) -> Non
     if change(ada.store, sql) == 0:
         change(ada.store, "UPDATE entry SET id = id + 10000 WHERE id = (2 << 32)")
     assert reason in " ".join(map(str, verify_file(ada.store)))
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DELETE FROM follow",
+        "UPDATE follow SET leaf = zeroblob(length(leaf))",
+        "UPDATE follow SET number = number + 1",
+        "UPDATE follow SET thing = thing + 1",
+    ],
+)
+def test_what_is_followed_is_worked_out_anew(world: World, ada: Site, sql: str) -> None:
+    ada.put("t1", "after bob")
+    assert faults(ada.store) == []
+    assert change(ada.store, sql) == 1
+    (fault,) = faults(ada.store)
+    assert "what it takes for followed" in fault.reason
+
+
+def test_what_void_entries_follow_is_not_followed(world: World, ada: Site) -> None:
+    bob = world.sites[1]
+    send(ada, bob)
+    bob.put("t3", "after ada")
+    log = ada.revoke("bob")
+    assert log.size
+    send(bob, ada)
+    assert faults(ada.store) == []
+
+
+class TestFiles:
+    """Which entries are files, and what of them is not here."""
+
+    @pytest.fixture
+    def store(self, ada: Site) -> Store:
+        chunks = [chunk_of(bytes([number]) * 100) for number in range(3)]
+        digests = [one.digest for one in chunks]
+        file = file_of(2 * CHUNK_BYTES + 100, digests, executable=False)
+        ada.write(Draft("a file", file.to_payload(), NOW, "file"))
+        ada.store.blobs.add(chunks[:1], Drbg("packs"))
+        assert faults(ada.store) == []
+        return ada.store
+
+    @pytest.mark.parametrize(
+        "sql",
+        [
+            "DELETE FROM file",
+            "UPDATE file SET entry = entry - 1",
+            "INSERT INTO file VALUES (1 << 32)",
+            "DELETE FROM lack WHERE name = (SELECT min(name) FROM lack)",
+            "UPDATE lack SET entry = entry - 1 WHERE name = (SELECT min(name) FROM lack)",
+            "INSERT INTO lack SELECT name, (1 << 32) + 600 FROM blob",
+            "INSERT INTO lack SELECT name, 1 << 32 FROM blob",
+            "DELETE FROM blob",
+        ],
+    )
+    def test_are_worked_out_anew(self, store: Store, sql: str) -> None:
+        assert change(store, sql) == 1
+        (fault,) = faults(store)
+        assert "which of its entries are files, or what they lack" in fault.reason
 
 
 def test_a_kept_fork_that_proves_nothing_is_a_fault(ada: Site) -> None:

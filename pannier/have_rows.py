@@ -144,6 +144,11 @@ def note_held(db: NodeDbFile, peer: str, holdings: Iterable[Holding]) -> None:
     )
 
 
+def doubt(db: NodeDbFile, peer: str) -> None:
+    """Take it that not all is known that *peer* holds, so that it is asked."""
+    db.run("UPDATE peer SET have_whole = NULL WHERE id = ?", peer)
+
+
 def told(db: NodeDbFile, peer: str) -> dict[LogKey, Told]:
     """Return what *peer* was told last of each log."""
     found = db.rows(

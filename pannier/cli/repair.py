@@ -8,6 +8,7 @@ from ledger.repair import Lost
 from pannier.cli.session import plural
 from pannier.errors import PannierError
 from pannier.file_check import check_contents
+from pannier.held_check import ask_anew, misheld
 from pannier.node import Node
 from pannier.repairing import (
     Repaired,
@@ -44,6 +45,19 @@ def repair_each(node: Node) -> Iterator[Repaired]:
                 failed.append(error)
     if failed:
         raise failed[0]
+
+
+def ask_each_anew(node: Node) -> list[str]:
+    """Have peers asked anew what they hold, where it cannot be as it is noted; return their ids.
+
+    Raises:
+        BusyError: another process is at work in this home.
+        PannierError: ``node.db`` cannot be read or written to.
+    """
+    with alone(node):
+        wrong = misheld(node)
+        ask_anew(node, wrong)
+    return sorted({one.peer for one in wrong})
 
 
 def _check_contents(node: Node, ledger_id: LedgerId) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import click
 
-from ledger.errors import DamagedError, LedgerError
+from ledger.errors import DamagedError, LedgerError, RefusedError
 from ledger.genesis import Term
 from ledger.log import LogStatus
 from ledger.storage_errors import MEND
@@ -12,7 +12,7 @@ from ledger.store import Store
 from ledger.verify import LogReport, verify_file
 from ledger.verify import verify as verify_logs
 from ledger.views import count_files
-from pannier.cli.repair import is_short, repair_each, repair_json, repair_lines
+from pannier.cli.repair import ask_each_anew, is_short, repair_each, repair_json, repair_lines
 from pannier.cli.session import (
     choose_ledger,
     home_option,
@@ -23,10 +23,12 @@ from pannier.cli.session import (
     print_json,
     progress,
 )
-from pannier.errors import PannierError, PartlyDoneError, UsageError
+from pannier.errors import BusyError, PannierError, PartlyDoneError, UsageError
 from pannier.file_check import check_contents
+from pannier.held_check import misheld, misheld_lines, peer_name
 from pannier.node import Node
-from pannier.repairing import Repaired
+from pannier.nodedb_file import MEND_NODE_DB
+from pannier.repairing import Repaired, node_db_faults
 
 _MAX_FAULTS = 8
 DISTRIBUTED, CENTRALIZED = "distributed", "centralized"
@@ -81,6 +83,9 @@ def _repair(node: Node, *, as_json: bool) -> Iterator[Repaired]:
                 for line in repair_lines(node, one):
                     click.echo(line)
             yield one
+        for peer in ask_each_anew(node):
+            if not as_json:
+                click.echo(f"asked anew: {peer_name(node, peer)}, what it holds")
     except (PannierError, LedgerError):
         if as_json:
             print_json({"repaired": [repair_json(node, one) for one in told], "ledgers": []})
@@ -94,17 +99,39 @@ def _verify_all(
     if ledger:
         yield _verify(node, choose_ledger(node, ledger), as_json=as_json)
         return
+    yield from _verify_node_db(node, as_json=as_json)
     for ledger_id in node.ledger_ids():
         try:
             store = node.ledger(ledger_id)
             if store is not None:
                 yield _verify(node, store, as_json=as_json)
-        except DamagedError as error:
+        except (DamagedError, RefusedError) as error:
             path = str(node.ledger_path(ledger_id))
-            said = str(error) if path in str(error) else f"{path}: {error}{MEND}"
+            mend = MEND if isinstance(error, DamagedError) else ""
+            said = str(error) if path in str(error) else f"{path}: {error}{mend}"
             if not as_json:
                 click.echo(f"BAD: {path}")
             yield {"ledger": ledger_id.hex(), "ok": False, "faults": [said]}, [said]
+
+
+def _verify_node_db(node: Node, *, as_json: bool) -> Iterator[tuple[dict[str, object], list[str]]]:
+    """Yield what is wrong with ``node.db``; nothing if all is well."""
+    try:
+        faults = [_with_mend(fault) for fault in node_db_faults(node)]
+        faults = faults or list(misheld_lines(node, misheld(node)))
+    except BusyError:
+        raise
+    except PannierError as error:
+        faults = [str(error)]
+    if faults:
+        path = str(node.home.node_db)
+        if not as_json:
+            click.echo(f"BAD: {path}")
+        yield {"file": path, "ok": False, "faults": faults}, faults
+
+
+def _with_mend(fault: str) -> str:
+    return fault if MEND_NODE_DB in fault else f"{fault}{MEND_NODE_DB}"
 
 
 def _verify(node: Node, store: Store, *, as_json: bool) -> tuple[dict[str, object], list[str]]:

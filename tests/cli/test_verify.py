@@ -1,4 +1,5 @@
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,54 @@ def test_a_file_that_is_cut_off_is_told_of(farm: Computer, size: int) -> None:
 def _list(value: object) -> list[dict[str, object]]:
     assert isinstance(value, list)
     return value
+
+
+def test_node_db_is_looked_at(farm: Computer) -> None:
+    farm.types("put", "x", "1")
+    farm.types("status")
+    path = farm.home / "node.db"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4096] + bytes(len(whole) - 4096))
+    done = farm.types("verify", status=1)
+    assert f"BAD: {path}" in done.out
+    assert "good: farm" in done.out
+    assert done.err.count("`pannier verify --repair`") == 1
+    bad, good = _list(farm.asks("verify", status=1))
+    assert (bad["file"], bad["ok"], good["ledger"], good["ok"]) == (str(path), False, "farm", True)
+    path.write_bytes(whole)
+    assert "BAD" not in farm.types("verify").out
+
+
+def test_what_a_peer_cannot_hold_is_a_fault_and_asked_anew(
+    sharers: tuple[Computer, Computer], tmp_path: Path
+) -> None:
+    farm, home = sharers
+    for _ in range(2):
+        exchange(tmp_path / "stick", farm, home)
+    with closing(sqlite3.connect(farm.home / "node.db")) as db, db:
+        assert db.execute("UPDATE held SET size = size + 64").rowcount == 1
+    farm.types("put", "x", "1")
+    assert "home cannot hold" in farm.types("verify", status=1).err
+    assert "asked anew: home, what it holds" in farm.types("verify", "--repair").out
+    for _ in range(2):
+        exchange(tmp_path / "stick", farm, home)
+    assert home.types("get", "x").out == "1\n"
+    farm.types("verify")
+
+
+def test_ledgers_of_a_later_version_keep_nobody_from_looking_at_the_others(farm: Computer) -> None:
+    files = []
+    for name in ("one", "two"):
+        farm.types("ledger", "new", name)
+        farm.types("put", "x", "1", "--ledger", name)
+    for path in sorted((farm.home / "ledgers").glob("*.db")):
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("PRAGMA user_version = 2")
+        done = farm.types("verify", status=1)
+        files.append(path)
+        assert [f"BAD: {one}" in done.out for one in files] == [True] * len(files)
+        assert done.out.count("good: ") == 2 - len(files)
+        assert "saves what it can" not in done.err
+        asked = _list(farm.asks("verify", status=1))
+        assert [one["ok"] for one in asked].count(False) == len(files)
+        assert len(asked) == 2

@@ -21,6 +21,7 @@ from ledger.records import SqlValue, entry_from_row, read_back
 from ledger.schema import NUMBER_BITS, TIME_INDEX
 from ledger.shown import COUNTS
 from ledger.store import Store, short_leaf
+from ledger.store_queries import entry_id
 
 _NUMBER_MASK = (1 << NUMBER_BITS) - 1
 _COLUMNS = (
@@ -46,6 +47,7 @@ _HAS_SEVERAL = (
     "EXISTS (SELECT 1 FROM latest AS other WHERE other.thing = latest.thing "
     "AND other.log != latest.log)"
 )
+_PLACE = "time, log.author, log.incarnation, entry.id"
 _SHOWN = f"action <= 1 AND {COUNTS}"
 
 
@@ -205,24 +207,53 @@ def _hidden_things(store: Store, prefix: str) -> list[str]:
     return sorted(name for name in names if name.startswith(prefix))
 
 
-def between(store: Store, since_us: int, until_us: int, *, limit: int = 1000) -> list[Placed]:
+def between(
+    store: Store, since_us: int, until_us: int, *, limit: int = 1000, after: Placed | None = None
+) -> list[Placed]:
     """Return the first *limit* entries with a time in since_us..until_us, ascending by time.
 
     Those of one time ascend by author, incarnation and number, on every node.
+
+    Args:
+        store: The ledger.
+        since_us: The least time.
+        until_us: The greatest.
+        limit: At most so many.
+        after: Only what comes after this entry of the ledger.
 
     Raises:
         MalformedError: a name that is not valid Unicode, or a number beyond 64 bits.
         DamagedError: the file cannot be read.
     """
     _index_times(store)
+    low, behind = since_us, ""
+    place: tuple[SqlValue, ...] = ()
+    if after is not None:
+        low = max(since_us, after.entry.time_us)
+        behind = f"AND ({_PLACE}) > (?, ?, ?, ?) "
+        place = (after.entry.time_us, *after.log, entry_id(store.log(after.log), after.number))
     rows = store.rows(
-        f"SELECT {_COLUMNS} {_FROM} WHERE time >= ? AND time <= ? AND {_SHOWN} "
-        "ORDER BY time, log.author, log.incarnation, entry.id LIMIT ?",
-        since_us,
+        f"SELECT {_COLUMNS} {_FROM} WHERE time >= ? AND time <= ? AND {_SHOWN} {behind}"
+        f"ORDER BY {_PLACE} LIMIT ?",
+        low,
         until_us,
+        *place,
         limit,
     )
     return [_placed(store, row) for row in rows]
+
+
+def entry_at(store: Store, log: LogName, number: int) -> Placed | None:
+    """Return one entry, or None if it is not here.
+
+    Raises:
+        DamagedError: the file cannot be read.
+    """
+    state = store.log(log)
+    if not 0 <= number < state.size:
+        return None
+    (entry,) = store.entries(state, number, number + 1)
+    return Placed(log=log, number=number, entry=entry)
 
 
 def _index_times(store: Store) -> None:

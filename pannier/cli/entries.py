@@ -18,11 +18,14 @@ from pannier.cli.session import (
     print_json,
     said_text,
 )
-from pannier.errors import PannierError
+from pannier.errors import PannierError, PartlyDoneError, UsageError
 from pannier.files import lacking_bytes
 from pannier.node import Node
 from pannier.said import Said, said_by
 from pannier.times import parse_time, time_text
+
+_LIMIT, _MOST = 1000, 10_000_000
+_NUMBER_DIGITS = 10
 
 
 @click.command()
@@ -79,12 +82,9 @@ def get(thing: str, at: int | None, ledger: str | None, as_json: bool, home: str
 @click.argument("thing", required=False)
 @click.option("--since", type=parse_time, metavar="TIME", help="Only entries from then on.")
 @click.option("--until", type=parse_time, metavar="TIME", help="Only entries up to then.")
+@click.option("--after", metavar="ENTRY", help="Only what comes after the ENTRY shown last.")
 @click.option(
-    "--limit",
-    type=click.IntRange(1, 10_000_000),
-    default=1000,
-    show_default=True,
-    help="At most so many.",
+    "--limit", type=click.IntRange(1, _MOST), help=f"At most so many.  [default: {_LIMIT}]"
 )
 @ledger_option
 @json_option
@@ -93,7 +93,8 @@ def log(
     thing: str | None,
     since: int | None,
     until: int | None,
-    limit: int,
+    after: str | None,
+    limit: int | None,
     ledger: str | None,
     as_json: bool,
     home: str | None,
@@ -103,13 +104,18 @@ def log(
     \b
     Examples:  pannier log field/3
                pannier log --since 2026-03-01 --until 2026-03-02
+
+    Where there are more it says so, and how to go on: with --after and the last entry. With --json
+    the status is 3 then, unless --limit asked for no more.
     """
     low = -(2**63) if since is None else since
     high = 2**63 - 1 if until is None else until
+    count = limit or _LIMIT
     with open_node(home) as node:
         store = choose_ledger(node, ledger)
-        found = _within(store, thing, (low, high), limit + 1)
-        shown = _shown(node, store, found[:limit])
+        last = None if after is None else _placed(store, after)
+        found = _within(store, thing, (low, high), count + 1, last)
+        shown = _shown(node, store, found[:count])
     if as_json:
         print_json([one.to_json() for one in shown])
     else:
@@ -119,22 +125,49 @@ def log(
     if not shown:
         about = f" about {thing}" if thing else ""
         when = "" if since is None and until is None else " in that time"
-        click.echo(f"No entry{about}{when}.", err=True)
-    elif len(found) > limit:
-        click.echo(
-            f"There are more: go on with --since {found[limit].entry.time_us}, or raise --limit.",
-            err=True,
-        )
+        where = "" if after is None else f" after {after}"
+        click.echo(f"No entry{about}{when}{where}.", err=True)
+    elif len(found) > count:
+        more = f"There are more: go on with --after {_id(found[count - 1])}, or raise --limit."
+        if as_json and limit is None:
+            raise PartlyDoneError(more)
+        click.echo(more, err=True)
+
+
+def _id(placed: views.Placed) -> str:
+    """Return by what ``--after`` knows an entry."""
+    return f"{placed.log}/{placed.number}"
+
+
+def _placed(store: Store, entry: str) -> views.Placed:
+    """Return what `_id` gave *entry* for.
+
+    Raises:
+        UsageError: no entry here is called so.
+    """
+    log, _, number = entry.rpartition("/")
+    names = [name for name in store.log_names() if str(name) == log]
+    is_number = number.isascii() and number.isdigit() and len(number) <= _NUMBER_DIGITS
+    found = views.entry_at(store, names[0], int(number)) if len(names) == 1 and is_number else None
+    if found is None:
+        raise UsageError(f"no entry here is called {entry}: `pannier log` says what to go on with")
+    return found
 
 
 def _within(
-    store: Store, thing: str | None, times: tuple[int, int], count: int
+    store: Store,
+    thing: str | None,
+    times: tuple[int, int],
+    count: int,
+    after: views.Placed | None,
 ) -> list[views.Placed]:
     """Return the first *count* entries of those *times*, about a thing or about all."""
     low, high = times
     if thing is None:
-        return views.between(store, low, high, limit=count)
+        return views.between(store, low, high, limit=count, after=after)
     history = views.history(store, thing)
+    if after is not None and not any(one == after for one in history):
+        raise UsageError(f"the entry {_id(after)} is not about {thing}")
     return list(islice((one for one in history if low <= one.entry.time_us <= high), count))
 
 

@@ -24,6 +24,11 @@ def shown(computer: Computer, *words: str) -> list[object]:
     return [one["data"] for one in listed]
 
 
+def after(said: str) -> str:
+    """Return with what a log says that one goes on."""
+    return said.partition("--after ")[2].partition(",")[0]
+
+
 class TestGet:
     def test_as_json_has_all_there_is_to_know(self, farm: Computer) -> None:
         farm.types("put", "x", '{"a": 1}', "--kind", "k", "--time", "1000000")
@@ -128,10 +133,54 @@ class TestLog:
         put_at(farm, *range(10, 60, 10))
         first = farm.types("log", *words, "--limit", "2", "--json")
         assert [one["data"] for one in _list(first.json)] == [1, 2]
-        assert first.err == "There are more: go on with --since 30, or raise --limit.\n"
-        last = farm.types("log", *words, "--limit", "3", "--since", "30", "--json")
+        assert first.err.startswith("There are more: go on with --after ")
+        assert first.err.endswith("/1, or raise --limit.\n")
+        last = farm.types("log", *words, "--limit", "3", "--after", after(first.err), "--json")
         assert [one["data"] for one in _list(last.json)] == [3, 4, 5]
         assert last.err == ""
+
+    @pytest.mark.parametrize("words", [[], ["x"]], ids=["everything", "thing"])
+    @pytest.mark.parametrize("times", [[7] * 12, [5, 100, 3, 4, 200, 4, 1], [3, 2, 1, 1, 1]])
+    def test_going_on_leaves_nothing_out_and_says_nothing_twice(
+        self, farm: Computer, words: list[str], times: list[int]
+    ) -> None:
+        put_at(farm, *times)
+        found, further = [], list[str]()
+        while True:
+            done = farm.types("log", *words, "--limit", "2", "--json", *further)
+            found += [one["data"] for one in _list(done.json)]
+            if not done.err:
+                break
+            further = ["--after", after(done.err)]
+        assert found == shown(farm, *words)
+        assert sorted(map(str, found)) == sorted(str(one) for one in range(1, len(times) + 1))
+
+    def test_going_on_stays_within_the_times(self, farm: Computer) -> None:
+        put_at(farm, *range(10, 60, 10))
+        done = farm.types("log", "--since", "20", "--until", "40", "--limit", "1")
+        further = ["--after", after(done.err)]
+        assert shown(farm, "--since", "20", "--until", "40", *further) == [3, 4]
+        assert shown(farm, "--since", "40", *further) == [4, 5]
+        done = farm.types("log", "--until", "20", *further)
+        assert done.err == f"No entry in that time after {further[1]}.\n"
+
+    def test_what_is_no_entry_is_refused(self, farm: Computer) -> None:
+        put_at(farm, 1, 2)
+        put_at(farm, 1, 2, thing="y")
+        known = after(farm.types("log", "--limit", "1").err)
+        log, _, _ = known.rpartition("/")
+        for entry in ("", "x", "/", known[1:], log, f"{log}/", f"{log}/4", f"{log}/{'9' * 5000}"):
+            done = farm.types("log", "--after", entry, status=2)
+            assert done.err.startswith(f"pannier: no entry here is called {entry}: ")
+        assert "is not about y" in farm.types("log", "y", "--after", known, status=2).err
+
+    def test_programs_are_told_by_the_status_that_there_are_more(self, farm: Computer) -> None:
+        put_at(farm, *range(1001))
+        done = farm.types("log", "--json", status=3)
+        assert len(_list(done.json)) == 1000
+        assert "There are more: go on with --after " in done.err
+        assert len(_list(farm.asks("log", "--limit", "1001"))) == 1001
+        assert len(farm.types("log").lines) == 1000
 
     def test_nothing_is_said(self, farm: Computer) -> None:
         farm.types("ledger", "new", "weather")

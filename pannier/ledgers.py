@@ -58,7 +58,7 @@ def first_ledger(node: Node) -> Store | None:
         LedgerError: the disk said no.
     """
     with node.alone("new", "making a ledger"):
-        if any(True for _ in node.ledgers()):
+        if node.ledger_ids():
             return None
         return _make(node, node.card.name, frozenset(), hide_names=False)
 

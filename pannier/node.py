@@ -6,14 +6,15 @@ does not ask for is not opened for it, nor is its module imported.
 """
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from ledger.append import Author
+from ledger.errors import DamagedError, DiskError, RefusedError
 from ledger.genesis import Genesis, LedgerId
 from ledger.hpke import HpkeWrapper, Wrapper
 from ledger.kdf import derive
@@ -75,6 +76,7 @@ class Node:
     wrapper: Wrapper = field(default_factory=HpkeWrapper)
     patience_seconds: float = 0.0
     _stores: dict[LedgerId, Store] = field(default_factory=dict)
+    _passed_over: frozenset[LedgerId] = frozenset()
 
     @classmethod
     def open(
@@ -238,10 +240,11 @@ class Node:
         peer = self.peer_by_author(author)
         if peer is not None:
             return peer.name
-        for store in self.ledgers():
-            card = members(store).card(author)
-            if card is not None:
-                return card.name
+        for store in self.readable_ledgers():
+            with suppress(DamagedError):
+                card = members(store).card(author)
+                if card is not None:
+                    return card.name
         return author.hex()[:8]
 
     def settings(self, peer: Peer) -> PeerConfig:
@@ -266,13 +269,42 @@ class Node:
         """
         yield from map(self._opened, self.ledger_ids())
 
+    def readable_ledgers(self) -> Iterator[Store]:
+        """Yield every ledger of this node that can be opened, for who shows or chooses one.
+
+        Not for who acts on what there is: what cannot be read now is not gone.
+
+        Raises:
+            PannierError: a file with another name lies among them.
+            BusyError: another process held one for too long.
+            DiskError: the disk, and not what stands on it, is at fault.
+        """
+        for ledger_id in self.ledger_ids():
+            try:
+                store = self._opened(ledger_id)
+            except DiskError:
+                raise  # no fault of that file, as where no more files may be open
+            except (DamagedError, RefusedError):
+                continue
+            yield store
+
+    @contextmanager
+    def passing_over(self, ledgers: Collection[LedgerId]) -> Iterator[None]:
+        """Let nobody see some *ledgers* inside, where nothing is written: for who only looks."""
+        self._passed_over = frozenset(ledgers)
+        try:
+            yield
+        finally:
+            self._passed_over = frozenset()
+
     def ledger_ids(self) -> list[LedgerId]:
         """Return the ids of the ledgers of which there is a file.
 
         Raises:
             PannierError: a file with another name lies among them.
         """
-        return [_ledger_id(path) for path in sorted(self.home.ledgers.glob("*.db"))]
+        found = [_ledger_id(path) for path in sorted(self.home.ledgers.glob("*.db"))]
+        return [one for one in found if one not in self._passed_over]
 
     def ledger_path(self, ledger_id: LedgerId) -> Path:
         """Return where the file of a ledger is, or would be."""
@@ -280,7 +312,7 @@ class Node:
 
     def ledger(self, ledger_id: LedgerId) -> Store | None:
         """Return one ledger, or None if this node does not have it."""
-        if self.ledger_path(ledger_id).exists():
+        if ledger_id not in self._passed_over and self.ledger_path(ledger_id).exists():
             return self._opened(ledger_id)
         return None
 

@@ -2,10 +2,13 @@
 
 from dataclasses import asdict
 
-from bundler.plan import lacking
+from bundler.plan import lacking as spans_lacking
+from ledger.errors import DamagedError, DiskError, RefusedError
+from ledger.genesis import LedgerId
 from ledger.lazy_dataclass import dataclass
 from ledger.log import LogStatus
 from ledger.members import passed_on
+from ledger.store import Store
 from ledger.views import conflicts, count_files
 from pannier.clear import travelling
 from pannier.exchange import served
@@ -83,7 +86,8 @@ class Overview:
     Attributes:
         name: Of the node.
         node: Its id.
-        ledgers: Each of them.
+        ledgers: Each of them that can be read.
+        unreadable: Of each other one what is wrong with it.
         peers: Each of them.
         strangers: Names that the configuration has settings for, and no peer is called so.
         incomplete: Bundles of which some fragments arrived.
@@ -98,6 +102,7 @@ class Overview:
     name: str
     node: str
     ledgers: tuple[LedgerOverview, ...]
+    unreadable: tuple[str, ...]
     peers: tuple[PeerOverview, ...]
     strangers: tuple[str, ...]
     incomplete: int
@@ -114,18 +119,37 @@ class Overview:
 
 
 def overview(node: Node) -> Overview:
-    """Look at everything once.
+    """Look at everything once; what cannot be read of ledgers keeps nobody from the rest.
 
     Raises:
         PannierError: the home cannot be read.
-        LedgerError: a ledger cannot be read.
+        LedgerError: a ledger is in use, or the disk does not let it be read.
         SpoolError: the spool cannot be read.
     """
+    ledgers: list[LedgerOverview] = []
+    unreadable: dict[LedgerId, str] = {}
+    for ledger_id in node.ledger_ids():
+        try:
+            store = node.ledger(ledger_id)
+            if store is not None:
+                ledgers.append(_ledger(node, store))
+        except DiskError:
+            raise
+        except (DamagedError, RefusedError) as error:
+            unreadable[ledger_id] = str(error)
+    with node.passing_over(unreadable):
+        return _overview(node, tuple(ledgers), tuple(unreadable.values()))
+
+
+def _overview(
+    node: Node, ledgers: tuple[LedgerOverview, ...], unreadable: tuple[str, ...]
+) -> Overview:
     asked = waiting(node)
     return Overview(
         name=node.card.name,
         node=node.card.node_id,
-        ledgers=tuple(_ledgers(node)),
+        ledgers=ledgers,
+        unreadable=unreadable,
         peers=tuple(_peer(node, peer) for peer in node.peers.values()),
         strangers=_strangers(node),
         incomplete=len(node.spool.inbox.bundles()),
@@ -145,25 +169,20 @@ def _links(node: Node) -> list[dict[str, object]]:
     return [one for one in counted if is_running(one, now_us) or ever_worked(one)]
 
 
-def _ledgers(node: Node) -> list[LedgerOverview]:
-    found = []
-    for store in node.ledgers():
-        logs = store.logs()
-        lacking = store.file_entries.lacking()
-        stuck = (LogStatus.FORKED, LogStatus.HOSTILE)
-        found.append(
-            LedgerOverview(
-                name=store.genesis.name,
-                ledger=store.ledger_id.hex(),
-                entries=sum(log.size for log in logs),
-                conflicts=len(conflicts(store)),
-                forks=tuple(node.who(log.name.author) for log in logs if log.status in stuck),
-                files=count_files(store),
-                lacking_versions=lacking.versions,
-                lacking_chunks=lacking.chunks,
-            )
-        )
-    return found
+def _ledger(node: Node, store: Store) -> LedgerOverview:
+    logs = store.logs()
+    lacking = store.file_entries.lacking()
+    stuck = (LogStatus.FORKED, LogStatus.HOSTILE)
+    return LedgerOverview(
+        name=store.genesis.name,
+        ledger=store.ledger_id.hex(),
+        entries=sum(log.size for log in logs),
+        conflicts=len(conflicts(store)),
+        forks=tuple(node.who(log.name.author) for log in logs if log.status in stuck),
+        files=count_files(store),
+        lacking_versions=lacking.versions,
+        lacking_chunks=lacking.chunks,
+    )
 
 
 def _strangers(node: Node) -> tuple[str, ...]:
@@ -185,7 +204,7 @@ def _unpacked(node: Node, peer: Peer) -> int:
             if confirmed < end:
                 on_the_way = node.db.spans_for(peer.node_id, store.ledger_id, log.name, states)
                 gone = [*on_the_way, *in_vain.get((store.ledger_id, log.name), ())]
-                spans = lacking(end, confirmed, gone)
+                spans = spans_lacking(end, confirmed, gone)
                 count += sum(span.end - span.first for span in spans)
     return count
 

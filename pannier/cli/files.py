@@ -111,7 +111,7 @@ def checkout(
 
 def _ledger_to_add_to(node: Node, name: str | None) -> Store:
     """Return the ledger; the first files of a node make its first one, as a put does."""
-    if name is None and not any(True for _ in node.ledgers()):
+    if name is None and not node.ledger_ids():
         store = ledgers.first_ledger(node)
         if store is not None:
             click.echo(f"Made the ledger {store.genesis.name}.")

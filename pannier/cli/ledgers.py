@@ -16,7 +16,7 @@ from pannier.cli.session import (
     plural,
     print_json,
 )
-from pannier.errors import UsageError
+from pannier.errors import PartlyDoneError, UsageError
 from pannier.node import Node
 from pannier.passphrase_ledgers import join
 
@@ -83,12 +83,20 @@ def ledger_list(as_json: bool, home: str | None) -> None:
     Example:  pannier ledger list
     """
     with open_node(home) as node:
-        facts = [_ledger_json(store) for store in node.ledgers()]
+        facts = [_ledger_json(store) for store in node.readable_ledgers()]
+        count = len(node.ledger_ids())
     if as_json:
         print_json(facts)
-        return
-    if not facts:
+    elif not count:
         click.echo("None yet: `pannier put` or `pannier ledger new` makes one.")
+    else:
+        _show_ledgers(facts)
+    if count > len(facts):
+        more = plural(count - len(facts), "ledger")
+        raise PartlyDoneError(f"{more} cannot be read: `pannier verify` says why")
+
+
+def _show_ledgers(facts: list[dict[str, str | int]]) -> None:
     for one in facts:
         entries, people = (
             plural(int(one["entries"]), "entry"),

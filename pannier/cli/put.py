@@ -215,7 +215,7 @@ def _ledger_to_write(
 
     *aside*: say so on standard error.
     """
-    if name is None and not any(True for _ in node.ledgers()):
+    if name is None and not node.ledger_ids():
         store = ledgers.first_ledger(node)
         if store is not None:
             click.echo(f"Made the ledger {store.genesis.name}.", err=aside)

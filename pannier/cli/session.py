@@ -4,12 +4,13 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 import click
 
+from ledger.genesis import LedgerId
 from ledger.keys import NodeKeys
 from ledger.store import Store
 from pannier.cli.passphrase import is_attended, unlock
@@ -22,6 +23,8 @@ from pannier.trusted_time import Uptime
 _Command = TypeVar("_Command", bound=Callable[..., object])
 _Item = TypeVar("_Item")
 
+
+_LEAST_DIGITS = 4
 
 PATIENCE_SECONDS = 30.0
 """As long as for a ledger that another process writes to."""
@@ -112,32 +115,54 @@ def open_node_with(where: Home, keys: NodeKeys) -> Node:
 def choose_ledger(node: Node, name: str | None) -> Store:
     """Return the ledger that *name*, the configuration or the circumstances mean.
 
+    One that cannot be read keeps nobody from another, which has to be named then.
+
     Raises:
         UsageError: none, or several, fit; the message names the choices.
+        LedgerError: the one that is meant cannot be read, or may be meant if no other is.
     """
-    stores = list(node.ledgers())
-    wanted = name or (node.config.ledger if len(stores) > 1 else None)
+    stores = list(node.readable_ledgers())
+    readable = {store.ledger_id for store in stores}
+    bad = [one for one in node.ledger_ids() if one not in readable]
+    wanted = name or (node.config.ledger if len(stores) + len(bad) > 1 else None)
     if wanted is not None:
-        fitting = [one for one in stores if wanted in (one.genesis.name, one.ledger_id.hex())]
-        if not fitting and len(wanted) >= 4:
-            fitting = [one for one in stores if one.ledger_id.hex().startswith(wanted)]
-        if not fitting:
-            raise UsageError(f"no ledger here is called {wanted}; there is {_names(stores)}")
-        stores = fitting
+        stores, bad = _fitting(stores, wanted), _fitting_ids(bad, wanted)
+        if len(stores) == 1:
+            return stores[0]
+    if not stores and bad:
+        node.ledger(bad[0])  # says what is wrong with it
+    if not stores and wanted is not None:
+        here = _names(node.readable_ledgers(), ())
+        raise UsageError(f"no ledger here is called {wanted}; there is {here}")
     if not stores:
         raise UsageError("there is no ledger yet: `pannier put` or `pannier ledger new` makes one")
-    if len(stores) == 1:
+    if len(stores) == 1 and not bad:
         return stores[0]
     if is_attended():
         numbers = click.Choice([store.ledger_id.hex()[:8] for store in stores])
-        click.echo("Which ledger? " + _names(stores), err=True)
+        click.echo("Which ledger? " + _names(stores, bad), err=True)
         picked: str = click.prompt("Id", type=numbers, err=True)
         return next(store for store in stores if store.ledger_id.hex().startswith(picked))
-    raise UsageError(f"which ledger? say --ledger with one of: {_names(stores)}")
+    raise UsageError(f"which ledger? say --ledger with one of: {_names(stores, bad)}")
 
 
-def _names(stores: Iterable[Store]) -> str:
+def _fitting(stores: Sequence[Store], wanted: str) -> list[Store]:
+    fitting = [one for one in stores if wanted in (one.genesis.name, one.ledger_id.hex())]
+    if fitting or len(wanted) < _LEAST_DIGITS:
+        return fitting
+    return [one for one in stores if one.ledger_id.hex().startswith(wanted)]
+
+
+def _fitting_ids(bad: Sequence[LedgerId], wanted: str) -> list[LedgerId]:
+    """Return which of those that cannot be read may be meant: by its name any, as far as seen."""
+    if len(wanted) < _LEAST_DIGITS:
+        return list(bad)
+    return [one for one in bad if one.hex().startswith(wanted)] or list(bad)
+
+
+def _names(stores: Iterable[Store], bad: Iterable[LedgerId]) -> str:
     named = [f"{store.genesis.name} ({store.ledger_id.hex()[:8]})" for store in stores]
+    named += [f"one that cannot be read ({one.hex()[:8]})" for one in bad]
     return ", ".join(named) or "none yet, `pannier ledger new NAME` makes one"
 
 

@@ -12,9 +12,10 @@ from pannier.cli.session import (
     print_json,
     visible,
 )
+from pannier.errors import PartlyDoneError
 from pannier.link_counters import link_text
 from pannier.node import Node
-from pannier.overview import Overview, PeerOverview, overview
+from pannier.overview import LedgerOverview, Overview, PeerOverview, overview
 from pannier.times import time_text
 
 
@@ -36,27 +37,22 @@ def status(watch: bool, as_json: bool, home: str | None) -> None:
             else:
                 _show(node, seen)
             if not watch:
-                return
+                break
             time.sleep(2)
             if not as_json:
                 click.clear()
+    if seen.unreadable:
+        raise PartlyDoneError("; ".join(seen.unreadable))
 
 
 def _show(node: Node, seen: Overview) -> None:
     click.echo(f"{node.card.name}, node {node.card.node_id}, in {node.home.path}")
-    if not seen.ledgers:
+    if not seen.ledgers and not seen.unreadable:
         click.echo("  no ledger yet: `pannier put` makes one, or a peer shares one")
     for one in seen.ledgers:
-        conflicts = f", {plural(one.conflicts, 'conflict')}" if one.conflicts else ""
-        files = f", {plural(one.files, 'file')}" if one.files else ""
-        click.echo(f"  ledger {one.name}: {plural(one.entries, 'entry')}{files}{conflicts}")
-        if one.lacking_versions:
-            click.echo(
-                f"    {plural(one.lacking_versions, 'version')} of files not whole yet: "
-                f"{plural(one.lacking_chunks, 'chunk')} of up to 1 MiB must come"
-            )
-        for fork in one.forks:
-            click.echo(f"    FORK: {fork} signed two histories; waiting for its author")
+        _show_ledger(one)
+    for said in seen.unreadable:
+        click.echo(f"  CANNOT BE READ: {said}")
     if not seen.peers:
         click.echo("  no peer yet: `pannier peer add NAME CARD`")
     for peer in seen.peers:
@@ -77,6 +73,19 @@ def _show(node: Node, seen: Overview) -> None:
         click.echo(f"  carried for others: {plural(seen.carried, 'file')}")
     for counters in seen.links:
         click.echo(f"  link {visible(link_text(counters, node.clock()))}")
+
+
+def _show_ledger(one: LedgerOverview) -> None:
+    conflicts = f", {plural(one.conflicts, 'conflict')}" if one.conflicts else ""
+    files = f", {plural(one.files, 'file')}" if one.files else ""
+    click.echo(f"  ledger {one.name}: {plural(one.entries, 'entry')}{files}{conflicts}")
+    if one.lacking_versions:
+        click.echo(
+            f"    {plural(one.lacking_versions, 'version')} of files not whole yet: "
+            f"{plural(one.lacking_chunks, 'chunk')} of up to 1 MiB must come"
+        )
+    for fork in one.forks:
+        click.echo(f"    FORK: {fork} signed two histories; waiting for its author")
 
 
 def _show_peer(peer: PeerOverview) -> None:

@@ -1,6 +1,8 @@
 """Files of a home that are not as they were written: one line says so, they stay as they are."""
 
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -25,8 +27,8 @@ def check_refused(computer: Computer, path: Path, says: str = "") -> None:
     before = path.read_bytes()
     for words in COMMANDS:
         done = type_command("--home", str(computer.home), *words)
-        assert done.status in (1, 2), (words, done)
-        assert done.out == "" or words == ["verify"]
+        assert done.status in (1, 2, 3), (words, done)
+        assert done.out == "" or words in (["verify"], ["status"])
         assert is_one_line(done.err) or words == ["verify"], (words, done.err)
         assert says in done.err, (words, done.err)
     assert path.read_bytes() == before
@@ -117,3 +119,73 @@ def test_something_else_with_the_name_of_a_ledger(written: Computer) -> None:
     path = ledger_file(written)
     path.write_text("a letter" * 1000)
     check_refused(written, path)
+
+
+class TestOneOfSeveralLedgersThatCannotBeRead:
+    bad: Path
+
+    @pytest.fixture(params=["damaged", "of a later version"])
+    def farm(self, farm: Computer, request: pytest.FixtureRequest) -> Computer:
+        """Have two ledgers, one that is good and one that is not."""
+        for name in ("good", "bad"):
+            farm.types("ledger", "new", name)
+            farm.types("put", "x", "1", "--ledger", name)
+        with farm.node() as node:
+            (bad,) = [one.path for one in node.ledgers() if one.genesis.name == "bad"]
+        if request.param == "damaged":
+            bad.write_bytes(b"nothing of a ledger")
+        else:
+            with closing(sqlite3.connect(bad)) as db:
+                db.execute("PRAGMA user_version = 2")
+        self.bad = bad
+        return farm
+
+    def test_keeps_nobody_from_the_others(self, farm: Computer) -> None:
+        farm.types("put", "x", "2", "--ledger", "good")
+        assert farm.types("get", "x", "--ledger", "good").out == "2\n"
+        assert farm.types("things", "--ledger", "good").lines == ["x"]
+        assert len(farm.types("log", "--ledger", "good").lines) == 2
+        farm.configure('ledger = "good"\n')
+        farm.types("put", "x", "3")
+        assert farm.types("get", "x").out == "3\n"
+
+    def test_is_the_one_that_is_meant_if_no_other_is(self, farm: Computer) -> None:
+        for name in ("bad", self.bad.stem, self.bad.stem[:8]):
+            for words in (("get", "x"), ("put", "x", "2")):
+                assert str(self.bad) in farm.types(*words, "--ledger", name, status=1).err
+
+    def test_is_not_passed_over_where_none_is_named(self, farm: Computer) -> None:
+        for words in (("get", "x"), ("put", "x", "2")):
+            done = farm.types(*words, status=2)
+            assert "which ledger? say --ledger with one of: good (" in done.err
+            assert f"one that cannot be read ({self.bad.stem[:8]})" in done.err
+
+    def test_is_told_of_where_all_are_shown(self, farm: Computer) -> None:
+        done = farm.types("status", status=3)
+        assert "  ledger good: 1 entry" in done.lines
+        assert f"  CANNOT BE READ: {self.bad}" in done.out
+        assert str(self.bad) in done.err
+        asked = farm.asks("status", status=3)
+        assert isinstance(asked, dict)
+        assert [one["name"] for one in asked["ledgers"]] == ["good"]
+        assert len(asked["unreadable"]) == 1
+        done = farm.types("ledger", "list", status=3)
+        assert done.out.startswith("good ")
+        assert "1 ledger cannot be read" in done.err
+        listed = farm.asks("ledger", "list", status=3)
+        assert isinstance(listed, list)
+        assert len(listed) == 1
+
+    def test_is_not_taken_for_none_by_an_exchange(self, farm: Computer, tmp_path: Path) -> None:
+        """What acts on what there is must not act as if it was gone."""
+        before = self.bad.read_bytes()
+        (tmp_path / "stick").mkdir()
+        assert str(self.bad) in farm.types("exchange", str(tmp_path / "stick"), status=1).err
+        assert self.bad.read_bytes() == before
+
+
+def test_inner_damage_of_one_ledger_is_told_by_status(farm: Computer) -> None:
+    farm.types("put", "x", "1")
+    with closing(sqlite3.connect(ledger_file(farm))) as db, db:
+        db.execute("UPDATE log SET frontier = x'00'")
+    assert "CANNOT BE READ" in farm.types("status", status=3).out

@@ -51,7 +51,11 @@ def take_back(store: Store, author: Author, received: Range, *, time_us: int) ->
 
 
 def _adopt(store: Store, author: Author, received: Range, index: int, time_us: int) -> Outcome:
-    """Take the branch that others hold, and say so in a close if that will count."""
+    """Take the branch that others hold, and say so in a close if that will count.
+
+    Else this node gives its own branch up without a word, and so the proof that it had one: nobody
+    could ever end that fork.
+    """
     if (gap := gap_before(store, received, index)) is not None:
         return gap
     store.set_status(store.log(received.log), LogStatus.OPEN)
@@ -59,6 +63,7 @@ def _adopt(store: Store, author: Author, received: Range, index: int, time_us: i
     if may_close(members(store), received.log):
         close_log(store, author, store.log(received.log), time_us=time_us)
     else:
+        store.drop_evidence(store.log(received.log), "fork", "contradiction")
         open_incarnation(store, author)
     return outcome
 

@@ -119,8 +119,13 @@ class Store(Queries):
 
     def replace_evidence(self, log: LogState, what: str, data: bytes) -> None:
         """Keep *data* as the only proof of its kind for *log*; only inside `transaction`."""
-        self.run("DELETE FROM evidence WHERE log = ? AND what = ?", log.row, what)
+        self.drop_evidence(log, what)
         self.keep_evidence(log, what, data)
+
+    def drop_evidence(self, log: LogState, *kinds: str) -> None:
+        """Keep no proof of some *kinds* for *log* any more; only inside `transaction`."""
+        for what in kinds:
+            self.run("DELETE FROM evidence WHERE log = ? AND what = ?", log.row, what)
 
     def truncate(self, log: LogState, frontier: Frontier) -> None:
         """Cut *log* back to *frontier*, keeping what falls off as evidence ``dropped``.
@@ -229,7 +234,7 @@ class Store(Queries):
 
     def _note_cover(self, log: LogState, cover: Cover) -> None:
         """Keep a copy, which a damaged page must not take along."""
-        self.run("DELETE FROM evidence WHERE log = ? AND what = ?", log.row, COVER_COPY)
+        self.drop_evidence(log, COVER_COPY)
         if cover:
             self.keep_evidence(log, COVER_COPY, cover_to_row(log.name, cover, self.rest))
 

@@ -20,6 +20,7 @@ from ledger.file_payload import FilePayload
 from ledger.lazy_dataclass import dataclass
 from ledger.store import Store
 from ledger.store_blobs import Place
+from ledger.views import Placed
 from pannier.durable_files import make_folder
 from pannier.errors import PannierError, UsageError
 from pannier.files import (
@@ -29,11 +30,14 @@ from pannier.files import (
     Version,
     ahead,
     chunk_spans,
+    has_double,
     lacking_bytes,
     unsafe_name,
     version_of,
     versions,
 )
+from pannier.node import Node
+from pannier.origins import Origins
 from pannier.target_folder import Existing, TargetFolder, name_below
 
 # What is made durable together.
@@ -94,27 +98,30 @@ class _Pending:
         draft: Where it is.
         size: Bytes.
         existing: What it is to replace.
+        heads: Of which it is the winner.
     """
 
     thing: str
     draft: str
     size: int
     existing: Existing | None
+    heads: list[Placed]
 
 
 class Checkout:
     """One run of `pannier checkout`."""
 
-    def __init__(self, store: Store, folder: Path, options: CheckoutOptions, *, home: Path) -> None:
+    def __init__(self, node: Node, store: Store, folder: Path, options: CheckoutOptions) -> None:
         """Check out from *store* into *folder*, which is made where it is not there.
 
-        Nothing is written below *home*, the node's own folder: whoever chooses names there chooses
-        this node's settings and peers.
+        Nothing is written below the own folder of *node*: whoever chooses names there chooses its
+        settings and peers.
 
         Raises:
-            UsageError: *folder* lies in *home*.
+            UsageError: *folder* lies in the node's own.
             PannierError: there cannot be such a folder.
         """
+        home = node.home.path
         try:
             if name_below(home, folder) is not None:
                 raise UsageError(f"{folder} lies in this node's own folder: name another")
@@ -126,6 +133,7 @@ class Checkout:
         self._own = None if own is None else _folded(own)
         self.done = CheckedOut()
         self._store = store
+        self._origins = Origins(node.db, store)
         self._options = options
         self._pending: list[_Pending] = []
         self._pending_bytes = 0
@@ -138,7 +146,8 @@ class Checkout:
 
         Raises:
             LedgerError: the ledger cannot be read.
-            PannierError: the disk is full or takes nothing; what was not finished is gone.
+            PannierError: the disk is full or takes nothing, or ``node.db`` cannot be read or
+                written; what was not finished is gone.
             OSError: the disk said no to all that was written last.
         """
         adopt(self._store)
@@ -181,14 +190,17 @@ class Checkout:
             existing = self._folder.look(thing)
             if version is None:
                 why = self._remove(thing, existing)
-            elif not self._is_there(thing, version, existing):
+            elif self._is_there(thing, version, existing):
+                self.done.conflicts += len(heads) > 1
+                self._origins.note_heads(thing, self._path / thing, heads)
+            else:
                 why = self._obstacle(thing, existing)
                 places = {} if why else self._store.blobs.find(set(version.file.digests))
                 why = why or _shortfall(version.file, places) or self._no_room(version.file.size)
                 if why is None:
                     self.done.conflicts += len(heads) > 1
                     content = self._content(version.file, places, pool)
-                    yield from self._write(thing, version, existing, content)
+                    yield from self._write(heads, version, existing, content)
         if why is not None:
             yield Skipped(thing, why)
 
@@ -200,6 +212,7 @@ class Checkout:
         if (existing.size, existing.is_executable) != (file.size, file.is_executable):
             return False
         looks_so = existing.time_us == version.time_us and not self._options.reread
+        looks_so = looks_so and not has_double(self._store, thing, file.size, version.time_us)
         is_there = looks_so or self._digests(thing, existing.size) == file.digests
         self.done.same += is_there
         return is_there
@@ -261,15 +274,19 @@ class Checkout:
         return None
 
     def _write(
-        self, thing: str, version: Version, existing: Existing | None, content: Iterator[bytes]
+        self,
+        heads: list[Placed],
+        version: Version,
+        existing: Existing | None,
+        content: Iterator[bytes],
     ) -> Iterator[int]:
-        file = version.file
+        file, thing = version.file, heads[0].entry.thing
         mode = stat.S_IFREG | (stat.S_IXUSR if file.is_executable else 0)
         target = Existing(mode, file.size, version.time_us)
         with self._folder.draft(thing, target) as (draft, target_file):
             for piece in content:
                 yield target_file.write(piece)
-        self._pending.append(_Pending(thing, draft, file.size, existing))
+        self._pending.append(_Pending(thing, draft, file.size, existing, heads))
         self._pending_bytes += file.size
 
     def _content(
@@ -307,6 +324,7 @@ class Checkout:
             self._pending.pop()
         self._pending_bytes = 0
         self._folder.sync(folders)
+        self._origins.write()
 
     def _put_in_place(self, one: _Pending) -> Iterator[Skipped | int]:
         if self._folder.look(one.thing) != one.existing:
@@ -314,6 +332,7 @@ class Checkout:
             yield Skipped(one.thing, self._clash(one.thing) or _CHANGED)
             return
         self._folder.rename(one.draft, one.thing)
+        self._origins.note_heads(one.thing, self._path / one.thing, one.heads)
         self.done.files += 1
         self.done.size_bytes += one.size
 

@@ -12,12 +12,14 @@ from ledger.views import heads
 from pannier import adding, ledgers
 from pannier.adding import Adding
 from pannier.errors import UsageError
+from pannier.files import version_of
 from pannier.node import Node
 from pannier.scan import Found
-from tests.cli.computers import exchange, new_computer, new_pair, new_sharers
+from tests.cli.computers import Computer, exchange, new_computer, new_pair, new_sharers
 from tests.pannier.folders import (
     TIME_US,
     add,
+    check_out,
     delete,
     files_in,
     put_file,
@@ -26,6 +28,7 @@ from tests.pannier.folders import (
     write,
 )
 
+LATER_US = TIME_US + 10_000_000
 NOISE = os.urandom(2 * CHUNK_BYTES + 5000)
 
 
@@ -125,21 +128,6 @@ class TestAdd:
         assert (added.files, added.unchanged, count(node)) == (0, 4, 4)
         assert content_of(node, "photos/b/noise") == NOISE
 
-    def test_settles_a_conflict_only_by_what_is_new(self, tmp_path: Path) -> None:
-        farm, home = new_sharers(tmp_path)
-        exchange(tmp_path / "stick", farm, home, farm)
-        for computer, text in ((farm, b"ours"), (home, b"theirs")):
-            with computer.node() as node:
-                add(node, write(tmp_path / computer.home.name / "f" / "x", text), prefix="f")
-        exchange(tmp_path / "stick", farm, home, farm)
-        with farm.node() as node:
-            assert len(heads(store_of(node), "f/x")) == 2
-            mine = tmp_path / "farm" / "f" / "x"
-            assert add(node, mine, prefix="f")[0].unchanged == 1
-            assert len(heads(store_of(node), "f/x")) == 2
-            assert add(node, write(mine, b"both", time_us=TIME_US + 1), prefix="f")[0].files == 1
-            assert len(heads(store_of(node), "f/x")) == 1
-
     def test_many_small_files_are_many_transactions(
         self, node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -157,6 +145,178 @@ class TestAdd:
         exchange(tmp_path / "stick", farm, home)
         with home.node() as node, pytest.raises(UsageError, match="read the ledger"):
             add(node, write(tmp_path / "x", b"x"))
+
+
+@pytest.fixture
+def sharers(tmp_path: Path) -> tuple[Computer, Computer]:
+    """The farm has put f/x, and home has checked it out."""
+    farm, home = new_sharers(tmp_path)
+    with farm.node() as node:
+        add(node, write(tmp_path / "at farm" / "f" / "x", b"first").parent)
+    exchange(tmp_path / "stick", farm, home, farm, home)
+    with home.node() as node:
+        check_out(node, tmp_path / "at home")
+    return farm, home
+
+
+class TestSeveral:
+    """Who change a file at once do not take each other's version away."""
+
+    def test_what_a_file_was_not_made_from_stays_beside_it(
+        self, sharers: tuple[Computer, Computer], tmp_path: Path
+    ) -> None:
+        farm, home = sharers
+        with farm.node() as node:
+            added = add(node, write(tmp_path / "at farm/f/x", b"ours", time_us=LATER_US).parent)[0]
+            assert (added.files, added.conflicts) == (1, 0)
+        exchange(tmp_path / "stick", farm, home)
+        with home.node() as node:
+            added = add(node, write(tmp_path / "at home/f/x", b"its", time_us=LATER_US).parent)[0]
+            assert (added.files, added.conflicts, added.settled) == (1, 1, 0)
+            assert texts(node) == {b"ours", b"its"}
+            again = write(tmp_path / "at home/f/x", b"its own", time_us=LATER_US + 1)
+            assert add(node, again, prefix="f")[0].conflicts == 1
+            assert texts(node) == {b"ours", b"its own"}
+
+    def test_what_it_was_made_from_is_over(
+        self, sharers: tuple[Computer, Computer], tmp_path: Path
+    ) -> None:
+        _, home = sharers
+        with home.node() as node:
+            path = tmp_path / "at home" / "f" / "x"
+            for number, text in enumerate((b"second", b"third")):
+                write(path, text, time_us=LATER_US + number)
+                assert add(node, path, prefix="f")[0].conflicts == 0
+                assert texts(node) == {text}
+
+    def test_what_comes_while_it_is_read_stays_beside_it(
+        self, sharers: tuple[Computer, Computer], tmp_path: Path
+    ) -> None:
+        farm, home = sharers
+        with home.node() as node:
+            path = write(tmp_path / "at home" / "f" / "x", b"its", time_us=LATER_US)
+            steps = Adding(node, store_of(node)).run([path], "f")
+            next(steps)
+            with farm.node() as other:
+                add(other, write(tmp_path / "at farm/f/x", b"ours", time_us=LATER_US).parent)
+            exchange(tmp_path / "stick", farm, home)
+            list(steps)
+            assert texts(node) == {b"ours", b"its"}
+
+    def test_another_copy_here_says_nothing_of_this_one(
+        self, sharers: tuple[Computer, Computer], tmp_path: Path
+    ) -> None:
+        farm, home = sharers
+        with farm.node() as node:
+            add(node, write(tmp_path / "at farm/f/x", b"ours", time_us=LATER_US).parent)
+        exchange(tmp_path / "stick", farm, home)
+        with home.node() as node:
+            check_out(node, tmp_path / "to look at")
+            add(node, write(tmp_path / "at home/f/x", b"its", time_us=LATER_US).parent)
+            assert texts(node) == {b"ours", b"its"}
+
+    def test_where_nothing_is_known_nothing_of_others_is_over(
+        self, sharers: tuple[Computer, Computer], tmp_path: Path
+    ) -> None:
+        _, home = sharers
+        (home.home / "node.db").unlink()
+        with home.node() as node:
+            add(node, write(tmp_path / "at home/f/x", b"its", time_us=LATER_US).parent)
+            assert texts(node) == {b"first", b"its"}
+
+    def test_what_is_the_same_as_what_another_put_was_made_from_that(
+        self, sharers: tuple[Computer, Computer], tmp_path: Path
+    ) -> None:
+        _, home = sharers
+        with home.node() as node:
+            path = write(tmp_path / "copy" / "f" / "x", b"first")
+            assert add(node, path.parent)[0].unchanged == 1
+            assert add(node, write(path, b"second", time_us=LATER_US).parent)[0].conflicts == 0
+            assert texts(node) == {b"second"}
+
+    def test_a_conflict_that_was_shown_is_settled_by_what_is_new(
+        self, sharers: tuple[Computer, Computer], tmp_path: Path
+    ) -> None:
+        farm, home = sharers
+        for computer, text in ((farm, b"ours"), (home, b"its")):
+            with computer.node() as node:
+                where = tmp_path / f"at {computer.home.name}" / "f"
+                add(node, write(where / "x", text, time_us=LATER_US).parent)
+        exchange(tmp_path / "stick", farm, home, farm)
+        with farm.node() as node:
+            folder = tmp_path / "at farm"
+            assert add(node, folder / "f")[0].unchanged == 1
+            assert check_out(node, folder)[0].conflicts == 1
+            assert add(node, folder / "f")[0].unchanged == 1
+            assert texts(node) == {b"ours", b"its"}
+            write(folder / "f" / "x", b"both", time_us=LATER_US + 1)
+            added, _ = add(node, folder / "f")
+            assert (added.settled, added.conflicts) == (1, 0)
+            assert texts(node) == {b"both"}
+
+    def test_who_says_so_settles_it_at_once(
+        self, sharers: tuple[Computer, Computer], tmp_path: Path
+    ) -> None:
+        farm, home = sharers
+        for computer, text in ((farm, b"ours"), (home, b"its")):
+            with computer.node() as node:
+                where = tmp_path / f"at {computer.home.name}" / "f"
+                add(node, write(where / "x", text, time_us=LATER_US).parent)
+        exchange(tmp_path / "stick", farm, home)
+        with home.node() as node:
+            added, _ = add(node, tmp_path / "at home" / "f", settle=True)
+            assert (added.files, added.settled) == (1, 1)
+            assert texts(node) == {b"its"}
+            assert add(node, tmp_path / "at home" / "f", settle=True)[0].unchanged == 1
+
+    def test_an_edit_of_what_another_deleted_is_put(
+        self, sharers: tuple[Computer, Computer], tmp_path: Path
+    ) -> None:
+        farm, home = sharers
+        with farm.node() as node:
+            delete(node, "f/x")
+        exchange(tmp_path / "stick", farm, home)
+        with home.node() as node:
+            path = tmp_path / "at home" / "f" / "x"
+            assert "deleted" in add(node, path.parent)[1][str(path)]
+            add(node, write(path, b"its", time_us=LATER_US).parent)
+            assert texts(node) == {b"its"}
+
+    @pytest.mark.parametrize("late_us", [-3_600_000_000, -1, 1, 2_000_000])
+    @pytest.mark.parametrize("reread", [False, True])
+    def test_an_old_copy_whose_time_was_rounded_is_no_news(
+        self, sharers: tuple[Computer, Computer], tmp_path: Path, late_us: int, reread: bool
+    ) -> None:
+        farm, home = sharers
+        with farm.node() as node:
+            add(node, write(tmp_path / "at farm/f/x", b"ours", time_us=LATER_US).parent)
+        exchange(tmp_path / "stick", farm, home)
+        with home.node() as node:
+            path = write(tmp_path / "at home" / "f" / "x", b"first", time_us=TIME_US + late_us)
+            path.chmod(0o755)  # as all files of FAT are
+            added, skipped = add(node, path.parent, reread=reread)
+            assert (added.files, list(skipped)) == (0, [str(path)])
+            assert "older version" in skipped[str(path)]
+            assert texts(node) == {b"ours"}
+
+    def test_an_old_version_that_was_put_back_since_is_news(
+        self, node: Node, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "x"
+        for number, text in enumerate((b"one", b"two", b"one")):
+            assert add(node, write(path, text, time_us=TIME_US + number * 1_100_000))[0].files == 1
+        assert content_of(node, "x") == b"one"
+
+
+def texts(node: Node) -> set[bytes]:
+    """What the heads of f/x say."""
+    store = store_of(node)
+    found = [version_of(head) for head in heads(store, "f/x")]
+    return {
+        b"".join(store.blobs.read(one).content() for one in version.file.digests)
+        for version in found
+        if version is not None
+    }
 
 
 class TestNames:

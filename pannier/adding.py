@@ -53,6 +53,7 @@ _STALE = (
 )
 _DELETED = "deleted in the ledger, where it was the same: --reread puts it again"
 _CHANGING = "it changed while it was read: add it again when nobody writes to it"
+_ODD = "it holds more or less than the system says: add a copy of it"
 
 
 @dataclass(slots=True)
@@ -134,6 +135,7 @@ class Adding:
         self._settle = settle
         self._origins = Origins(node.db, store)
         self._digests: list[bytes] = []
+        self._new: list[bytes] = []
         self._drafts: list[Draft] = []
         self._draft_bytes = 0
 
@@ -182,6 +184,7 @@ class Adding:
 
     def _read(self, found: Found, pool: Executor) -> Iterator[_Step]:
         """Give the chunks of a file and its end, unless there is no need to read it."""
+        why = _CHANGING
         for _ in range(_ATTEMPTS):
             descriptor = os.open(found.path, _OPEN)
             with open(descriptor, "rb") as file:  # noqa: PTH123 -- a descriptor
@@ -191,12 +194,15 @@ class Adding:
                 if verdict is not None:
                     yield verdict
                     return
-                yield from _chunks(file, facts.st_size, pool)
-                if _is_same(facts, os.fstat(descriptor)):
+                size = yield from _chunks(file, facts.st_size, pool)
+                is_all = size == facts.st_size and not file.read(1)
+                is_same = _is_same(facts, os.fstat(descriptor))
+                if is_all and is_same:
                     yield _End(found, facts, is_fresh)
                     return
+            why = _ODD if is_same else _CHANGING
             yield _Again()
-        yield Skipped(str(found.path), _CHANGING)
+        yield Skipped(str(found.path), why)
 
     def _verdict(self, found: Found, facts: os.stat_result) -> _Unchanged | Skipped | None:
         """Return why a file need not be read, judged by its size and time; None if it must."""
@@ -238,6 +244,7 @@ class Adding:
                 case Skipped():
                     self.added.skipped += 1
                     self._digests.clear()
+                    self._drop_rest(pack)
                     yield step
                 case _Again():
                     self._digests.clear()
@@ -247,14 +254,22 @@ class Adding:
                     yield 0
                 case _End():
                     yield from self._end(step)
+                    self._drop_rest(pack)
                 case _:
                     chunk = step.result() if isinstance(step, Future) else step
-                    pack.add(chunk)
+                    if pack.add(chunk):
+                        self._new.append(chunk.digest)
                     self._digests.append(chunk.digest)
                     yield chunk.size
             if pack.is_full or self._is_much():
                 return True
         return False
+
+    def _drop_rest(self, pack: Packing) -> None:
+        """Let go of contents that only a reading which does not count has brought."""
+        pack.drop(set(self._new).difference(self._digests))
+        self._new.clear()
+        self._digests.clear()
 
     def _is_much(self) -> bool:
         return len(self._drafts) >= _MAX_DRAFTS or self._draft_bytes >= _MAX_DRAFT_BYTES
@@ -263,7 +278,6 @@ class Adding:
         """Say what a file is, unless the ledger says so; yield why it is left out instead."""
         facts, thing = end.facts, end.found.thing
         file = file_of(facts.st_size, self._digests, executable=_is_executable(facts))
-        self._digests.clear()
         heads = views.heads(self._store, thing)
         is_said = any(_is_of(head, file) for head in heads)
         if is_said and not (self._settle and len(heads) > 1):
@@ -336,6 +350,7 @@ class Adding:
             pack.keep()
             ledgers.put(self._node, self._store, self._drafts)
         self._origins.write()
+        self._new.clear()
         self._drafts.clear()
         self._draft_bytes = 0
 
@@ -349,13 +364,22 @@ def _why_unfit(facts: os.stat_result) -> str | None:
     return None
 
 
-def _chunks(file: IO[bytes], size: int, pool: Executor) -> Iterator[Chunk | Future[Chunk]]:
-    """Yield the chunks of a file of *size* bytes; fewer if it has become shorter."""
+def _chunks(
+    file: IO[bytes], size: int, pool: Executor
+) -> Generator[Chunk | Future[Chunk], None, int]:
+    """Yield the chunks of a file of *size* bytes, fewer if it has become shorter.
+
+    Returns:
+        How many bytes there were.
+    """
+    read_bytes = 0
     for _, count in chunk_spans(size):
         content = file.read(count)
         if not content:
-            return
+            break
+        read_bytes += len(content)
         yield chunk_of(content) if count <= SMALL_BYTES else pool.submit(chunk_of, content)
+    return read_bytes
 
 
 def _is_of(head: Placed, file: FilePayload) -> bool:

@@ -1,7 +1,8 @@
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -414,6 +415,52 @@ class TestBadFiles:
         os.truncate(path, MAX_FILE_BYTES + 1)
         assert "split it" in add(node, path)[1][str(path)]
 
+    @pytest.mark.parametrize("said", [0, 6, 4096, 2 * CHUNK_BYTES])
+    def test_what_is_not_as_long_as_the_system_says_is_named(
+        self, node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: int
+    ) -> None:
+        """As files of sysfs, /proc and some network file systems are: nobody could check it out."""
+        path = write(tmp_path / "enabled", b"always\n")
+        fstat = os.fstat
+
+        def wrong(descriptor: int) -> object:
+            found = fstat(descriptor)
+            if found.st_ino != path.stat().st_ino:
+                return found
+            return SimpleNamespace(
+                st_mode=found.st_mode, st_mtime_ns=found.st_mtime_ns, st_size=said
+            )
+
+        monkeypatch.setattr(os, "fstat", wrong)
+        added, skipped = add(node, path, write(tmp_path / "other", b"stays"))
+        assert "than the system says" in skipped[str(path)]
+        assert (added.files, list(files_in(store_of(node)))) == (1, ["other"])
+
+    def test_of_what_is_never_at_rest_nothing_stays(
+        self, node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = write(tmp_path / "database", b"")
+        _change_while_reading(monkeypatch, lambda: _write_anew(path), 1000)
+        _write_anew(path)
+        assert add(node, path)[1].keys() == {str(path)}
+        blobs = store_of(node).blobs
+        assert list(blobs.folder.iterdir()) == []
+        write(tmp_path / "other", NOISE)
+        add(node, path, tmp_path / "other")
+        assert len(list(blobs.places())) == 3
+        assert content_of(node, "other") == NOISE
+
+    def test_of_what_came_to_rest_only_that_stays(
+        self, node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = write(tmp_path / "log", NOISE)
+        _change_while_reading(monkeypatch, lambda: _append(path, b"more"), 1)
+        copy = write(tmp_path / "tail", NOISE[-5000:])
+        assert add(node, copy, path)[0].files == 2
+        assert content_of(node, "tail") == NOISE[-5000:]
+        assert content_of(node, "log") == NOISE + b"more"
+        assert len(list(store_of(node).blobs.places())) == 4
+
 
 class TestCrashes:
     def test_a_full_disk_puts_nothing_half(
@@ -484,6 +531,10 @@ def _append(path: Path, more: bytes) -> None:
         file.write(more)
 
 
+def _write_anew(path: Path) -> None:
+    path.write_bytes(os.urandom(90_000))
+
+
 def _rewrite(path: Path) -> None:
     """Write other bytes of the same size; the time moves on, as with any clock."""
     found = path.stat()
@@ -499,13 +550,13 @@ def _change_while_reading(
     chunks = adding._chunks
     left = times
 
-    def changing(*args: object) -> Iterator[object]:
+    def changing(*args: object) -> Generator[object, None, int]:
         nonlocal left
         steps = chunks(*args)  # type: ignore[arg-type]
         yield next(steps)
         if left:
             left -= 1
             change()
-        yield from steps
+        return (yield from steps)
 
     monkeypatch.setattr(adding, "_chunks", changing)

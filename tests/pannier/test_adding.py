@@ -111,6 +111,34 @@ class TestAdd:
         assert add(node, photos, reread=True)[0].files == 1
         assert content_of(node, "photos/a") == b"eno"
 
+    def test_reads_where_two_versions_have_one_size_and_time(
+        self, node: Node, tmp_path: Path
+    ) -> None:
+        """As what is built again has, or what is unpacked."""
+        path = write(tmp_path / "tool", b"build 1")
+        add(node, path)
+        put_file(node, "tool", b"build 2")
+        assert "older version" in add(node, path)[1][str(path)]
+        assert add(node, write(path, b"build 2"))[0].unchanged == 1
+        assert add(node, write(path, b"build 3"))[0].files == 1
+        assert content_of(node, "tool") == b"build 3"
+
+    def test_reads_again_what_was_read_as_soon_as_it_had_changed(
+        self, node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The clock of its file system may not have moved on: FAT counts by 2 s."""
+        now_us = node.clock() // 2_000_000 * 2_000_000
+        monkeypatch.setattr(node, "clock", lambda: now_us + 1_000_000)
+        paths = [write(tmp_path / name, b"one", time_us=now_us) for name in "ab"]
+        assert add(node, *paths)[0].files == 2
+        write(paths[0], b"two", time_us=now_us)
+        monkeypatch.setattr(node, "clock", lambda: now_us + 3_000_000)
+        added, _ = add(node, *paths)
+        assert (added.files, added.unchanged) == (1, 1)
+        assert content_of(node, "a") == b"two"
+        monkeypatch.setattr(adding, "chunk_of", _refuse)
+        assert add(node, paths[1])[0].unchanged == 1
+
     def test_does_not_take_an_older_version_for_news(self, node: Node, photos: Path) -> None:
         add(node, photos)
         put_file(node, "photos/a", b"newer, from elsewhere", time_us=TIME_US + 9)

@@ -76,6 +76,14 @@ class TestCheckout:
         assert check_out(node, out)[0].same == 1
         assert check_out(node, out, options=CheckoutOptions(reread=True))[1].keys() == {"a"}
 
+    def test_looks_into_what_may_be_either_of_two_versions(self, node: Node, out: Path) -> None:
+        put_file(node, "tool", b"build 1")
+        check_out(node, out)
+        put_file(node, "tool", b"build 2")
+        done, _ = check_out(node, out)
+        assert (done.files, done.same, tree(out)) == (1, 0, {"tool": b"build 2"})
+        assert check_out(node, out)[0].same == 1
+
     def test_replaces_older_versions(self, node: Node, out: Path) -> None:
         put_file(node, "a", b"first")
         check_out(node, out)

@@ -37,7 +37,7 @@ from pannier.files import (
     versions,
 )
 from pannier.node import Node
-from pannier.origins import Origin, Origins
+from pannier.origins import Origins, mark_of
 from pannier.scan import Found, scan
 
 # What is written in one transaction.
@@ -133,7 +133,7 @@ class Adding:
         self._store = store
         self._reread = reread
         self._settle = settle
-        self._origins = Origins(node.db, store)
+        self._origins = Origins(node, store)
         self._digests: list[bytes] = []
         self._new: list[bytes] = []
         self._drafts: list[Draft] = []
@@ -227,7 +227,7 @@ class Adding:
         """Whether size and time do not tell which version a file is, or that is not enough."""
         return (
             (self._settle and len(heads) > 1)
-            or self._origins.of(found.thing, found.path).is_fresh
+            or self._origins.is_fresh(found.thing, found.path)
             or has_double(self._store, found.thing, facts.st_size, _time_us(facts))
         )
 
@@ -313,12 +313,8 @@ class Adding:
 
         What was deleted has no content that could be lost, and what this node put last it knows.
         """
-        known = self._origins.of(end.found.thing, end.found.path).heads
-        over = [
-            one
-            for one in heads
-            if self._settle or one.deleted or self._is_own(one) or one.as_follow() in known
-        ]
+        known = self._known(end.found, heads)
+        over = [one for one in heads if self._settle or one.deleted or one in known]
         self.added.conflicts += len(over) < len(heads)
         self.added.settled += 1 < len(heads) == len(over)
         payload = file.to_payload()
@@ -332,16 +328,17 @@ class Adding:
     def _note(
         self, found: Found, heads: list[Placed], file: FilePayload, *, is_fresh: bool
     ) -> None:
-        """Note of which heads of others a file has the content, beside those known before."""
-        others = [one for one in heads if not self._is_own(one)]
-        known = self._origins.of(found.thing, found.path).heads if others else ()
-        kept = (
-            follow for one in others if (follow := one.as_follow()) in known or _is_of(one, file)
-        )
-        self._origins.note(found.thing, found.path, Origin(frozenset(kept), is_fresh))
+        """Note of which heads a file has the content, beside those that it was made from before."""
+        kept = self._known(found, heads)
+        kept += [one for one in heads if one not in kept and _is_of(one, file)]
+        self._origins.note(found.thing, found.path, kept, is_fresh=is_fresh)
 
-    def _is_own(self, head: Placed) -> bool:
-        return head.log.author == self._node.author.public
+    def _known(self, found: Found, heads: list[Placed]) -> list[Placed]:
+        """Return those of *heads* that the file was made from, this node's own among them."""
+        if all(map(self._origins.is_own, heads)):
+            return heads.copy()
+        known = self._origins.of(found.thing, found.path).heads
+        return [one for one in heads if self._origins.is_own(one) or mark_of(one) in known]
 
     def _commit(self, pack: Packing) -> None:
         """Make contents durable, then in one transaction all that says so."""

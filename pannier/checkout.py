@@ -133,7 +133,7 @@ class Checkout:
         self._own = None if own is None else _folded(own)
         self.done = CheckedOut()
         self._store = store
-        self._origins = Origins(node.db, store)
+        self._origins = Origins(node, store)
         self._options = options
         self._pending: list[_Pending] = []
         self._pending_bytes = 0
@@ -192,7 +192,7 @@ class Checkout:
                 why = self._remove(thing, existing)
             elif self._is_there(thing, version, existing):
                 self.done.conflicts += len(heads) > 1
-                self._origins.note_heads(thing, self._path / thing, heads)
+                self._origins.note(thing, self._path / thing, heads)
             else:
                 why = self._obstacle(thing, existing)
                 places = {} if why else self._store.blobs.find(set(version.file.digests))
@@ -332,7 +332,7 @@ class Checkout:
             yield Skipped(one.thing, self._clash(one.thing) or _CHANGED)
             return
         self._folder.rename(one.draft, one.thing)
-        self._origins.note_heads(one.thing, self._path / one.thing, one.heads)
+        self._origins.note(one.thing, self._path / one.thing, one.heads)
         self.done.files += 1
         self.done.size_bytes += one.size
 

@@ -8,20 +8,21 @@ neither paths nor names of things in it.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
-from ledger import cbor
-from ledger.entry import MAX_FOLLOWS, Follow, follows_from, sort_follows
-from ledger.errors import MalformedError
+from ledger.entry import MAX_FOLLOWS
 from ledger.lazy_dataclass import dataclass
 from ledger.store import Store
 from ledger.views import Placed
-from pannier.nodedb import NodeDb
+from pannier.node import Node
 from pannier.nodedb_file import as_blob, as_int
 
 _LABEL = b"origin\0"
-_MAX_BYTES = 1 << 14
+_DIGEST_BYTES = 16
+_MARK_BYTES = 32 + 8 + 4 + _DIGEST_BYTES
 # What is written in one transaction.
 _MAX_NOTED = 4096
 
@@ -31,27 +32,37 @@ class Origin:
     """What is known of a file on this disk.
 
     Attributes:
-        heads: Entries of others that it was made from, or that were settled by its content.
+        place: By what name ``node.db`` knows the file.
+        heads: What stands for entries of others (`mark_of`) that it was made from, or whose content
+            it had.
         is_fresh: Whether it was read so soon after its last change that the next one may have left
             it the same time.
     """
 
-    heads: frozenset[Follow] = frozenset()
+    place: bytes
+    heads: frozenset[bytes] = frozenset()
     is_fresh: bool = False
 
 
-UNKNOWN = Origin()
+def mark_of(head: Placed) -> bytes:
+    """Return what stands for an entry: where it is, and what it says, as a log may have branches.
+
+    A hash of all of it would cost more than to look at a file that is unchanged.
+    """
+    return b"".join((*head.log, head.number.to_bytes(4, "big"), head.entry.digest[:_DIGEST_BYTES]))
 
 
 class Origins:
     """The origins of the files of one ledger."""
 
-    def __init__(self, db: NodeDb, store: Store) -> None:
-        """Keep those of the files of *store* in *db*."""
-        self._db = db
+    def __init__(self, node: Node, store: Store) -> None:
+        """Keep those of the files of *store*, as *node* adds and checks them out."""
+        self._db = node.db
+        self._author = node.author.public
         self._store = store
         self._noted: dict[bytes, Origin] = {}
         self._folder = self._real_folder = ""
+        self._last: tuple[str, Path, Origin] | None = None
 
     def of(self, thing: str, path: Path) -> Origin:
         """Return what is known of the file at *path*, which the ledger calls *thing*.
@@ -59,27 +70,56 @@ class Origins:
         Raises:
             PannierError: ``node.db`` cannot be read, or is damaged.
         """
-        return self._of(self._place(thing, path))
+        if self._last is None or self._last[:2] != (thing, path):
+            self._last = thing, path, self._look(self._place(thing, path))
+        return self._last[2]
 
-    def note(self, thing: str, path: Path, origin: Origin) -> None:
-        """Note it, to be durable with `write` at the latest: only once the file lies there.
+    def _look(self, place: bytes) -> Origin:
+        if place in self._noted:
+            return self._noted[place]
+        found = self._db.rows("SELECT heads, fresh FROM origin WHERE place = ?", place)
+        if not found:
+            return Origin(place)
+        heads, fresh = found[0]
+        return Origin(place, _marks(as_blob(heads)), bool(as_int(fresh)))
+
+    def is_fresh(self, thing: str, path: Path) -> bool:
+        """Return whether that file was fresh (`Origin.is_fresh`) when the run began.
+
+        Raises:
+            PannierError: as `of`.
+        """
+        return bool(self._fresh) and self._place(thing, path) in self._fresh
+
+    def is_own(self, head: Placed) -> bool:
+        """Return whether this node wrote *head*: it always knows what it said."""
+        return head.log.author == self._author
+
+    def note(
+        self, thing: str, path: Path, heads: Sequence[Placed], *, is_fresh: bool = False
+    ) -> None:
+        """Note of a file that lies there what it takes into account, durable with `write`.
+
+        Args:
+            thing: What the ledger calls it.
+            path: Where.
+            heads: Entries that it was made from; of this node's own nothing need be noted.
+            is_fresh: As `Origin.is_fresh`.
 
         Raises:
             PannierError: ``node.db`` cannot be read or written, or is damaged.
         """
-        place = self._place(thing, path)
-        if origin != self._of(place):
-            self._noted[place] = origin
+        others = [mark_of(one) for one in heads if not self.is_own(one)]
+        if not (others or is_fresh or self._fresh):
+            return
+        was = self.of(thing, path)
+        now = replace(was, heads=frozenset(others[:MAX_FOLLOWS]), is_fresh=is_fresh)
+        if now == was:
+            return
+        self._noted[was.place] = now
+        self._last = None
         if len(self._noted) >= _MAX_NOTED:
             self.write()
-
-    def note_heads(self, thing: str, path: Path, heads: Iterable[Placed]) -> None:
-        """Note that the file at *path* takes *heads* into account.
-
-        Raises:
-            PannierError: as `note`.
-        """
-        self.note(thing, path, Origin(frozenset(one.as_follow() for one in heads)))
 
     def write(self) -> None:
         """Make all that was noted durable.
@@ -89,35 +129,29 @@ class Origins:
         """
         if not self._noted:
             return
-        rows = [(place, _to_blob(one), int(one.is_fresh)) for place, one in self._noted.items()]
+        rows = [
+            (one.place, b"".join(sorted(one.heads)), int(one.is_fresh))
+            for one in self._noted.values()
+        ]
         with self._db.transaction():
             self._db.run_many("INSERT OR REPLACE INTO origin VALUES (?, ?, ?)", rows)
         self._noted.clear()
 
-    def _of(self, place: bytes) -> Origin:
-        if place in self._noted:
-            return self._noted[place]
-        found = self._db.rows("SELECT heads, fresh FROM origin WHERE place = ?", place)
-        if not found:
-            return UNKNOWN
-        heads, fresh = found[0]
-        return Origin(_from_blob(as_blob(heads)), bool(as_int(fresh)))
+    @cached_property
+    def _fresh(self) -> frozenset[bytes]:
+        found = self._db.rows("SELECT place FROM origin WHERE fresh = 1")
+        return frozenset(as_blob(place) for (place,) in found)
 
     def _place(self, thing: str, path: Path) -> bytes:
-        folder, name = os.path.split(path)
+        folder, _, name = os.fspath(path).rpartition("/")
         if folder != self._folder or not self._real_folder:
-            self._folder, self._real_folder = folder, os.path.realpath(folder)
+            whole = folder or ("/" if path.is_absolute() else ".")
+            self._folder, self._real_folder = folder, os.path.realpath(whole)
         where = os.fsencode(f"{self._real_folder}/{name}")
         return self._store.blobs.keys.name(_LABEL + thing.encode() + b"\0" + where)
 
 
-def _to_blob(origin: Origin) -> bytes:
-    return cbor.encode([list(one) for one in sort_follows(origin.heads)[:MAX_FOLLOWS]])
-
-
-def _from_blob(heads: bytes) -> frozenset[Follow]:
-    """Return what `_to_blob` wrote; nothing where the disk spoiled it: nothing is lost with it."""
-    try:
-        return frozenset(follows_from(cbor.decode(heads, limit_bytes=_MAX_BYTES)))
-    except MalformedError:
-        return frozenset()
+def _marks(joined: bytes) -> frozenset[bytes]:
+    """Return the marks that stand there; what the disk spoiled fits no entry."""
+    starts = range(0, len(joined), _MARK_BYTES)
+    return frozenset(joined[start : start + _MARK_BYTES] for start in starts)

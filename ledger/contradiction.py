@@ -15,7 +15,7 @@ from ledger.genesis import LedgerId
 from ledger.lazy_dataclass import dataclass
 from ledger.log import LogName, log_origin
 from ledger.merkle import verify_consistency
-from ledger.note import Checkpoint
+from ledger.note import Checkpoint, verify_all
 from ledger.signing import Verifier
 
 _MAX_CONTRADICTION_BYTES = 1 << 14
@@ -73,6 +73,7 @@ class Contradiction:
         """Check that the author of *log* signed both, and that they are of two histories.
 
         Raises:
+            OtherCardError: the author signed both, but not with the second key that *verifier* has.
             UnverifiedError: this proves nothing.
         """
         older, newer = self.older, self.newer
@@ -80,8 +81,7 @@ class Contradiction:
             raise UnverifiedError("two checkpoints that do not contradict each other")
         if older.size == newer.size and older.root > newer.root:
             raise UnverifiedError("the checkpoints of a contradiction are in the wrong order")
-        for one in (older, newer):
-            one.verify(log_origin(ledger_id, log), verifier)
+        verify_all((older, newer), log_origin(ledger_id, log), verifier)
         verify_consistency(
             old=older.size,
             new=newer.size,

@@ -21,6 +21,13 @@ class UnverifiedError(LedgerError):
     """A signature, hash or proof does not fit what it is said to cover."""
 
 
+class OtherCardError(UnverifiedError):
+    """Its author signed it, but with no second key that a card of its that counts here promises.
+
+    Which cards count depends on what was heard of the ledger: nobody need be to blame.
+    """
+
+
 class RefusedError(LedgerError):
     """What was asked cannot be done; the message says what to do instead."""
 

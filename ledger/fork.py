@@ -11,7 +11,7 @@ from ledger.genesis import LedgerId
 from ledger.lazy_dataclass import dataclass
 from ledger.log import LogName, log_origin
 from ledger.merkle import verify_inclusion
-from ledger.note import Checkpoint
+from ledger.note import Checkpoint, verify_all
 from ledger.signing import Verifier
 
 _MAX_FORK_BYTES = 1 << 14
@@ -72,12 +72,14 @@ class Fork:
             verifier: The keys of its author, as the ledger knows them.
 
         Raises:
+            OtherCardError: the author signed both, but not with the second key that *verifier* has.
             UnverifiedError: this proves nothing.
         """
         if self.branches[0].leaf >= self.branches[1].leaf:
             raise UnverifiedError("the branches of a fork are equal or in the wrong order")
+        checkpoints = [branch.checkpoint for branch in self.branches]
+        verify_all(checkpoints, log_origin(ledger_id, log), verifier)
         for branch in self.branches:
-            branch.checkpoint.verify(log_origin(ledger_id, log), verifier)
             verify_inclusion(
                 index=self.index,
                 size=branch.checkpoint.size,

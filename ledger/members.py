@@ -126,6 +126,15 @@ class Members(Mapping[bytes, Member]):
         """
         return max(ruling.limit(log, self.writing) for ruling in self._rulings)
 
+    def seniority(self, log: LogName) -> int:
+        """Return what is less for one of two logs than for another that counts by its word.
+
+        By whom each author was granted, and not by when that came; greatest for what counts not at
+        all.
+        """
+        rank = self._ruling.rank(log, self.writing)
+        return EVERYTHING if rank is None else rank
+
     def decides(self, log: LogName, number: int) -> bool:
         """Return whether entry *number* of *log*, if it is about members, is an admin's word."""
         return number < self._ruling.limit(log, Role.ADMIN)
@@ -161,6 +170,15 @@ def may_write(members: Members, author: bytes) -> bool:
     """Return whether entries by *author* may enter the ledger from now on."""
     member = members.get(author)
     return member is not None and member.role >= members.writing
+
+
+def may_close(members: Members, log: LogName) -> bool:
+    """Return whether it would count if the author of *log* ended it now.
+
+    Who is no admin any more unsays nothing that it said as one.
+    """
+    is_admin = log.author in members and members[log.author].role is Role.ADMIN
+    return may_write(members, log.author) and (is_admin or not members.decides(log, 0))
 
 
 def sizes_to_keep(store: Store, author: bytes, admin: bytes) -> Mapping[bytes, int]:
@@ -204,5 +222,5 @@ def _signed_after(store: Store, state: LogState, count: int) -> int:
 
 __all__ = [
     "EVERYTHING", "Member", "Members", "Role",
-    "may_write", "members", "passed_on", "sizes_to_keep",
+    "may_close", "may_write", "members", "passed_on", "sizes_to_keep",
 ]  # fmt: skip

@@ -208,6 +208,7 @@ def _merge_once(store: Store, received: Range, state: LogState) -> Outcome:
     if _begins_with(state, checkpoint, nodes):
         if has_gone_astray(state):  # the branch that it gives way to may go on from there
             with store.transaction():
+                _check_unchanged(store, state)
                 store.add_checkpoint(state, checkpoint)
         return Merged(count=0)
     return _merge_new(store, received, state, nodes)
@@ -275,10 +276,15 @@ def _cover(state: LogState, received: Range) -> Cover:
 
 def _replace(store: Store, state: LogState, received: Range, fork: Fork) -> Outcome:
     with store.transaction():
-        if store.log(state.name) != state:
-            raise StaleError(f"log {state.name} changed meanwhile")
+        _check_unchanged(store, state)
         _keep_fork(store, state, fork)
         return gap_before(store, received, fork.index) or take_branch(store, received, fork.index)
+
+
+def _check_unchanged(store: Store, state: LogState) -> None:
+    """Check in a transaction that no other process wrote to a log since *state* was read."""
+    if store.log(state.name) != state:
+        raise StaleError(f"log {state.name} changed meanwhile")
 
 
 def gap_before(store: Store, received: Range, index: int) -> Gap | None:

@@ -7,9 +7,11 @@ Source: C2SP tlog-checkpoint v1, C2SP signed-note v1.
 """
 
 from base64 import b64encode
+from collections.abc import Iterable
 from hashlib import sha256
 
 from ledger import cbor, ed25519
+from ledger.errors import OtherCardError
 from ledger.lazy_dataclass import dataclass
 from ledger.merkle import HASH_BYTES
 from ledger.seeds import MAX_ENTRIES
@@ -62,11 +64,29 @@ class Checkpoint:
             verifier: The author's keys, as the ledger knows them (`ledger.card.Card.verifier`).
 
         Raises:
-            UnverifiedError: a signature that the author's card promises is missing, is not by the
-                author, or for another log; or there is one that the card does not promise.
+            OtherCardError: the author signed this, and the second signature that its card promises
+                is missing or by another key; or there is one that the card does not promise.
+            UnverifiedError: the author did not sign this, or for another log.
         """
         text = checkpoint_text(log_origin, self.size, self.root)
         verifier.verify(text, Signatures(self.signature, self.mldsa44))
+
+
+def verify_all(checkpoints: Iterable[Checkpoint], log_origin: str, verifier: Verifier) -> None:
+    """Check that an author signed each of *checkpoints*; arguments as for `Checkpoint.verify`.
+
+    Raises:
+        OtherCardError: the author signed all of them, and a second signature does not fit.
+        UnverifiedError: the author did not sign all of them.
+    """
+    other = None
+    for one in checkpoints:
+        try:
+            one.verify(log_origin, verifier)
+        except OtherCardError as error:
+            other = error  # the author may not have signed the next one at all
+    if other is not None:
+        raise other
 
 
 def origin(ledger_id: bytes, author: bytes, incarnation: bytes) -> str:

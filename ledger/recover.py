@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from ledger.append import Author, Draft, append, close_log, open_incarnation
 from ledger.entry import MAX_FOLLOWS, Action, Entry, sort_follows
 from ledger.log import LogName, LogStatus, Range
-from ledger.members import may_write, members
+from ledger.members import may_close, may_write, members
 from ledger.merge import Forked, Merged, Outcome, gap_before, merge, take_branch
 from ledger.store import Store
 from ledger.views import last_before
@@ -36,27 +36,30 @@ def take_back(store: Store, author: Author, received: Range, *, time_us: int) ->
     with store.transaction():
         before = store.newest_evidence()
         outcome = merge(store, received)
-        may_speak = may_write(members(store), author.public)
-        if not may_speak and isinstance(outcome, Forked):
+        if isinstance(outcome, Forked) and not may_write(members(store), author.public):
             return outcome  # what a removed author says of its logs is void
         if isinstance(outcome, Forked) and outcome.status is LogStatus.FORKED and outcome.fork:
             outcome = _adopt(store, author, received, outcome.fork.index, time_us)
         elif isinstance(outcome, Merged) and outcome.count:
             # Whichever log it is of: what it wrote in the newest one may have been lost as well.
             open_incarnation(store, author)
-        if isinstance(outcome, Merged) and may_speak:
+        # By what it has now: words that gave way may have been those by which it was a member.
+        if isinstance(outcome, Merged) and may_write(members(store), author.public):
             for _ in append(store, author, _say_again(store, store.dropped(before))):
                 pass
     return outcome
 
 
 def _adopt(store: Store, author: Author, received: Range, index: int, time_us: int) -> Outcome:
-    """Take the branch that others hold, and say so in a close."""
+    """Take the branch that others hold, and say so in a close if that will count."""
     if (gap := gap_before(store, received, index)) is not None:
         return gap
     store.set_status(store.log(received.log), LogStatus.OPEN)
     outcome = take_branch(store, received, index)
-    close_log(store, author, store.log(received.log), time_us=time_us)
+    if may_close(members(store), received.log):
+        close_log(store, author, store.log(received.log), time_us=time_us)
+    else:
+        open_incarnation(store, author)
     return outcome
 
 

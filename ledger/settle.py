@@ -31,19 +31,24 @@ _FACTS = _MEMBERSHIP | {Action.EPOCH}
 def settle_batch(store: Store, batch: Batch) -> None:
     """Do what follows from entries just committed; only inside `Store.transaction`.
 
-    To settle costs a look at all logs, so it is done only for words that have a part in anything:
-    a writer may fill thousands of logs with others. When they come to have one, by what an admin
-    says later, that word settles all.
+    To settle costs a look at all logs, so it is done only for words about members that have a part
+    in anything, and where entries fall off a log, which may be such words: a writer may fill
+    thousands of logs with others, or end each of them. When they come to have a part, by what an
+    admin says later, that word settles all.
 
     Raises:
         DamagedError: the file cannot be read.
     """
     if _is_heard(store, batch, _FACTS):
         store.note_facts_changed()
-    if _is_heard(store, batch, _MEMBERSHIP) or _ends_any(store, batch):
+    if _is_heard(store, batch, _MEMBERSHIP):
         settle(store)
     elif batch.state.size == 0:
-        _limit(store, members(store), batch.state.name)
+        known = members(store)
+        _limit(store, known, batch.state.name)
+        end = _end_in(store, known, batch)
+        if end is not None and _end_too(store, *end):
+            settle(store)
 
 
 def settle(store: Store) -> None:
@@ -86,12 +91,12 @@ def _is_heard(store: Store, batch: Batch, actions: Set[int]) -> bool:
     return first is not None and members(store).hears(batch.state.name, first)
 
 
-def _ends_any(store: Store, batch: Batch) -> bool:
-    """Return whether a close in *batch* counts, as membership is now."""
-    if batch.state.size or batch.entries.actions[0] != Action.CLOSE:
-        return False
+def _end_in(store: Store, known: Members, batch: Batch) -> tuple[LogName, Checkpoint] | None:
+    """Return where a close in *batch*, the first of its log, ends which other one; None if none."""
+    if batch.entries.actions[0] != Action.CLOSE:
+        return None
     (entry,) = batch.entries.between(0, 1).one_by_one()
-    return _end(store, members(store), Fact(batch.state.name, 0, entry)) is not None
+    return _end(store, known, Fact(batch.state.name, 0, entry))
 
 
 def _numbers(batch: Batch, actions: Set[int]) -> Iterator[int]:
@@ -166,14 +171,37 @@ def _is_signed(origin: str, last: Checkpoint, verifier: Verifier) -> bool:
 
 
 def _close(store: Store, state: LogState, ends: list[Checkpoint]) -> bool:
-    """End a log; of several ends that differ the least counts.
+    """End a log; of several ends that differ the least counts. Return whether entries fell off."""
+    last = min(ends, key=_place)
+    several = any(_place(one) != _place(last) for one in ends)
+    return _close_at(store, state, last, LogStatus.HOSTILE if several else LogStatus.CLOSED)
+
+
+def _end_too(store: Store, name: LogName, last: Checkpoint) -> bool:
+    """End a log as one close more says, beside those that count; return whether entries fell off.
+
+    The least of the others stands in the log, and whether they differ.
+    """
+    state = store.ensure_log(name)
+    if state.close is None:
+        return _close_at(store, state, last, LogStatus.CLOSED)
+    if _place(state.close) > _place(last):
+        return _close_at(store, state, last, LogStatus.HOSTILE)
+    if _place(state.close) < _place(last) and state.status is not LogStatus.HOSTILE:
+        store.set_status(state, LogStatus.HOSTILE, close=state.close)
+    return False
+
+
+def _place(end: Checkpoint | Close) -> tuple[int, bytes]:
+    return end.size, end.root
+
+
+def _close_at(store: Store, state: LogState, last: Checkpoint, status: LogStatus) -> bool:
+    """End a log at *last*; return whether entries fell off.
 
     A branch that the close does not name stays until the other arrives: what it holds then makes
     room for it in one transaction, and nobody looks into a gap in between.
     """
-    last = min(ends, key=lambda one: (one.size, one.root))
-    several = any((one.size, one.root) != (last.size, last.root) for one in ends)
-    status = LogStatus.HOSTILE if several else LogStatus.CLOSED
     close = Close(size=last.size, root=last.root)
     if (state.status, state.close) != (status, close):
         store.set_status(state, status, close=close)

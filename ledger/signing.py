@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA44PublicKey
 
 from ledger import ed25519
-from ledger.errors import UnverifiedError
+from ledger.errors import OtherCardError
 from ledger.lazy_dataclass import dataclass
 
 MLDSA44_SIGNATURE_BYTES = 2420
@@ -54,15 +54,17 @@ class Verifier:
         """Check that the author signed *text*, with all keys that one of its cards promises.
 
         Raises:
-            UnverifiedError: a signature is missing, too many, or does not fit.
+            OtherCardError: the author signed it, and the second signature is missing, one too many,
+                or does not fit.
+            UnverifiedError: the author did not sign it.
         """
         ed25519.verify(self.author, text, signatures.ed25519)
         if signatures.mldsa44 is None:
             if None not in self.mldsa44:
-                raise UnverifiedError("the second signature, promised by the card, is missing")
+                raise OtherCardError("the second signature, promised by the card, is missing")
             return
         if not any(_is_by(key, text, signatures.mldsa44) for key in self.mldsa44 if key):
-            raise UnverifiedError("the second signature is by no key of the author's card")
+            raise OtherCardError("the second signature is by no key of the author's card")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ Several processes may hold the same file open: readers never wait, writers wait 
 at most `BUSY_SECONDS`.
 """
 
-import errno
 import fcntl
 import os
 import sqlite3
@@ -29,6 +28,7 @@ from ledger.records import SqlValue, read_back
 from ledger.rest import FileKey, Rest, RestKey
 from ledger.schema import APPLICATION_ID, TABLES, VERSION
 from ledger.storage_errors import MEND, storage_errors
+from ledger.store_place import put_in_place
 
 BUSY_SECONDS = 30.0
 _DRAFT = ".new"
@@ -90,7 +90,7 @@ class StoreFile:
                     db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                     db.execute(f"PRAGMA user_version = {VERSION}")
                     db.execute("COMMIT")
-                put_in_place(draft, path)
+                _put_unless_there(draft, path)
         return cls.open(path, key)
 
     @classmethod
@@ -307,21 +307,11 @@ def _sweep(folder: Path) -> None:
             continue  # somebody is writing it
 
 
-def put_in_place(draft: Path, path: Path) -> None:
-    """Give a finished file its name; durable on return.
-
-    Raises:
-        OSError: the disk said no, or what SQLite could not put into the file lies beside it.
-    """
-    if draft.with_name(f"{draft.name}-wal").exists():
-        raise OSError(errno.EIO, "not all of the ledger could be written", str(draft))
-    draft.rename(path)
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+def _put_unless_there(draft: Path, path: Path) -> None:
+    try:
+        put_in_place(draft, path)
+    except FileExistsError:  # another process has put one there meanwhile
+        draft.unlink()
 
 
 def _check_ours(db: sqlite3.Connection, path: Path) -> None:

@@ -7,7 +7,7 @@ once more with that removal as given. So an elder who fights back wins, one who 
 and neither depends on what arrived first.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cached_property
 from typing import NamedTuple
@@ -105,8 +105,10 @@ class Ruling:
         self.removals = removals
         self._cuts: dict[bytes, Cuts] = {}
         self._tenures: dict[bytes, list[Tenure]] = {}
-        for tenure in tenures:
+        self._ranks: dict[bytes, list[int]] = {}
+        for rank, tenure in enumerate(tenures):
             self._tenures.setdefault(tenure.card.author, []).append(tenure)
+            self._ranks.setdefault(tenure.card.author, []).append(rank)
 
     @property
     def authors(self) -> Iterable[bytes]:
@@ -133,17 +135,25 @@ class Ruling:
 
     def limit(self, log: LogName, role: Role) -> int:
         """Return how many entries of *log* count as written by somebody with at least *role*."""
-        if log.author not in self._cuts:
-            self._cuts[log.author] = Cuts(self.removals_of(log.author))
-        cuts = self._cuts[log.author]
-        return max(
-            (
-                cuts.limit(tenure.after, log.incarnation)
-                for tenure in self.tenures(log.author)
-                if tenure.role >= role
-            ),
-            default=0,
-        )
+        return max((limit for _, limit in self._limits(log, role)), default=0)
+
+    def rank(self, log: LogName, role: Role) -> int | None:
+        """Return the place, of all tenures, of the first one that lets something of *log* count.
+
+        None if none does. What an author grants stands behind the author's own tenure, so it
+        depends on nothing in a log of a greater rank.
+        """
+        return next((rank for rank, limit in self._limits(log, role) if limit), None)
+
+    def _limits(self, log: LogName, role: Role) -> Iterator[tuple[int, int]]:
+        """Yield rank and limit for *log* of the author's tenures with at least *role*."""
+        author = log.author
+        if author not in self._cuts:
+            self._cuts[author] = Cuts(self.removals_of(author))
+        ranks = self._ranks.get(author, ())
+        for rank, tenure in zip(ranks, self.tenures(author), strict=True):
+            if tenure.role >= role:
+                yield rank, self._cuts[author].limit(tenure.after, log.incarnation)
 
 
 def rule(genesis: Genesis, facts: Iterable[Fact]) -> tuple[Ruling, ...]:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from ledger.adopt import adopt
 from ledger.append import open_incarnation
+from ledger.genesis import Genesis
 from ledger.keys import KeyStretch
 from ledger.reseal import reseal
 from ledger.rest import FileKey
 from ledger.store import Store
-from ledger.store_file import put_in_place
+from ledger.store_place import put_in_place, put_new
 from ledger.verify import verify, verify_file
 from pannier.backup_file import new_head, read_backup, read_head, write_backup
 from pannier.errors import PannierError, UsageError
@@ -56,7 +57,7 @@ def backup(
             store.copy_to(copy)
             with copy.open("rb") as source:
                 _write(draft, write_backup(head, secret, store.rest.key, source))
-        put_in_place(draft, path)
+        put_new(draft, path)
     except OSError as error:
         raise PannierError(f"cannot write {path}: {error.strerror}") from error
     finally:
@@ -93,35 +94,50 @@ def restore(node: Node, path: Path, passphrase: str | None) -> Store:
 
     Raises:
         UsageError: there is no backup, or this node has the ledger already.
-        BusyError: another process is making or taking back a backup.
+        BusyError: another process is making or taking back a backup, or importing.
         WrongPassphraseError: *passphrase*, or this node, does not open it.
         PannierError: the backup is none, is damaged or does not verify.
         LedgerError: the disk said no.
     """
     if not path.is_file():
         raise UsageError(f"there is no file {path}")
-    with _piece(node) as copy:
+    with _piece(node) as copy, node.alone("import", "importing"):
         try:
             key = _unpack(node, path, passphrase, copy)
         except OSError as error:
             raise PannierError(f"cannot take {path}: {error.strerror}") from error
-        with Store.open(copy, key) as candidate:
-            ledger_id, genesis = candidate.ledger_id, candidate.genesis
-            if node.ledger(ledger_id) is not None:
-                raise UsageError(
-                    f"this node has the ledger {genesis.name}; a backup is for a node that lost it"
-                )
-            _check(candidate)
-            open_incarnation(candidate, node.author)
-            if node.rest_key.of_ledger(ledger_id) != key.key:
-                reseal(candidate, node.rest_key.of_ledger(ledger_id))
-            candidate.finish()
-        put_in_place(copy, node.home.ledgers / f"{ledger_id.hex()}.db")
-    store = node.ledger(ledger_id)
+        genesis = _make_ready(node, copy, key)
+        try:
+            put_in_place(copy, node.ledger_path(genesis.ledger_id))
+        except FileExistsError as error:  # others make ledgers meanwhile
+            raise _is_here(genesis) from error
+        except OSError as error:
+            raise PannierError(f"cannot restore {genesis.name}: {error.strerror}") from error
+    store = node.ledger(genesis.ledger_id)
     if store is None:
         raise PannierError(f"{genesis.name} could not be restored")
     adopt(store)
     return store
+
+
+def _make_ready(node: Node, copy: Path, key: FileKey) -> Genesis:
+    """Make of what was in a backup a file of this node's, in which nothing is written yet."""
+    with Store.open(copy, key) as candidate:
+        ledger_id, genesis = candidate.ledger_id, candidate.genesis
+        if node.ledger(ledger_id) is not None:
+            raise _is_here(genesis)
+        _check(candidate)
+        open_incarnation(candidate, node.author)
+        if node.rest_key.of_ledger(ledger_id) != key.key:
+            reseal(candidate, node.rest_key.of_ledger(ledger_id))
+        candidate.finish()
+    return genesis
+
+
+def _is_here(genesis: Genesis) -> UsageError:
+    return UsageError(
+        f"this node has the ledger {genesis.name}; a backup is for a node that lost it"
+    )
 
 
 def _unpack(node: Node, path: Path, passphrase: str | None, copy: Path) -> FileKey:

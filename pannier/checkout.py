@@ -7,6 +7,7 @@ import errno
 import stat
 from collections.abc import Collection, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from hashlib import sha256
 from pathlib import Path
 from shlex import quote
@@ -22,7 +23,7 @@ from ledger.store import Store
 from ledger.store_blobs import Place
 from ledger.views import Placed
 from pannier.durable_files import make_folder
-from pannier.errors import PannierError, UsageError
+from pannier.errors import BusyError, PannierError, UsageError
 from pannier.files import (
     SMALL_BYTES,
     WORKERS,
@@ -38,7 +39,7 @@ from pannier.files import (
 )
 from pannier.node import Node
 from pannier.origins import Origins
-from pannier.target_folder import Existing, TargetFolder, name_below
+from pannier.target_folder import Draft, Existing, TargetFolder, name_below
 
 # What is made durable together.
 _MAX_PENDING_FILES = 256
@@ -46,6 +47,7 @@ _MAX_PENDING_BYTES = 64 << 20
 _REFUSING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # the next file will fare no better
 _OTHER = "its content there is none that the ledger knows: move it away, or take --force"
 _CHANGED = "it was changed meanwhile"
+_SHARED = "another pannier checks it out, too: try again when that has ended"
 _TO_DELETE = "if that is a folder now, `pannier delete {}`"
 
 
@@ -95,14 +97,14 @@ class _Pending:
 
     Attributes:
         thing: Its path.
-        draft: Where it is.
+        draft: What was written.
         size: Bytes.
         existing: What it is to replace.
         heads: Of which it is the winner.
     """
 
     thing: str
-    draft: str
+    draft: Draft
     size: int
     existing: Existing | None
     heads: list[Placed]
@@ -137,6 +139,9 @@ class Checkout:
         self._options = options
         self._pending: list[_Pending] = []
         self._pending_bytes = 0
+        self._swept: set[str] = set()
+        self._modes_kept: dict[bool, bool] = {}
+        self._by_folded: dict[str, list[str]] = {}
 
     def run(self, prefix: str = "") -> Iterator[Skipped | int]:
         """Bring all files; yield those that are left as they are, and bytes as they are written.
@@ -145,13 +150,14 @@ class Checkout:
             prefix: Only files whose names begin so.
 
         Raises:
+            BusyError: another run checks out into the same folder.
             LedgerError: the ledger cannot be read.
-            PannierError: the disk is full or takes nothing, or ``node.db`` cannot be read or
-                written; what was not finished is gone.
+            PannierError: the disk is full or takes nothing, the folder is gone, or ``node.db``
+                cannot be read or written; what was not finished is gone.
             OSError: the disk said no to all that was written last.
         """
         adopt(self._store)
-        with ThreadPoolExecutor(WORKERS) as pool:
+        with self._alone(), ThreadPoolExecutor(WORKERS) as pool:
             try:
                 for thing in views.things(self._store, prefix):
                     yield from self._tell(thing, self._bring(thing, pool))
@@ -160,7 +166,29 @@ class Checkout:
                 yield from self._finish()
             finally:
                 for one in self._pending:
-                    self._folder.remove(one.draft)
+                    self._folder.remove(one.draft.path)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other runs out of the folder: they would take our drafts for what a kill left."""
+        with ExitStack() as held:
+            try:
+                held.enter_context(self._folder.held())
+            except BlockingIOError as error:
+                raise BusyError(
+                    f"another pannier is checking out into {self._path}; "
+                    "wait for it, then try again"
+                ) from error
+            except OSError as error:
+                raise PannierError(f"cannot use {self._path}: {error.strerror}") from error
+            yield
+
+    def _sweep(self, thing: str) -> None:
+        """Remove what killed runs left in the folders of *thing*, of each once."""
+        for folder in _folders_of(thing):
+            if folder not in self._swept:
+                self._swept.add(folder)
+                self._folder.sweep(folder, [one.draft.path for one in self._pending])
 
     def _tell(self, thing: str, steps: Iterator[Skipped | int]) -> Iterator[Skipped | int]:
         """Pass on *steps*; what goes wrong is about this file alone, unless a disk refuses all."""
@@ -187,7 +215,8 @@ class Checkout:
         if self._own is not None and f"{_folded(thing)}/".startswith(f"{self._own}/"):
             why = "this node's own folder"
         if why is None:
-            existing = self._folder.look(thing)
+            self._sweep(thing)
+            existing = self._find(thing) if version is None else self._folder.look(thing)
             if version is None:
                 why = self._remove(thing, existing)
             elif self._is_there(thing, version, existing):
@@ -196,7 +225,8 @@ class Checkout:
             else:
                 why = self._obstacle(thing, existing)
                 places = {} if why else self._store.blobs.find(set(version.file.digests))
-                why = why or _shortfall(version.file, places) or self._no_room(version.file.size)
+                why = why or _shortfall(version.file, places)
+                why = why or self._no_room(thing, version.file.size)
                 if why is None:
                     self.done.conflicts += len(heads) > 1
                     content = self._content(version.file, places, pool)
@@ -207,15 +237,22 @@ class Checkout:
     def _is_there(self, thing: str, version: Version, existing: Existing | None) -> bool:
         """Whether there is nothing to do."""
         file = version.file
-        if existing is None or not existing.is_file:
+        if existing is None or not existing.is_file or existing.size != file.size:
             return False
-        if (existing.size, existing.is_executable) != (file.size, file.is_executable):
+        if existing.is_executable != file.is_executable and self._keeps_mode(thing, version):
             return False
         looks_so = existing.time_us == version.time_us and not self._options.reread
-        looks_so = looks_so and not has_double(self._store, thing, file.size, version.time_us)
-        is_there = looks_so or self._digests(thing, existing.size) == file.digests
+        is_there = looks_so and not has_double(self._store, thing, file.size, version.time_us)
+        is_there = is_there or self._digests(thing, existing.size) == file.digests
         self.done.same += is_there
         return is_there
+
+    def _keeps_mode(self, thing: str, version: Version) -> bool:
+        """Whether files in the folder can be as executable as this one, or not, asked once each."""
+        wanted = version.file.is_executable
+        if wanted not in self._modes_kept:
+            self._modes_kept[wanted] = self._folder.keeps_mode(thing, _target(version))
+        return self._modes_kept[wanted]
 
     def _obstacle(self, thing: str, existing: Existing | None) -> str | None:
         """Return why nothing can take the place of what is there."""
@@ -226,8 +263,9 @@ class Checkout:
                 return _OTHER
         return None
 
-    def _no_room(self, size_bytes: int) -> str | None:
+    def _no_room(self, thing: str, size_bytes: int) -> str | None:
         """Return that a file is larger than the disk has room for: others may fit."""
+        self._folder.remove_draft(thing)
         if size_bytes <= disk_usage(self._path).free:
             return None
         return f"there is no room for its {size_bytes:,} bytes: make room, then try again"
@@ -260,9 +298,51 @@ class Checkout:
         with self._folder.opened(thing) as file:
             return tuple(sha256(file.read(count)).digest() for _, count in chunk_spans(size))
 
+    def _find(self, thing: str) -> Existing | None:
+        """Return what lies where a deleted thing did; None where something else took its place.
+
+        That is a folder by now, or what was a folder above it is none.
+
+        Raises:
+            OSError: the disk said no.
+        """
+        try:
+            found = self._folder.look(thing)
+        except OSError as error:
+            if error.errno in (errno.ENOTDIR, errno.ELOOP):
+                return None
+            raise
+        return None if found is None or stat.S_ISDIR(found.mode) else found
+
+    def _has_another_name(self, thing: str, existing: Existing) -> bool:
+        """Whether what is found there is a file of the ledger that is spelled otherwise.
+
+        Not by its inode: drivers in user space give each spelling one of its own.
+        """
+        if not any(map(self._find, _spellings(thing))):
+            return False
+        is_spelled = self._folder.is_spelled(thing)
+        return any(
+            self._find(one) == existing
+            and not (is_spelled and self._folder.is_spelled(one))
+            and self._is_known(one, existing)
+            for one in self._alike(thing)
+        )
+
+    def _alike(self, thing: str) -> Iterator[str]:
+        """Yield the files of the ledger whose names differ from *thing* in their spelling alone."""
+        if not self._by_folded:
+            for one in views.things(self._store):
+                self._by_folded.setdefault(_folded(one), []).append(one)
+        for one in self._by_folded.get(_folded(thing), ()):
+            if one != thing and self._is_file(one):
+                yield one
+
     def _remove(self, thing: str, existing: Existing | None) -> str | None:
         """Remove what was deleted, and folders that are empty then; return why not."""
         if existing is None or not any(True for _ in versions(self._store, thing)):
+            return None
+        if self._has_another_name(thing, existing):
             return None
         if not existing.is_file or not self._is_known(thing, existing):
             return f"deleted in the ledger, but {_OTHER}"
@@ -281,11 +361,9 @@ class Checkout:
         content: Iterator[bytes],
     ) -> Iterator[int]:
         file, thing = version.file, heads[0].entry.thing
-        mode = stat.S_IFREG | (stat.S_IXUSR if file.is_executable else 0)
-        target = Existing(mode, file.size, version.time_us)
-        with self._folder.draft(thing, target) as (draft, target_file):
+        with self._folder.draft(thing, _target(version)) as draft:
             for piece in content:
-                yield target_file.write(piece)
+                yield draft.file.write(piece)
         self._pending.append(_Pending(thing, draft, file.size, existing, heads))
         self._pending_bytes += file.size
 
@@ -316,7 +394,7 @@ class Checkout:
 
     def _finish(self) -> Iterator[Skipped | int]:
         """Make what is pending durable, give it its names, and make those durable, too."""
-        self._folder.sync([one.draft for one in self._pending])
+        self._folder.sync([one.draft.path for one in self._pending])
         folders = {parent for one in self._pending for parent in _folders_of(one.thing)}
         while self._pending:
             one = self._pending[-1]
@@ -327,11 +405,14 @@ class Checkout:
         self._origins.write()
 
     def _put_in_place(self, one: _Pending) -> Iterator[Skipped | int]:
+        if not self._folder.is_ours(one.draft):
+            yield Skipped(one.thing, _SHARED)
+            return
         if self._folder.look(one.thing) != one.existing:
-            self._folder.remove(one.draft)
+            self._folder.remove(one.draft.path)
             yield Skipped(one.thing, self._clash(one.thing) or _CHANGED)
             return
-        self._folder.rename(one.draft, one.thing)
+        self._folder.rename(one.draft.path, one.thing)
         self._origins.note(one.thing, self._path / one.thing, one.heads)
         self.done.files += 1
         self.done.size_bytes += one.size
@@ -341,6 +422,17 @@ def _folders_of(thing: str) -> list[str]:
     """Return the folders that *thing* lies in, the one that is checked out into last."""
     parts = thing.split("/")
     return ["/".join(parts[:end]) for end in range(len(parts) - 1, -1, -1)]
+
+
+def _target(version: Version) -> Existing:
+    """Return what a file of this version looks like."""
+    mode = stat.S_IFREG | (stat.S_IXUSR if version.file.is_executable else 0)
+    return Existing(mode, version.file.size, version.time_us)
+
+
+def _spellings(name: str) -> set[str]:
+    """Return other spellings of *name*: if none leads anywhere, they count where it lies."""
+    return {name.swapcase(), normalize("NFC", name), normalize("NFD", name)} - {name}
 
 
 def _folded(name: str) -> str:

@@ -28,8 +28,11 @@ from pannier.importing import import_arrived
 from pannier.lock import exclusive
 from pannier.node import Node
 from spool.errors import SpoolError
+from spool.os_file_system import OsFileSystem
 from spool.watcher import Watcher
 from transports.errors import TransportError
+from transports.identity import MAX_IDENTITY_BYTES
+from transports.medium import IDENTITY_PATH, README_PATH
 
 if TYPE_CHECKING:
     from pannier.links.keeping import KeptLinks
@@ -58,6 +61,34 @@ class Telling:
     folder: Told
     medium: Told
     imported: Callable[[Report], list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a medium looks like from outside, without an exchange.
+
+    Sticks that are formatted alike have equal numbers of folders, and devices get the numbers of
+    others that went: those alone would not tell one from the next in its place. Nor would all that
+    stays the same while it is away, from the one that comes back with something new.
+
+    Attributes:
+        device: Where its `pannier` lies.
+        number: Inode of that.
+        identity: Content of its `medium.json`, empty where there is none.
+        changed_ns: When names in its `pannier` changed last.
+        noted_ns: Time of its `README.txt`, written by each exchange that left or removed something.
+    """
+
+    device: int
+    number: int
+    identity: bytes
+    changed_ns: int
+    noted_ns: int
+
+    def is_same_medium(self, before: "_Look") -> bool:
+        """Whether this is what *before* became by an exchange."""
+        is_here = (self.device, self.number) == (before.device, before.number)
+        return is_here and before.identity in (b"", self.identity)
 
 
 class Daemon:
@@ -100,7 +131,7 @@ class Daemon:
         self._folders = [_path(one.path) for one in transports if one.kind == "directory"]
         self._mounts = [_path(one.path) for one in transports if one.kind == "mounts"]
         self._woken: queue.Queue[Path] = queue.Queue()
-        self._served: dict[Path, tuple[int, int]] = {}
+        self._served: dict[Path, _Look] = {}
         self._failed: set[Path] = set()
         if not transports and not self._links:
             raise UsageError(
@@ -184,15 +215,18 @@ class Daemon:
 
     def _serve_media(self) -> int:
         """Exchange with the media that appeared since the last look; return how many."""
-        present = {path: key for mount in self._mounts for path, key in _media(mount)}
+        present = {path: look for mount in self._mounts for path, look in _media(mount)}
         for path in set(self._served) - set(present):
             del self._served[path]
             self.problems.pop(str(path), None)
-        new = {path: key for path, key in present.items() if self._served.get(path) != key}
-        for path, key in new.items():
-            self._served[path] = key
+        new = {path: look for path, look in present.items() if self._served.get(path) != look}
+        for path, look in new.items():
             if not self._exchange(path, self._telling.medium):
                 self._failed.add(path)
+            # What we wrote ourselves is no news, unlike another medium that has its place by now.
+            after = _look(path)
+            is_it = after is not None and after.is_same_medium(look)
+            self._served[path] = after if after is not None and is_it else look
         return len(new)
 
     def _exchange(self, folder: Path, told: Told) -> bool:
@@ -265,18 +299,31 @@ def stopped_by_signals(daemon: Daemon) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _media(mount: Path) -> Iterator[tuple[Path, tuple[int, int]]]:
-    """Yield the media below a folder of mount points, each with what tells it from the next."""
+def _media(mount: Path) -> Iterator[tuple[Path, _Look]]:
+    """Yield the media below a folder of mount points, each with what it looks like."""
     try:
         children = sorted(mount.iterdir())
     except OSError:
         return
     for child in children:
-        try:
-            facts = (child / MEDIUM_FOLDER).stat(follow_symlinks=False)
-        except OSError:
-            continue
-        yield child, (facts.st_dev, facts.st_ino)
+        look = _look(child)
+        if look is not None:
+            yield child, look
+
+
+def _look(medium: Path) -> _Look | None:
+    """Return what a medium looks like, None where nothing is called as its folder is."""
+    try:
+        facts = (medium / MEDIUM_FOLDER).stat(follow_symlinks=False)
+    except OSError:
+        return None
+    identity, noted_ns = b"", 0
+    with suppress(OSError):
+        files = OsFileSystem(medium)
+        noted = files.inspect(README_PATH)
+        noted_ns = 0 if noted is None else noted.modified_ns
+        identity = files.read(IDENTITY_PATH, limit_bytes=MAX_IDENTITY_BYTES)
+    return _Look(facts.st_dev, facts.st_ino, identity, facts.st_ctime_ns, noted_ns)
 
 
 def _path(text: str) -> Path:

@@ -86,7 +86,7 @@ def versions(store: Store, thing: str) -> Iterator[Version]:
 
 
 def has_double(store: Store, thing: str, size: int, time_us: int) -> bool:
-    """Return whether two contents of *thing* have one size and one time of change.
+    """Return whether two contents of *thing* have one size and one time: some programs set it.
 
     Raises:
         LedgerError: the ledger file cannot be read.

@@ -4,7 +4,9 @@ from struct import Struct
 
 from ledger.append import close_log
 from ledger.log import LogState, LogStatus
+from ledger.members import may_close, members
 from ledger.store import Store
+from pannier.duties import put_off
 from pannier.errors import DamagedFileError
 from pannier.node import Node
 from pannier.nodedb_file import MEND_NODE_DB
@@ -19,7 +21,8 @@ def settle_own_forks(node: Node, notes: list[str]) -> None:
     """End the forked logs of this node where they are here, if no other branch came for a month.
 
     There may be none any more: the only bundle that it travelled in got lost, or was refused by
-    all. Until their author speaks, nobody takes those logs any further.
+    all. Until their author speaks, nobody takes those logs any further. Where its word would not
+    count, since it may only read or is no admin any more, it says nothing.
 
     Args:
         node: The author.
@@ -27,13 +30,25 @@ def settle_own_forks(node: Node, notes: list[str]) -> None:
 
     Raises:
         PannierError: ``node.db`` cannot be read or written.
-        LedgerError: a ledger cannot be read or written.
+        LedgerError: the disk does not let a ledger be read or written.
     """
     for store in node.ledgers():
-        for state in store.logs():
-            is_own = state.name.author == node.card.author
-            if is_own and state.size and state.status is LogStatus.FORKED:
+        with put_off(store, notes):
+            for state in _forked(node, store):
                 _settle(node, store, state, notes)
+
+
+def _forked(node: Node, store: Store) -> list[LogState]:
+    """Return the logs of this node that go on in no history until it speaks, if it may."""
+    known = members(store)
+    return [
+        state
+        for state in store.logs()
+        if state.name.author == node.card.author
+        and state.size
+        and state.status is LogStatus.FORKED
+        and may_close(known, state.name)
+    ]
 
 
 def moment_from(known: bytes | None) -> Moment:

@@ -2,8 +2,8 @@
 
 import os
 import platform
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from ledger.algorithm import label_of
@@ -25,6 +25,7 @@ from pannier.lock import exclusive
 _MAX_PEER_NAME_BYTES = 64
 _PRIVATE = 0o600
 _PRIVATE_FOLDER = 0o700
+_PATIENCE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,19 +205,56 @@ def _naming_the_file(home: Home) -> Iterator[None]:
         raise PannierError(f"{home.keys} is damaged ({error}): put a copy of it back") from error
 
 
-def change_passphrase(home: Home, old: str | None, new: str | None, entropy: Entropy) -> None:
+def change_passphrase(
+    home: Home,
+    old: str | None,
+    new: str | None,
+    entropy: Entropy,
+    *,
+    first: Callable[[], None] | None = None,
+) -> None:
     """Put the keys under the passphrase *new*; None: under none. Nothing else is written anew.
+
+    Of two processes that do so at once the second finds that *old* is wrong by now.
+
+    Args:
+        home: Where.
+        old: What they are under.
+        new: What they are to be under.
+        entropy: For the key file.
+        first: What is done before, once *old* is known to be right; what it raises ends it.
 
     Raises:
         UsageError: there is no node here.
         WrongPassphraseError: *old* is wrong.
+        BusyError: another process has been at it for long.
         PannierError: the file is damaged, or the disk said no; the old file is there still.
     """
-    keys = open_keys(home, old)
-    try:
-        replace_file(home.keys, keys_to_file(keys, new, entropy), _PRIVATE)
-    except OSError as error:
-        raise PannierError(f"cannot write {home.keys}: {error.strerror}") from error
+    with _changing(home):
+        keys = open_keys(home, old)
+        if first is not None:
+            first()
+        try:
+            replace_file(home.keys, keys_to_file(keys, new, entropy), _PRIVATE)
+        except OSError as error:
+            raise PannierError(f"cannot write {home.keys}: {error.strerror}") from error
+
+
+@contextmanager
+def settings_held(home: Home) -> Iterator[Path]:
+    """Give the settings to whoever changes them: nobody else does so meanwhile.
+
+    Raises:
+        BusyError: another process has been at it for long.
+    """
+    path = home.locks / "config"
+    with exclusive(path, "changing the settings", patience_seconds=_PATIENCE_SECONDS):
+        yield home.config
+
+
+def _changing(home: Home) -> AbstractContextManager[None]:
+    path = home.locks / "keys"
+    return exclusive(path, "changing the passphrase", patience_seconds=_PATIENCE_SECONDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,7 +38,7 @@ def import_arrived(node: Node) -> Report:
             take_in(node, report)
         else:
             settle_own_forks(node, report.notes)
-        tend_all_epochs(node)
+        tend_all_epochs(node, report.notes)
         meet_members(node, report.notes)
     return report
 

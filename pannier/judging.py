@@ -12,8 +12,11 @@ from bundler.join import Cause
 from bundler.notices import MAX_REASON_BYTES
 from bundler.sealed import Header, parse_sealed
 from ledger.errors import LedgerError
+from ledger.genesis import LedgerId
+from ledger.log import LogName
 from pannier import decisions, gate
 from pannier.have import forget_shared_keys
+from pannier.held_owners import HeldOwners
 from pannier.home import Peer
 from pannier.import_report import Outcome, Report
 from pannier.importing import MAX_COUNTER, keyring
@@ -24,7 +27,8 @@ from pannier.node import Node
 from pannier.nodedb_peers import KEY_LOST
 from pannier.origin import Origin, origin_of
 from pannier.statements import UNFOUNDED, believe, note_sender_holds
-from pannier.waits import Wait, worth_noting
+from pannier.waits import Wait, this_day, worth_noting
+from pannier.wanted_ledgers import as_wanted
 from spool.errors import FullError
 from spool.name import BundleName
 
@@ -231,24 +235,41 @@ def _hold(
         _NO_SYMBOLS,
     )
     try:
-        node.spool.held.hold(name, sealed)
+        node.spool.held.hold(name, sealed, HeldOwners(node, number, peer.node_id))
     except FullError as error:
         report.notes.append(f"bundle {number} waits in the inbox: {error}")
+        if isinstance(peer, Peer) and _is_news(node, peer, opened):
+            _hear(merging, peer, opened, report)
         return Outcome.INCOMPLETE
     with node.db.transaction():
         if isinstance(peer, Peer):
-            believe(node, peer, opened, report.notes)
-            if merging.is_behind:
-                node.db.tell_again(peer.node_id)
+            _hear(merging, peer, opened, report)
         _note_waits(node, number, peer, waits)
     node.spool.inbox.discard(number)
     return Outcome.REVIEW if is_review else Outcome.HELD
 
 
-def _note_waits(node: Node, number: str, peer: Origin, waits: Sequence[Wait]) -> None:
+def _is_news(node: Node, peer: Peer, opened: Opened) -> bool:
+    """Return whether *peer* has said nothing newer, nor the same: each import finds it again."""
+    said, stamp = node.db.peer(peer.node_id), opened.stamp
+    return (stamp.incarnation, stamp.counter) > (said.incarnation or b"", said.counter)
+
+
+def _hear(merging: Merging, peer: Peer, opened: Opened, report: Report) -> None:
+    """Believe what the sender of a bundle that waits says of itself."""
+    node = merging.node
     with node.db.transaction():
+        believe(node, peer, opened, report.notes)
+        if merging.is_behind:
+            node.db.tell_again(peer.node_id)
+
+
+def _note_waits(node: Node, number: str, peer: Origin, waits: Sequence[Wait]) -> None:
+    """Note what a bundle waits for from now on; what is new of that is to be brought together."""
+    with node.db.transaction():
+        noted = as_wanted(worth_noting(waits, this_day(node)), known_waits(node, number))
         node.db.run("DELETE FROM waiting WHERE bundle = ?", number)
-        for wait in worth_noting(waits):
+        for wait in noted:
             node.db.run(
                 "INSERT OR IGNORE INTO waiting VALUES (?, ?, ?, ?, ?, ?, ?)",
                 number,
@@ -257,8 +278,13 @@ def _note_waits(node: Node, number: str, peer: Origin, waits: Sequence[Wait]) ->
             )
 
 
-def retry(new: NewLedgers, name: BundleName, report: Report) -> None:
+def retry(
+    new: NewLedgers, name: BundleName, report: Report
+) -> Sequence[tuple[LedgerId, LogName, int]]:
     """Import a held bundle again.
+
+    Returns:
+        Which logs it verified for, up to which size; of what they brought some may be new.
 
     Raises:
         PannierError: the home cannot be read or written.
@@ -269,7 +295,7 @@ def retry(new: NewLedgers, name: BundleName, report: Report) -> None:
     found = _reopened(node, number, sealed, report)
     if found is None:
         _drop(node, name)
-        return
+        return ()
     opened, peer = found
     must_ask = name.hint == gate.REVIEW_HINT or gate.must_ask(node, peer, ())
     merging = Merging(node=node, peer=peer, new=new)
@@ -290,11 +316,12 @@ def retry(new: NewLedgers, name: BundleName, report: Report) -> None:
         report.outcomes[number] = Outcome.REFUSED
     elif answer:
         _note_waits(node, number, peer, answer)
-        return
+        return merging.taken
     else:
         _finish(merging, number, opened, has_data=True)
         report.outcomes[number] = Outcome.MERGED
     node.spool.held.release(name)
+    return merging.taken
 
 
 def _put_away(
@@ -328,16 +355,26 @@ def _drop(node: Node, name: BundleName) -> None:
     node.db.run("DELETE FROM waiting WHERE bundle = ?", name.bundle_id)
 
 
-def waits(new: NewLedgers, number: str) -> list[Wait]:
+def known_waits(node: Node, number: str) -> list[Wait]:
     """Return what a held bundle waits for.
 
     Raises:
         PannierError: ``node.db`` cannot be read.
     """
-    found = new.node.db.rows(
+    found = node.db.rows(
         "SELECT kind, ledger, author, incarnation, number FROM waiting WHERE bundle = ?", number
     )
     return [Wait.from_row(row) for row in found]
+
+
+def sender(node: Node, number: str) -> str:
+    """Return who sent a held bundle that waits: a node id, or the epoch id of a group; or nothing.
+
+    Raises:
+        PannierError: ``node.db`` cannot be read.
+    """
+    found = node.db.rows("SELECT peer FROM waiting WHERE bundle = ? LIMIT 1", number)
+    return str(found[0][0]) if found else ""
 
 
 def _quarantine(node: Node, number: str, reason: str, report: Report) -> Outcome:

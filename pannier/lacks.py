@@ -57,12 +57,15 @@ def _is_own(way: Way, store: Store) -> bool:
 def in_order(store: Store) -> list[LogState]:
     """Return the logs of a ledger that are not empty, those of admins first.
 
+    Each comes behind those of whoever granted its author: a reader takes what nobody has granted
+    so far in another pass over all, and goes through so many and no more.
+
     Raises:
         LedgerError: the ledger cannot be read.
     """
     known = members(store)
     logs = [state for state in store.logs() if state.size]
-    return sorted(logs, key=lambda one: not known.decides(one.name, 0))
+    return sorted(logs, key=lambda one: (not known.decides(one.name, 0), known.seniority(one.name)))
 
 
 def _pieces_of_log(way: Way, store: Store, state: LogState, end: int) -> Iterator[Piece]:

@@ -13,7 +13,7 @@ from bundler.tail_section import MAX_TAILS_ENTRIES, TailSection
 from bundler.witness_section import WitnessSection
 from ledger.close import has_gone_astray
 from ledger.contradiction import Contradiction, proof_from_bytes
-from ledger.errors import LedgerError, MalformedError, UnverifiedError
+from ledger.errors import LedgerError, MalformedError, OtherCardError, UnverifiedError
 from ledger.fork import Fork
 from ledger.genesis import Genesis, LedgerId
 from ledger.log import LogName, LogStatus, Range
@@ -173,9 +173,21 @@ class Merging:
             return
         log = LogName(section.author, section.incarnation)
         before = members(store)
-        outcome = unwanted(before, log, section.first) or self._merge_range(store, log, section)
+        try:
+            outcome = unwanted(before, log, section.first) or self._merge_range(store, log, section)
+        except OtherCardError:
+            self._leave_out(store, log, "signed by no card that counts here")
+            return
         self._note(store, log, outcome, section.first)
         self._note_removals(store, before)
+
+    def _leave_out(self, store: Store, log: LogName, why: str) -> None:
+        """Leave out entries; a grant that follows may let them in after all."""
+        self._has_left_out = True
+        who = self.node.who(log.author)
+        note = f"{store.genesis.name}: entries of {who}, {why}, were left out"
+        if note not in self.notes:
+            self.notes.append(note)
 
     def _merge_range(self, store: Store, log: LogName, section: LogSection) -> Outcome:
         held = store.log(log)
@@ -283,10 +295,7 @@ class Merging:
         elif isinstance(outcome, Ended):
             self.notes.append(f"{name}: entries of {who} beyond its closed log were left out")
         elif isinstance(outcome, Void):
-            self._has_left_out = True  # a grant that follows may let them in after all
-            note = f"{name}: entries of {who}, who was removed, were left out"
-            if note not in self.notes:
-                self.notes.append(note)
+            self._leave_out(store, log, "who was removed")
 
     def _note_removals(self, store: Store, before: Members) -> None:
         known = members(store)
@@ -323,13 +332,20 @@ class Merging:
             )
 
     def _take_proof(self, store: Store, log: LogName, proof: Fork | Contradiction) -> bool:
-        """Keep a proof of two histories; return whether it stops a log that went on until now."""
+        """Keep a proof of two histories; return whether it stops a log that went on until now.
+
+        What is signed by a card that does not count here proves nothing here, and blames nobody:
+        the proof travels again.
+        """
         with store.transaction():
             before = store.log(log).status
-            if isinstance(proof, Fork):
-                take_fork(store, log, proof)
-            else:
-                take_contradiction(store, members(store), log, proof)
+            try:
+                if isinstance(proof, Fork):
+                    take_fork(store, log, proof)
+                else:
+                    take_contradiction(store, members(store), log, proof)
+            except OtherCardError:
+                self._has_left_out = True
             stops = _stops(store, log, before)
             if stops and log.author == self.node.card.author:
                 self._begin_anew()

@@ -1,11 +1,13 @@
 """Ledgers in the making: others have sent some of them, and no grant for this node so far."""
 
 from collections import Counter
+from pathlib import Path
 
 from ledger.genesis import Genesis, LedgerId
 from ledger.members import members
+from ledger.storage_errors import storage_errors
 from ledger.store import Store
-from ledger.store_file import put_in_place
+from ledger.store_place import put_in_place
 from pannier.node import Node
 
 _FOLDER = "pending"
@@ -26,14 +28,19 @@ class NewLedgers:
     Attributes:
         node: Whose they may become.
         moves: How often one was begun or joined.
+        joined: Which were joined.
+        gone: Which made room for others and did not begin again, and whose bundle each came in.
     """
 
     def __init__(self, node: Node) -> None:
         """Begin with none; *node* is whose they may become."""
         self.node = node
         self.moves = 0
+        self.joined: list[LedgerId] = []
+        self.gone: dict[LedgerId, str] = {}
         self._stores: dict[LedgerId, Store] = {}
         self._senders: dict[LedgerId, str] = {}
+        self._begun: dict[LedgerId, int] = {}
         self._in_use: set[LedgerId] = set()
         self._is_settled = False
 
@@ -51,6 +58,22 @@ class NewLedgers:
         if store is not None:
             self._in_use.add(ledger_id)
         return store
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more can begin, and none goes for it."""
+        return len(self._stores) < MOST_OPEN
+
+    def progress(self) -> dict[LedgerId, tuple[int, int]]:
+        """Return how far each has come that has begun: as which move, and how many entries it has.
+
+        Raises:
+            DamagedError: the disk said no.
+        """
+        return {
+            one: (self._begun[one], sum(log.size for log in store.logs()))
+            for one, store in self._stores.items()
+        }
 
     def begin(self, genesis: Genesis, sender: str) -> bool:
         """Make room for a ledger; nothing happens if it is here, or begun.
@@ -76,10 +99,18 @@ class NewLedgers:
         self._senders[ledger_id] = sender
         self._in_use.add(ledger_id)
         self.moves += 1
+        self._begun[ledger_id] = self.moves
+        self.gone.pop(ledger_id, None)
         return True
 
     def join(self, ledger_id: LedgerId) -> bool:
         """Put a ledger where those of this node are, if it was granted.
+
+        Where another process has put it there meanwhile, that one is left, and what was put
+        together here is dropped: the bundles wait, and are merged into that one.
+
+        Returns:
+            Whether it is there, as it was put together here.
 
         Raises:
             DamagedError: the disk said no.
@@ -90,8 +121,8 @@ class NewLedgers:
         store.finish()
         del self._stores[ledger_id]
         self.moves += 1
-        put_in_place(store.path, self.node.home.ledgers / store.path.name)
-        return True
+        self.joined.append(ledger_id)
+        return self._put(store.path)
 
     def close(self) -> None:
         """Drop what this node was not granted, and what an import that was killed has left."""
@@ -100,6 +131,15 @@ class NewLedgers:
         self._stores.clear()
         for path in (self.node.home.ledgers / _FOLDER).glob("*"):
             path.unlink(missing_ok=True)
+
+    def _put(self, path: Path) -> bool:
+        with storage_errors(path):
+            try:
+                put_in_place(path, self.node.home.ledgers / path.name)
+            except FileExistsError:
+                path.unlink()
+                return False
+        return True
 
     def _make_room(self, sender: str) -> bool:
         """Drop one for *sender*, its own or of somebody who has more; False if none may go."""
@@ -119,6 +159,7 @@ class NewLedgers:
 
     def _drop(self, ledger_id: LedgerId) -> None:
         store = self._stores.pop(ledger_id)
+        self.gone[ledger_id] = self._senders[ledger_id]
         store.close()
         for path in store.path.parent.glob(f"{store.path.name}*"):
             path.unlink(missing_ok=True)

@@ -146,6 +146,7 @@ _BOUNDS = (
     ("bundle", "id", f"id GLOB '{_ID_IN_SQL}'"),
     ("bundle", "peer", f"peer GLOB '{_ID_IN_SQL}'"),
     ("due", "bundle", f"bundle GLOB '{_ID_IN_SQL}'"),
+    ("waiting", "bundle", f"bundle GLOB '{_ID_IN_SQL}'"),
     ("waiting", "peer", f"peer GLOB '{_ID_IN_SQL}'"),
 )
 

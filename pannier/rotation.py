@@ -14,6 +14,7 @@ from ledger.genesis import Term
 from ledger.hpke import can_seal_for
 from ledger.members import Role, members
 from ledger.store import Store
+from pannier.duties import put_off
 from pannier.epochs import KnownEpochs
 from pannier.node import Node
 
@@ -21,14 +22,20 @@ _LEAST_MEMBERS = 3
 """Two have a key of their own."""
 
 
-def tend_all_epochs(node: Node) -> None:
+def tend_all_epochs(node: Node, notes: list[str]) -> None:
     """Tend the epochs of every ledger of which this node is an admin.
 
+    Args:
+        node: The admin.
+        notes: Takes lines for people.
+
     Raises:
-        LedgerError: a ledger cannot be read or written.
+        PannierError: the home cannot be written.
+        LedgerError: the disk does not let a ledger be read or written.
     """
     for store in node.ledgers():
-        tend_epochs(node, store)
+        with put_off(store, notes):
+            tend_epochs(node, store)
 
 
 def tend_epochs(node: Node, store: Store) -> None:

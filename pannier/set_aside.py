@@ -10,7 +10,7 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
-from ledger.store_file import put_in_place
+from ledger.store_place import take_place
 from pannier.durable_files import sync_folder
 
 _HELD = ".repairing"
@@ -42,7 +42,7 @@ def set_aside(path: Path, damaged: Path, new: Path | None, folder: Path) -> None
         sync_folder(path.parent)
         _remove_logs(path)
         if new is not None:
-            put_in_place(new, path)
+            take_place(new, path)
     except OSError:
         with suppress(OSError):
             _put_back(path, folder)

@@ -1,6 +1,8 @@
 """Whole bundles, opened, that wait for something else: `held/<bundle id>/<bundle name>`."""
 
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import reduce
 from typing import NamedTuple
 
 from spool.errors import FullError, MalformedNameError
@@ -30,40 +32,61 @@ class _Room(NamedTuple):
 
 _NONE = _Room(0, 0)
 
+OwnerOf = Callable[[str], str]
+"""Says by the id of a bundle in whose name it takes room."""
+
+
+def _nobody(_: str) -> str:
+    return ""
+
 
 class Held:
-    """Owner of `held/`."""
+    """Owner of `held/`.
+
+    Whoever has much there leaves as much free for others: nobody fills it alone, and nothing that
+    is held has to give way.
+    """
 
     def __init__(self, files: Files, quotas: Quotas) -> None:
         """Own the tree in *files*."""
         self._files = files
         self._quotas = quotas
         # Not all is looked at for each that is held; other processes hold and release, too.
-        self._taken: _Room | None = None
+        self._taken: dict[str, _Room] | None = None
+        self._owners: dict[str, str] = {}
         self._was_full = False
 
-    def hold(self, name: BundleName, data: bytes) -> None:
+    def hold(self, name: BundleName, data: bytes, owner_of: OwnerOf = _nobody) -> None:
         """Keep a bundle; durable on return, and may be repeated.
 
         Nothing that is held gives way: the newcomer is refused, and its fragments stay where
         they are.
 
+        Args:
+            name: Of the bundle.
+            data: Its bytes.
+            owner_of: For this bundle and those that are held. One owner may have as much as it
+                leaves free.
+
         Raises:
             ConflictError: other bytes are held under that name.
-            FullError: the quota or the disk is full.
+            FullError: the owner has its share, or the quota or the disk is full.
             StorageError: the disk refused.
         """
         before, after = self._room_of(name), _Room(1, footprint_bytes(len(data)))
-        more = after.minus(before)
-        taken = self._taken_now(more)
-        if not self._fits(taken.plus(more)):
+        more, owner = after.minus(before), owner_of(name.bundle_id)
+        taken = self._taken_now(owner, more, owner_of)
+        if not self._fits(taken, owner, more):
+            own, all_ = taken.get(owner, _NONE), _sum(taken)
             raise FullError(
-                f"bundle {name.bundle_id} does not fit: {taken.bundles} that wait for something"
-                f" take {taken.size_bytes} of {self._quotas.held_bytes} bytes"
-                f" and of {self._quotas.held_bundles} places"
+                f"bundle {name.bundle_id} does not fit: {own.bundles} of its sender that wait for"
+                f" something take {own.size_bytes} bytes, and of {self._quotas.held_bytes} bytes"
+                f" and {self._quotas.held_bundles} places all that wait take"
+                f" {all_.size_bytes} and {all_.bundles}"
             )
         self._files.create_same(_path(name), data)
-        self._taken = taken.plus(more)
+        self._owners[name.bundle_id] = owner
+        taken[owner] = taken.get(owner, _NONE).plus(more)
 
     def names(self) -> list[BundleName]:
         """Return what is held, the most urgent first.
@@ -115,7 +138,8 @@ class Held:
         room = _NONE if self._taken is None else self._room_of(name)
         self._files.remove(_path(name))
         if self._taken is not None:
-            self._taken = self._taken.minus(room)
+            owner = self._owners.get(name.bundle_id, "")
+            self._taken[owner] = self._taken.get(owner, _NONE).minus(room)
 
     def expire(self, is_late: IsLate) -> list[BundleName]:
         """Let go and return what is of no use any more; how much is held is then counted anew.
@@ -129,30 +153,40 @@ class Held:
         self._taken, self._was_full = None, False
         return late
 
-    def _taken_now(self, more: _Room) -> _Room:
-        """Return what all that is held takes; counted again, once, where *more* would not fit.
+    def _taken_now(self, owner: str, more: _Room, owner_of: OwnerOf) -> dict[str, _Room]:
+        """Return what each owner takes; counted again, once, where *more* would not fit.
 
         Once until `expire`: where it is full, else, each newcomer would cost a look at all.
         """
         if self._taken is None:
-            self._taken = self._count()
-        elif not self._was_full and not self._fits(self._taken.plus(more)):
-            self._taken, self._was_full = self._count(), True
+            self._taken = self._count(owner_of)
+        elif not self._was_full and not self._fits(self._taken, owner, more):
+            self._taken, self._was_full = self._count(owner_of), True
         return self._taken
 
-    def _fits(self, room: _Room) -> bool:
-        quotas = self._quotas
-        return room.bundles <= quotas.held_bundles and room.size_bytes <= quotas.held_bytes
+    def _fits(self, taken: Mapping[str, _Room], owner: str, more: _Room) -> bool:
+        """Return whether *owner* has, with *more*, no more than is free without that."""
+        if more.bundles <= 0 and more.size_bytes <= 0:
+            return True  # it is there
+        free = _Room(self._quotas.held_bundles, self._quotas.held_bytes).minus(_sum(taken))
+        own = taken.get(owner, _NONE).plus(more)
+        return own.bundles <= free.bundles and own.size_bytes <= free.size_bytes
 
-    def _count(self) -> _Room:
-        room = _NONE
+    def _count(self, owner_of: OwnerOf) -> dict[str, _Room]:
+        taken: dict[str, _Room] = {}
+        self._owners.clear()
         for name in self.names():
-            room = room.plus(self._room_of(name))
-        return room
+            owner = self._owners[name.bundle_id] = owner_of(name.bundle_id)
+            taken[owner] = taken.get(owner, _NONE).plus(self._room_of(name))
+        return taken
 
     def _room_of(self, name: BundleName) -> _Room:
         facts = self._files.inspect(_path(name))
         return _NONE if facts is None else _Room(1, footprint_bytes(facts.size_bytes))
+
+
+def _sum(taken: Mapping[str, _Room]) -> _Room:
+    return reduce(_Room.plus, taken.values(), _NONE)
 
 
 def _path(name: BundleName) -> str:

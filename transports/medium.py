@@ -29,9 +29,9 @@ from transports.medium_files import TOP, MediumFiles
 MAX_ENTRIES: Final = 100_000
 # Kept free for folders that grow.
 _RESERVE_CLUSTERS: Final = 8
-_README = f"{TOP}/README.txt"
-_IDENTITY = f"{TOP}/medium.json"
-_OURS = {_README, _IDENTITY}
+README_PATH: Final = f"{TOP}/README.txt"
+IDENTITY_PATH: Final = f"{TOP}/medium.json"
+_OURS = {README_PATH, IDENTITY_PATH}
 _INTRO = """\
 This folder belongs to pannier, which carries sealed messages between computers.
 Nobody who finds it can read them. Please leave it as it is, and give it back.
@@ -151,7 +151,7 @@ class Medium:
         files = MediumFiles(fs)
         known = None
         with suppress(MediumFaultError):
-            known = parse_identity(files.read(_IDENTITY, limit_bytes=MAX_IDENTITY_BYTES))
+            known = parse_identity(files.read(IDENTITY_PATH, limit_bytes=MAX_IDENTITY_BYTES))
         if known is not None:
             return cls(files, known)
         medium = cls(files, Identity(entropy(8).hex(), clean_label(label)))
@@ -203,12 +203,12 @@ class Medium:
             text: For people.
             mark: `Spool.mark` of whoever writes.
         """
-        self._replace(_README, f"{_INTRO}\n{text}\n".encode(errors="replace"), mark)
+        self._replace(README_PATH, f"{_INTRO}\n{text}\n".encode(errors="replace"), mark)
 
     def _name_it(self, mark: str) -> None:
-        self._replace(_IDENTITY, Identity(self.id, self.label).to_bytes(), mark)
-        if self.files.inspect(_README) is None:
-            self._replace(_README, _INTRO.encode(), mark)
+        self._replace(IDENTITY_PATH, Identity(self.id, self.label).to_bytes(), mark)
+        if self.files.inspect(README_PATH) is None:
+            self._replace(README_PATH, _INTRO.encode(), mark)
 
     def _replace(self, path: str, data: bytes, mark: str) -> None:
         self.files.unstage([path], mark=mark)

@@ -6,9 +6,12 @@ from pathlib import Path
 import click
 
 from ledger.errors import WrongPassphraseError
+from ledger.genesis import Term
+from ledger.members import Role, members
+from ledger.store import Store
 from ledger.views import count_files
 from pannier.backup import backup, restore, wants_passphrase
-from pannier.cli.passphrase import BACKUP_PASSPHRASE, ask, is_attended, passphrase_of
+from pannier.cli.passphrase import BACKUP_PASSPHRASE, ask, is_attended, unlock
 from pannier.cli.session import (
     choose_ledger,
     home_of,
@@ -18,6 +21,7 @@ from pannier.cli.session import (
     plural,
 )
 from pannier.errors import UsageError
+from pannier.node import Node
 
 
 @click.command("backup")
@@ -35,8 +39,9 @@ def ledger_backup(path: Path, is_asked: bool, ledger: str | None, home: str | No
     Example:  pannier ledger backup /mnt/disk/weather.backup
     """
     where = home_of(home)
-    own = passphrase_of(where)
-    with open_node_with(where, own) as node:
+    unlocked = unlock(where)
+    own = unlocked.passphrase
+    with open_node_with(where, unlocked.keys) as node:
         store = choose_ledger(node, ledger)
         passphrase = _asked_twice() if is_asked else os.environ.get(BACKUP_PASSPHRASE) or own
         backup(node, store, path, passphrase)
@@ -73,8 +78,9 @@ def ledger_restore(path: Path, home: str | None) -> None:
     Example:  pannier ledger restore /mnt/disk/weather.backup
     """
     where = home_of(home)
-    own = passphrase_of(where)
-    with open_node_with(where, own) as node:
+    unlocked = unlock(where)
+    own = unlocked.passphrase
+    with open_node_with(where, unlocked.keys) as node:
         passphrase = None
         if wants_passphrase(path):
             passphrase = os.environ.get(BACKUP_PASSPHRASE) or own or _asked(path)
@@ -85,16 +91,35 @@ def ledger_restore(path: Path, home: str | None) -> None:
                 raise
             store = restore(node, path, _asked(path))
         entries = sum(state.size for state in store.logs())
-        click.echo(
-            f"{store.genesis.name} is back, with {plural(entries, 'entry')}. What was "
-            "written since comes back from your peers at the next exchange."
-        )
+        back = f"{store.genesis.name} is back, with {plural(entries, 'entry')}."
+        click.echo(f"{back} {_prospect(node, store)}")
         lacking = store.file_entries.lacking()
         if lacking.versions:
             click.echo(
                 f"The contents of {plural(lacking.versions, 'version')} of files are not here: "
                 f"put a copy of {store.blobs.folder} there, or let them come from your peers."
             )
+
+
+def _prospect(node: Node, store: Store) -> str:
+    """Return what a node can hope for that has just taken a ledger back."""
+    known = members(store)
+    if node.card.author in known:
+        return "What was written since comes back from your peers at the next exchange."
+    name = store.genesis.name
+    if node.card.author in known.removed:
+        return f"This node was removed from {name}: it reads what is here, and nothing more comes."
+    if Term.PASSPHRASE in store.genesis.terms:
+        way = f'be a member again by "pannier ledger new {name} --passphrase"'
+    else:
+        admins = [author for author, one in known.items() if one.role is Role.ADMIN]
+        way = f"ask an admin ({', '.join(map(node.who, admins))}) for `ledger share`"
+    return (
+        f"But this node has other keys than those that wrote there, and is no member of {name}: it "
+        "reads what is here, cannot write, and nothing more comes. To go on as before put a copy "
+        f"of the old keys/node.key in the place of {node.home.keys}, remove {store.path}, and "
+        f"restore again; or {way}."
+    )
 
 
 def _asked(path: Path) -> str:

@@ -30,6 +30,7 @@ from pannier.home import (
     read_key_file,
     read_peers,
     remove_peer,
+    settings_held,
 )
 from pannier.trust import trust
 
@@ -151,7 +152,8 @@ def peer_add(name: str, card_source: str, clear: bool, home: str | None) -> None
         added = add_peer(node.home, name, read_card(card_source), own=node.card.author)
         node.db.vouch_for(added.node_id)
         if clear:
-            turn_on_for_peer(node.home.config, name, "clear")
+            with settings_held(node.home) as settings:
+                turn_on_for_peer(settings, name, "clear")
         stays_clear = not clear and node.settings(added).clear
     click.echo(f"{added.name} is known: {added.card.name}, node {added.node_id}")
     click.echo(f"Fingerprint: {added.card.fingerprint}  (compare it with theirs, by voice)")

@@ -5,9 +5,12 @@ import sys
 
 import click
 
+from ledger.errors import WrongPassphraseError
+from ledger.keys import NodeKeys
+from ledger.lazy_dataclass import dataclass
 from pannier.config import read_config
 from pannier.errors import UsageError
-from pannier.home import Home, wants_passphrase
+from pannier.home import Home, open_keys, wants_passphrase
 
 PASSPHRASE = "PANNIER_PASSPHRASE"  # noqa: S105 -- the name of a variable
 NEW_PASSPHRASE = "PANNIER_NEW_PASSPHRASE"  # noqa: S105
@@ -15,22 +18,57 @@ BACKUP_PASSPHRASE = "PANNIER_BACKUP_PASSPHRASE"  # noqa: S105
 LEDGER_PASSPHRASE = "PANNIER_LEDGER_PASSPHRASE"  # noqa: S105
 
 
-def passphrase_of(home: Home) -> str | None:
-    """Return the passphrase of the keys in *home*, or None if they are under none.
+@dataclass(frozen=True, slots=True)
+class Unlocked:
+    """The keys of a node, and what opened them.
+
+    Attributes:
+        keys: The keys.
+        passphrase: What they are under; None: nothing.
+    """
+
+    keys: NodeKeys
+    passphrase: str | None
+
+
+def unlock(home: Home) -> Unlocked:
+    """Open the keys in *home*, with the passphrase from wherever it is.
 
     Raises:
-        UsageError: it is nowhere, and there is nobody to ask.
+        UsageError: it is nowhere, or that in the keyring is not it, and there is nobody to ask.
+        WrongPassphraseError: what was given is not it.
         PannierError: the home, or the keyring, cannot be read.
-        LedgerError: the key file is none.
     """
     if not wants_passphrase(home):
-        return None
-    found = os.environ.get(PASSPHRASE) or _from_keyring(home)
-    if found:
-        return found
-    if not is_attended():
+        return Unlocked(open_keys(home, None), None)
+    given = os.environ.get(PASSPHRASE)
+    if given:
+        return Unlocked(open_keys(home, given), given)
+    kept = _from_keyring(home)
+    if kept:
+        try:
+            return Unlocked(open_keys(home, kept), kept)
+        except WrongPassphraseError:
+            _tell_of_another()
+    elif not is_attended():
         raise UsageError(f"the keys are under a passphrase: set {PASSPHRASE}")
-    return ask(f"Passphrase of {home.path}")
+    said = ask(f"Passphrase of {home.path}")
+    return Unlocked(open_keys(home, said), said)
+
+
+def _tell_of_another() -> None:
+    """Say that the keyring does not have the passphrase of the keys.
+
+    Another program has changed it there; or a change of the keys was cut short, or undone by a copy
+    of the key file that somebody put back.
+
+    Raises:
+        UsageError: nobody can be asked for it.
+    """
+    what = "the passphrase in the keyring is not that of the keys"
+    if not is_attended():
+        raise UsageError(f"{what}: set {PASSPHRASE}, then `pannier passwd --keyring`")
+    click.echo(f"{what[0].upper()}{what[1:]}: `pannier passwd --keyring` mends that.", err=True)
 
 
 def new_passphrase(*variables: str) -> str:

@@ -10,10 +10,11 @@ from typing import BinaryIO, TypeVar
 
 import click
 
+from ledger.keys import NodeKeys
 from ledger.store import Store
-from pannier.cli.passphrase import is_attended, passphrase_of
+from pannier.cli.passphrase import is_attended, unlock
 from pannier.errors import UsageError
-from pannier.home import Home, default_home, open_keys
+from pannier.home import Home, default_home
 from pannier.node import Node
 from pannier.said import Said
 from pannier.trusted_time import Uptime
@@ -83,12 +84,11 @@ def home_of(home: str | None) -> Home:
 def opener(home: str | None) -> Callable[[], Node]:
     """Return what opens the node that the options name, after asking for its passphrase once."""
     where = home_of(home)
-    return opener_with(where, passphrase_of(where))
+    return opener_with(where, unlock(where).keys)
 
 
-def opener_with(where: Home, passphrase: str | None) -> Callable[[], Node]:
-    """Return what opens the node in *where*, whose passphrase is known."""
-    keys = open_keys(where, passphrase)
+def opener_with(where: Home, keys: NodeKeys) -> Callable[[], Node]:
+    """Return what opens the node in *where*, whose keys are open."""
     uptime = uptime_since(time.monotonic_ns() // 1000)
     return lambda: Node.open(where, keys, clock=clock, entropy=os.urandom, uptime=uptime)
 
@@ -99,12 +99,12 @@ def open_node(home: str | None) -> Node:
     Others at the same home are waited for: a daemon, other commands.
     """
     where = home_of(home)
-    return open_node_with(where, passphrase_of(where))
+    return open_node_with(where, unlock(where).keys)
 
 
-def open_node_with(where: Home, passphrase: str | None) -> Node:
-    """Open the node in *where*, whose passphrase is known; see `open_node`."""
-    node = opener_with(where, passphrase)()
+def open_node_with(where: Home, keys: NodeKeys) -> Node:
+    """Open the node in *where*, whose keys are open; see `open_node`."""
+    node = opener_with(where, keys)()
     node.patience_seconds = PATIENCE_SECONDS
     return node
 

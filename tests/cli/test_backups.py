@@ -1,11 +1,15 @@
 import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from pannier.cli.passphrase import BACKUP_PASSPHRASE, PASSPHRASE
+from ledger.store import Store
+from pannier import backup, ledgers
+from pannier.cli.passphrase import BACKUP_PASSPHRASE, LEDGER_PASSPHRASE, PASSPHRASE
 from tests.cli.computers import Computer, acquaint, exchange, new_computer
 from tests.cli.terminal import at_terminal
 
@@ -101,6 +105,73 @@ def test_under_the_passphrase_of_the_node_any_node_takes_it_back(
     assert b"the word" not in b"".join(path.read_bytes() for path in _files(farm))
 
 
+class TestOtherKeys:
+    """Who takes a ledger back is not who wrote it: a new computer, and nobody kept the old keys."""
+
+    @pytest.fixture(autouse=True)
+    def secret(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv(BACKUP_PASSPHRASE, "of the backup")
+
+    def test_are_told_that_nothing_comes_and_who_can_help(
+        self, sharers: Pair, tmp_path: Path
+    ) -> None:
+        farm, home = sharers
+        farm.types("ledger", "share", "home", "--role", "admin")
+        farm.types("ledger", "backup", str(tmp_path / "b"))
+        other = new_computer(tmp_path, "other")
+        acquaint(other, home)
+        said = other.types("ledger", "restore", str(tmp_path / "b")).out
+        assert said.startswith("farm is back, with ")
+        assert "comes back from your peers" not in said
+        assert "other keys than those that wrote there, and is no member of farm" in said
+        assert "ask an admin (farm, home) for `ledger share`" in said
+        assert other.types("things").lines == ["field/3"]
+        other.types("put", "x", "1", status=1)
+
+        acquaint(farm, other)
+        farm.types("ledger", "share", "other")
+        exchange(tmp_path / "stick", farm, other)
+        other.types("put", "x", "1")
+
+    def test_that_were_found_after_all_go_on_as_before(self, sharers: Pair, tmp_path: Path) -> None:
+        """As the message says it is done."""
+        farm, _ = sharers
+        farm.types("ledger", "backup", str(tmp_path / "b"))
+        other = new_computer(tmp_path, "other")
+        said = other.types("ledger", "restore", str(tmp_path / "b")).out
+        (path,) = _files(other)
+        keys = other.home / "keys" / "node.key"
+        assert f"in the place of {keys}, remove {path}, and restore again" in said
+        shutil.copy(farm.home / "keys" / "node.key", keys)
+        path.unlink()
+        again = other.types("ledger", "restore", str(tmp_path / "b")).out
+        assert "comes back from your peers" in again
+        other.types("put", "x", "1")
+
+    def test_of_who_was_removed_are_told_so(self, sharers: Pair, tmp_path: Path) -> None:
+        farm, home = sharers
+        exchange(tmp_path / "stick", farm, home, farm)
+        farm.types("ledger", "revoke", "home", "--yes")
+        farm.types("ledger", "backup", str(tmp_path / "b"))
+        for path in (home.home / "ledgers").glob("*.db"):
+            path.unlink()
+        said = home.types("ledger", "restore", str(tmp_path / "b")).out
+        assert "This node was removed from farm" in said
+
+    def test_join_a_passphrase_ledger_again_by_its_passphrase(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(LEDGER_PASSPHRASE, "of the ledger")
+        farm, other = new_computer(tmp_path, "farm"), new_computer(tmp_path, "other")
+        farm.types("ledger", "new", "club", "--passphrase")
+        farm.types("ledger", "backup", str(tmp_path / "b"))
+        said = other.types("ledger", "restore", str(tmp_path / "b")).out
+        assert 'or be a member again by "pannier ledger new club --passphrase"' in said
+        other.types("put", "x", "1", status=1)
+        other.types("ledger", "new", "club", "--passphrase")
+        other.types("put", "x", "1")
+
+
 def test_a_passphrase_of_its_own_goes_before_that_of_the_node(
     farm: Computer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,6 +213,78 @@ def test_over_an_existing_ledger_is_refused(farm: Computer, kept: Path) -> None:
     assert "this node has the ledger farm" in done.err
     assert farm.types("get", "x").out == "2\n"
     assert len(list((farm.home / "ledgers").glob("*backup*"))) == 0
+
+
+def test_a_ledger_that_comes_in_meanwhile_is_not_replaced(
+    farm: Computer, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the backup is verified somebody at the same home makes the ledger, and writes to it."""
+    with farm.node() as node:
+        (genesis,) = (store.genesis for store in node.ledgers())
+    lose_ledgers(farm)
+    check = backup._check
+
+    def slow(candidate: Store) -> None:
+        check(candidate)
+        with farm.node() as node:
+            ledgers.put_values(node, node.make_ledger(genesis), [("y", 2, 0)])
+
+    monkeypatch.setattr("pannier.backup._check", slow)
+    done = farm.types("ledger", "restore", str(kept), status=2)
+    assert "this node has the ledger farm" in done.err
+    assert farm.types("things").lines == ["y"]
+    farm.types("verify")
+    assert len(_files(farm)) == 1
+
+
+def test_nothing_is_taken_back_while_an_import_may_be_making_the_same_ledger(
+    farm: Computer, kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose_ledgers(farm)
+    monkeypatch.setattr("pannier.cli.session.PATIENCE_SECONDS", 0.0)
+    with farm.node() as node, node.alone("import", "busy"):
+        done = farm.types("ledger", "restore", str(kept), status=4)
+    assert "another pannier is importing" in done.err
+    assert _files(farm) == []
+    farm.types("ledger", "restore", str(kept))
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from pannier import ledgers
+from tests.cli.computers import Computer
+with Computer(Path(sys.argv[1])).node() as node:
+    (store,) = node.ledgers()
+    ledgers.put_values(node, store, [("last", 3, 0)])
+    os._exit(9)
+"""
+
+
+def test_the_log_of_a_file_that_is_gone_is_kept_and_is_no_part_of_what_is_taken_back(
+    farm: Computer, kept: Path
+) -> None:
+    farm.types("put", "--ndjson", "-", stdin=b'{"thing": "y", "data": 2}\n' * 500)
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, str(farm.home)], capture_output=True, check=False
+    )
+    assert killed.returncode == 9, killed.stderr
+    (path,) = (farm.home / "ledgers").glob("*.db")
+    log = path.with_name(f"{path.name}-wal").read_bytes()
+    assert log
+    path.unlink()
+    farm.types("ledger", "restore", str(kept))
+    farm.types("verify")
+    assert farm.types("things").lines == ["x"]
+    assert path.with_name(f"{path.name}.damaged-1-wal").read_bytes() == log
+
+
+def test_a_backup_takes_no_name_from_what_lies_beside_it(farm: Computer, tmp_path: Path) -> None:
+    farm.types("put", "x", "1")
+    other = tmp_path / "b-wal"
+    other.write_bytes(b"of something else")
+    farm.types("ledger", "backup", str(tmp_path / "b"))
+    assert other.read_bytes() == b"of something else"
 
 
 def test_a_backup_never_replaces_a_file(farm: Computer, tmp_path: Path) -> None:

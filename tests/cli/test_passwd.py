@@ -1,3 +1,4 @@
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from keyring.errors import PasswordSetError
 
 from pannier.cli.passphrase import NEW_PASSPHRASE, PASSPHRASE
 from pannier.config import turn_on
+from pannier.home import Home, change_passphrase
 from tests.cli.computers import Computer
 from tests.cli.terminal import at_terminal
 
@@ -122,6 +124,68 @@ class TestKeyring:
         drawer.kept.clear()
         assert f"set {PASSPHRASE}" in computer.types("card", status=2).err
 
+    def test_has_the_new_one_too_once_it_was_chosen(
+        self, locked: Computer, monkeypatch: pytest.MonkeyPatch, drawer: Drawer
+    ) -> None:
+        drawer.kept["pannier", str(locked.home)] = "old"
+        turn_on(locked.home / "config.toml", "keyring")
+        monkeypatch.delenv(PASSPHRASE)
+        monkeypatch.setenv(NEW_PASSPHRASE, "new")
+        done = locked.types("passwd")
+        assert "The system's keyring has it, too." in done.out
+        assert locked.types("get", "x").out == '"the word"\n'
+        assert "keyring" not in locked.types("passwd", "--no-passphrase").out
+        assert drawer.kept == {("pannier", str(locked.home)): "new"}
+
+    def test_that_has_another_says_what_to_do(
+        self, locked: Computer, monkeypatch: pytest.MonkeyPatch, drawer: Drawer
+    ) -> None:
+        """A `passwd` was cut short between the two, or an older key file put back."""
+        drawer.kept["pannier", str(locked.home)] = "other"
+        turn_on(locked.home / "config.toml", "keyring")
+        monkeypatch.delenv(PASSPHRASE)
+        for words in (["get", "x"], ["passwd"], ["ledger", "backup", "b"]):
+            done = locked.types(*words, status=2)
+            assert "the passphrase in the keyring is not that of the keys" in done.err
+            assert f"set {PASSPHRASE}, then `pannier passwd --keyring`" in done.err
+        monkeypatch.setenv(PASSPHRASE, "old")
+        monkeypatch.setenv(NEW_PASSPHRASE, "new")
+        locked.types("passwd", "--keyring")
+        monkeypatch.delenv(PASSPHRASE)
+        locked.types("get", "x")
+
+    def test_that_has_another_lets_a_person_be_asked(
+        self, locked: Computer, monkeypatch: pytest.MonkeyPatch, drawer: Drawer
+    ) -> None:
+        drawer.kept["pannier", str(locked.home)] = "other"
+        turn_on(locked.home / "config.toml", "keyring")
+        monkeypatch.delenv(PASSPHRASE)
+        monkeypatch.setattr("pannier.cli.passphrase.is_attended", lambda: True)
+        asked = list[str]()
+
+        def answer(question: str) -> str:
+            asked.append(question)
+            return "old"
+
+        monkeypatch.setattr("pannier.cli.passphrase.ask", answer)
+        done = locked.types("get", "x")
+        assert done.out == '"the word"\n'
+        assert "`pannier passwd --keyring` mends that" in done.err
+        assert asked == [f"Passphrase of {locked.home}"]
+
+    def test_keeps_nothing_where_the_old_one_is_wrong_by_now(
+        self, locked: Computer, monkeypatch: pytest.MonkeyPatch, drawer: Drawer
+    ) -> None:
+        """Another process has changed it after it was asked for."""
+
+        def other(*_: str) -> str:
+            change_passphrase(Home(locked.home), "old", "of another", os.urandom)
+            return "new"
+
+        monkeypatch.setattr("pannier.cli.passwd.new_passphrase", other)
+        assert "wrong passphrase" in locked.types("passwd", "--keyring", status=1).err
+        assert drawer.kept == {}
+
     def test_is_asked_only_if_it_was_chosen(
         self, locked: Computer, monkeypatch: pytest.MonkeyPatch, drawer: Drawer
     ) -> None:
@@ -167,8 +231,11 @@ class TestKeyring:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
+    """All that a home holds; locks, which are empty and stay, hold nothing."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file() and not path.name.endswith(("-wal", "-shm"))
+        if path.is_file()
+        and path.parent.name != "locks"
+        and not path.name.endswith(("-wal", "-shm"))
     }

@@ -6,7 +6,7 @@ import pytest
 
 from pannier.cli.session import data_text, opener_with, plural, progress, uptime_since, visible
 from pannier.errors import UsageError
-from pannier.home import Home
+from pannier.home import Home, open_keys
 from pannier.times import parse_time
 from tests.cli.computers import Computer
 from tests.cli.terminal import at_terminal
@@ -30,7 +30,8 @@ def test_what_cannot_be_printed_is_escaped() -> None:
 
 
 def test_nodes_are_opened_with_the_uptime_of_this_machine(farm: Computer) -> None:
-    with opener_with(Home(farm.home), None)() as node:
+    where = Home(farm.home)
+    with opener_with(where, open_keys(where, None))() as node:
         first, second = node.uptime(), node.uptime()
     assert first.started_us <= first.now_us <= second.now_us
     assert first.boot == second.boot == uptime_since(0)().boot

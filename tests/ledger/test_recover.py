@@ -13,12 +13,12 @@ from ledger.append import (
 from ledger.close import close_from_payload, close_payload
 from ledger.entries import Entries
 from ledger.entry import INCARNATIONS_THING, Action
-from ledger.errors import MalformedError, UnverifiedError
+from ledger.errors import MalformedError, StaleError, UnverifiedError
 from ledger.fork import Fork
 from ledger.genesis import LedgerId
 from ledger.log import Close, LogName, LogStatus, log_origin
-from ledger.members import members
-from ledger.merge import Ended, Forked, Gap, Merged, NotGranted, take_fork
+from ledger.members import Role, members
+from ledger.merge import Ended, Forked, Gap, Merged, NotGranted, _merge_once, take_fork
 from ledger.merkle import EMPTY_FRONTIER
 from ledger.note import Checkpoint, sign_checkpoint
 from ledger.views import conflicts, heads, history
@@ -28,10 +28,12 @@ from tests.ledger.world import (
     Site,
     World,
     carried,
+    counted,
     draft,
     dump,
     facts,
     faults,
+    keys_of,
     payload,
     picture,
     send,
@@ -317,6 +319,52 @@ def test_so_is_an_own_branch_that_others_hold(world: World, tmp_path: Path) -> N
     assert ada.take(carried(bob.store, old)) == Merged(count=5)
 
 
+def test_who_is_removed_once_its_own_word_falls_off_takes_the_branch_of_the_others(
+    world: World, tmp_path: Path
+) -> None:
+    """Bob removed ada; dee took her back, whom ada granted on the branch that gives way."""
+    ada, bob, cy = world.sites
+    old = lose(ada, bob, tmp_path, most=5)
+    ada.grant("dee", Role.ADMIN)
+    dee = world.join("dee")
+    send(ada, dee)
+    bob.revoke("ada")
+    dee.take(carried(bob.store, bob.log))
+    dee.grant("ada")
+    send(dee, ada)
+    assert keys_of("ada").author in members(ada.store)
+    for first, end in ((3, 5), (5, 8)):
+        assert ada.take(carried(bob.store, old, first, end)) == Merged(count=end - first)
+    settle(ada, bob)
+    for site in (ada, bob):
+        assert keys_of("ada").author not in members(site.store)
+        assert faults(site.store) == []
+    assert counted(ada.store) == counted(bob.store)
+    bob.grant("ada")
+    settle(ada, bob, cy)
+    ada.put("again", 1)
+    settle(ada, bob, cy)
+    assert said(cy, "again") == [1]
+    agree(bob, cy)
+
+
+def test_who_is_no_admin_any_more_takes_its_branch_back_and_says_no_close(
+    world: World, tmp_path: Path
+) -> None:
+    ada, bob, cy = world.sites
+    old = lose(ada, bob, tmp_path)
+    ada.put("mine", 1)
+    bob.revoke("ada")
+    bob.grant("ada")
+    send(bob, cy)
+    ada.take(carried(bob.store, bob.log))
+    assert ada.take(carried(bob.store, old, 3)) == Merged(count=5)
+    settle(ada, bob, cy)
+    agree(ada, bob, cy)
+    assert said(cy, "mine") == [1]
+    assert list(cy.store.facts((Action.CLOSE,))) == []
+
+
 def test_a_forged_branch_is_not_taken(world: World, tmp_path: Path) -> None:
     ada, bob, _ = world.sites
     old = lose(ada, bob, tmp_path)
@@ -469,6 +517,22 @@ def test_a_branch_comes_back_in_sections_that_do_not_reach_the_close(
     assert bob.take(carried(other.store, old, 0, 4)) == Merged(count=1)
     assert bob.store.log(old).size == 4
     assert bob.take(carried(other.store, old, 4)) == Merged(count=2)
+    agree(bob, other)
+
+
+def test_a_checkpoint_of_a_branch_that_another_process_replaced_meanwhile_is_not_kept(
+    world: World, tmp_path: Path
+) -> None:
+    ada, other, old = branches(world, tmp_path)
+    bob = world.sites[1]
+    received = carried(ada.store, old, 0, 6)
+    bob.take(received)
+    close_log(other.store, other.author, other.store.log(old), time_us=NOW)
+    bob.take(carried(other.store, other.log))
+    before = bob.store.log(old)
+    bob.take(carried(other.store, old))
+    with pytest.raises(StaleError):
+        _merge_once(bob.store, received, before)
     agree(bob, other)
 
 

@@ -308,6 +308,45 @@ def test_words_that_count_for_nothing_cost_the_same_in_each_log(
     assert faults(cy.store) == []
 
 
+def test_what_ends_one_log_costs_the_same_however_many_there_are(world: World) -> None:
+    """A plain writer can make thousands of logs, each of which ends the one before."""
+    _, bob, cy = world.sites
+    bob.put("t", 1)
+    cy.take(carried(bob.store, bob.log))
+    read = []
+    for _ in range(12):
+        before = bob.store.log(bob.log)
+        received = carried(bob.store, close_log(bob.store, bob.author, before, time_us=NOW).name)
+        with rows_counted(cy.store) as counts:
+            assert cy.take(received) == Merged(count=1)
+        assert cy.store.log(before.name).status is LogStatus.CLOSED
+        read.append(counts.total())
+    assert read[-1] == read[1]
+    assert faults(cy.store) == []
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_where_words_about_members_fall_off_all_logs_are_settled(world: World, size: int) -> None:
+    """Ada granted dee, and ends her log before that, or behind it."""
+    ada, bob, cy = world.sites
+    old = ada.put("t", 1).name
+    start = ada.store.log(old).size
+    ada.grant("dee")
+    dee = world.join("dee")
+    settle(ada, dee)
+    dee.put("t", "dee's")
+    settle(dee, ada, bob, cy)
+    point = carried(ada.store, old, 0, start + size - 1).checkpoint
+    open_incarnation(ada.store, ada.author)
+    closing = close_payload(old, point)
+    ada.write(Draft(thing=INCARNATIONS_THING, payload=closing, time_us=NOW, action=Action.CLOSE))
+    for site in (bob, cy):
+        site.take(carried(ada.store, ada.log))
+        assert (keys_of("dee").author in members(site.store)) == (size > 1)
+        assert ("dee's" in shown(site.store, "t")["history"]) == (size > 1)
+        assert faults(site.store) == []
+
+
 def carried_last(world: World) -> Checkpoint:
     """A checkpoint of another author's: what it says of one's own log is signed by nobody."""
     ada = world.sites[0]

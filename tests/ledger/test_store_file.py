@@ -1,4 +1,5 @@
 import fcntl
+import os
 import shutil
 import signal
 import sqlite3
@@ -14,7 +15,7 @@ import pytest
 from ledger import store_file
 from ledger.errors import BusyError, DamagedError, RefusedError
 from ledger.store import Store
-from ledger.store_file import put_in_place
+from ledger.store_place import put_in_place
 from tests.ledger.world import (
     REST_KEY,
     Site,
@@ -119,6 +120,76 @@ def test_a_finished_file_has_all_that_was_written(ada: Site) -> None:
     assert [one.name for one in path.parent.iterdir()] == ["elsewhere"]
     with Store.open(path, REST_KEY) as store:
         assert picture(store) == before
+
+
+def test_a_file_that_is_there_is_not_replaced(ada: Site, tmp_path: Path) -> None:
+    ada.store.finish()
+    there = tmp_path / "there"
+    there.write_bytes(b"")
+    with pytest.raises(FileExistsError):
+        put_in_place(ada.store.path, there)
+    assert (ada.store.path.exists(), there.read_bytes()) == (True, b"")
+    there.unlink()
+    there.symlink_to("nowhere")
+    with pytest.raises(FileExistsError):
+        put_in_place(ada.store.path, there)
+
+
+def test_what_lies_beside_a_name_is_kept_and_is_not_taken_for_a_part_of_the_file(
+    ada: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twice; and before the file has the name what lay there has lost it for good."""
+    ada.put("well", 1)
+    path, steps = tmp_path / "place", list[str]()
+    fsync, rename = os.fsync, Path.rename
+
+    def synced(folder: int) -> None:
+        steps.append("sync")
+        fsync(folder)
+
+    def renamed(old: Path, new: Path) -> Path:
+        steps.append(new.name)
+        return rename(old, new)
+
+    for end in ("-wal", "-journal"):
+        path.with_name(f"place.damaged-1{end}").write_bytes(b"older")
+        path.with_name(f"place{end}").write_bytes(b"newest")
+    path.with_name("place-shm").touch()
+    ada.store.finish()
+    monkeypatch.setattr("ledger.store_place.os.fsync", synced)
+    monkeypatch.setattr(Path, "rename", renamed)
+    put_in_place(ada.store.path, path)
+    assert steps == ["place.damaged-2-wal", "place.damaged-2-journal", "sync", "place", "sync"]
+    found = {one.name: one.read_bytes() for one in tmp_path.glob("place.*")}
+    assert found == {
+        f"place.damaged-{number}{end}": content
+        for number, content in ((1, b"older"), (2, b"newest"))
+        for end in ("-wal", "-journal")
+    }
+    with Store.open(path, REST_KEY) as store:
+        assert faults(store) == []
+        assert [log.size for log in store.logs()] == [1]
+
+
+def test_what_another_process_made_meanwhile_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    genesis, put, others = genesis_of("ada"), put_in_place, tmp_path / "others"
+    others.mkdir()
+
+    def too_late(draft: Path, path: Path) -> None:
+        monkeypatch.undo()
+        with Store.create(others, genesis, REST_KEY) as made:
+            with made.transaction():
+                made.set_meta("of", b"another")
+            made.finish()
+        made.path.rename(path)
+        put(draft, path)
+
+    monkeypatch.setattr("ledger.store_file.put_in_place", too_late)
+    with Store.create(tmp_path, genesis, REST_KEY) as store:
+        assert store.meta("of") == b"another"
+    assert sorted(tmp_path.iterdir()) == sorted([others, store.path])
 
 
 def test_a_file_is_durable_and_readers_do_not_wait(ada: Site) -> None:

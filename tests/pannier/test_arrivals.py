@@ -1,5 +1,6 @@
 """Bundles of one import in any order; what each of them alone may do is in `test_importing`."""
 
+import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
@@ -18,8 +19,10 @@ from bundler.log_section import LogSection
 from bundler.notices import GenesisSection
 from bundler.sections import Section, encode_section
 from ledger.entries import Entries
+from ledger.errors import FullError
 from ledger.members import Role
 from ledger.views import things
+from pannier import arrivals, judging
 from pannier.exchange import exchange_medium
 from pannier.home import Peer
 from pannier.import_report import Outcome
@@ -30,7 +33,9 @@ from pannier.node import Node
 from pannier.out_bundle import OutBundle
 from pannier.review import accept, waiting
 from pannier.sending import prepare
+from pannier.waits import Reach, Wait
 from tests.sim import attacks
+from tests.sim.brought import sections_of
 from tests.sim.world import World, assert_equal
 
 
@@ -92,16 +97,23 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
 
 def bring(offer: Offer, sections: Sequence[Section], *, stick: str, first: int) -> set[Outcome]:
+    """Let bea have what of a new ledger is in *sections*, see `send`."""
+    return send(offer.world, sections, stick=stick, first=first)
+
+
+def send(
+    world: World, sections: Sequence[Section], *, stick: str, first: int, by: str = "ada"
+) -> set[Outcome]:
     """Let bea have a bundle of each section, all on one stick; return what became of them.
 
     In which order they are looked at follows from their ids, and so from *first*.
     """
-    world, ada = offer.world, offer.world["ada"]
+    node = world[by]
     for number, section in enumerate(sections, first):
-        stamp = Stamp(incarnation=ada.incarnation(), counter=10_000 + number, time_us=0)
+        stamp = Stamp(incarnation=node.incarnation(), counter=10_000 + number, time_us=0)
         encoded = [encode_section(section)]
-        sealed = attacks.sealed_by(ada, world["bea"], encoded, stamp=stamp)
-        attacks.leave(world, "ada", "bea", sealed, stick)
+        sealed = attacks.sealed_by(node, world["bea"], encoded, stamp=stamp)
+        attacks.leave(world, by, "bea", sealed, stick)
     return set(world.exchange("bea", stick).report.outcomes.values())
 
 
@@ -142,6 +154,106 @@ def test_no_section_of_a_new_ledger_is_read_twice(
     assert read.total() == len(offer.sections) - 1
     assert len(opened) <= 5 * len(offer.sections)
     assert_joined(offer)
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often it was looked whether what something waits for is there, and at which waits."""
+    counts: Counter[str] = Counter()
+    reach, known_waits = Wait.reach, judging.known_waits
+
+    def counted(wait: Wait, node: Node) -> Reach:
+        counts["at the ledgers"] += 1
+        return reach(wait, node)
+
+    def read(node: Node, number: str) -> list[Wait]:
+        counts["at waits"] += 1
+        return known_waits(node, number)
+
+    monkeypatch.setattr(Wait, "reach", counted)
+    monkeypatch.setattr(judging, "known_waits", read)
+    return counts
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_bundles_that_build_on_each_other_are_looked_at_a_few_times_each(
+    tmp_path: Path, looks: Counter[str], seed: int
+) -> None:
+    count = 40
+    with World(tmp_path, ("ada", "bea")) as world:
+        world.found("ada", "bea")
+        world.rounds(("ada", "bea"), 2)
+        for number in range(count):
+            world.put("ada", "well", number)
+        store = world.store("ada")
+        (log,) = store.logs()
+        numbers = list(range(log.size - count, log.size))
+        random.Random(seed).shuffle(numbers)
+        sections = [attacks.log_section(store, log, number, number + 1) for number in numbers]
+        assert send(world, sections, stick="stick", first=0) == {Outcome.MERGED}
+        assert_equal(world, ("ada", "bea"))
+        assert world["bea"].spool.held.names() == []
+    assert max(looks.values()) <= 3 * count
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_bundles_that_wait_for_each_others_grants_are_merged_in_one_import(
+    tmp_path: Path, seed: int
+) -> None:
+    """Each member was granted by the one before it, and each log is in a bundle of its own."""
+    names = [f"member {number}" for number in range(6)]
+    with World(tmp_path, ("bea", *names)) as world:
+        world.found(names[0], "bea")
+        world.rounds((names[0], "bea"), 2)
+        for name, after in pairwise(names):
+            node, store = world[name], world.store(name)
+            share(node, store, node.peer_named(after), Role.ADMIN)
+            world.rounds((name, after), 2, name)
+        world.put(names[-1], "well", 1)
+        sections = [*sections_of(world.store(names[-1]))]
+        random.Random(seed).shuffle(sections)
+        assert Outcome.HELD not in send(world, sections, by=names[0], stick="all", first=0)
+        assert list(things(world.store("bea"))) == ["well"]
+
+
+def test_an_import_that_is_killed_joins_with_the_next(
+    offer: Offer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All parts wait, and nothing comes any more."""
+    offer.world.restore("bea", offer.without)
+    with monkeypatch.context() as patch:
+        patch.setattr(arrivals, "_bring_together", _killed)
+        with pytest.raises(KilledError):
+            bring(offer, offer.sections, stick="killed", first=0)
+    assert len(offer.world["bea"].spool.held.names()) > 1
+    offer.world.reopen("bea")
+    import_arrived(offer.world["bea"])
+    assert_joined(offer)
+
+
+def test_a_disk_that_is_full_for_what_waits_ends_no_import(
+    offer: Offer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer.world.restore("bea", offer.without)
+    bea = offer.world["bea"]
+    with monkeypatch.context() as patch:
+        patch.setattr(judging, "retry", _full)
+        bring(offer, offer.sections, stick="full", first=0)
+        assert import_arrived(bea).no_room_bytes > 0
+    assert import_arrived(bea).no_room_bytes == 0
+    assert_joined(offer)
+
+
+class KilledError(BaseException):
+    """The end of a process, for that which only catches errors."""
+
+
+def _killed(*_: object) -> None:
+    raise KilledError
+
+
+def _full(*_: object) -> None:
+    raise FullError("no space left")
 
 
 BUG = "a bug in pannier (KeyError: 137)"

@@ -9,9 +9,9 @@ import pytest
 from ledger.adopt import adopt
 from ledger.append import Draft
 from ledger.blob import CHUNK_BYTES, chunk_of
-from pannier import checkout, ledgers
-from pannier.checkout import CheckoutOptions
-from pannier.errors import PannierError, UsageError
+from pannier import checkout, ledgers, target_folder
+from pannier.checkout import Checkout, CheckoutOptions
+from pannier.errors import BusyError, PannierError, UsageError
 from pannier.node import Node
 from pannier.target_folder import TargetFolder
 from tests.cli.computers import exchange, new_computer, new_sharers
@@ -21,6 +21,7 @@ from tests.pannier.folders import (
     check_out,
     delete,
     put_file,
+    skipped_of,
     store_of,
     tree,
     write,
@@ -76,13 +77,33 @@ class TestCheckout:
         assert check_out(node, out)[0].same == 1
         assert check_out(node, out, options=CheckoutOptions(reread=True))[1].keys() == {"a"}
 
-    def test_looks_into_what_may_be_either_of_two_versions(self, node: Node, out: Path) -> None:
-        put_file(node, "tool", b"build 1")
-        check_out(node, out)
-        put_file(node, "tool", b"build 2")
+    def test_where_no_file_can_be_run_it_is_not_written_anew_each_time(
+        self, node: Node, out: Path
+    ) -> None:
+        put_file(node, "run", b"#!/bin/sh", executable=True)
+        put_file(node, "text", b"text")
+        mask = os.umask(0o111)
+        try:
+            check_out(node, out)
+            done, skipped = check_out(node, out)
+        finally:
+            os.umask(mask)
+        assert (done.files, done.same, skipped) == (0, 2, {})
+        assert tree(out) == {"run": b"#!/bin/sh", "text": b"text"}
+        assert check_out(node, out)[0].files == 1
+        assert (out / "run").stat().st_mode & 0o100
+
+    def test_versions_of_one_size_and_time_are_told_apart_by_what_is_in_them(
+        self, node: Node, out: Path
+    ) -> None:
+        for content in (b"build-1", b"build-2"):
+            put_file(node, "a", content)
+            put_file(node, "b", content, time_us=TIME_US + content[-1])
+            done, skipped = check_out(node, out)
+            assert (done.files, skipped) == (2, {})
+            assert tree(out) == {"a": content, "b": content}
         done, _ = check_out(node, out)
-        assert (done.files, done.same, tree(out)) == (1, 0, {"tool": b"build 2"})
-        assert check_out(node, out)[0].same == 1
+        assert (done.files, done.same) == (0, 2)
 
     def test_replaces_older_versions(self, node: Node, out: Path) -> None:
         put_file(node, "a", b"first")
@@ -175,6 +196,47 @@ class TestDeleted:
         done, skipped = check_out(node, out, options=DELETE)
         assert (done.removed, set(skipped)) == (0, {"a"})
         assert tree(out) == {"a": b"mine!"}
+
+    def test_what_is_spelled_alike_does_not_keep_them(self, node: Node, out: Path) -> None:
+        """Where case counts both are there; where it does not see test_checkout_on_sticks.py."""
+        for thing in ("d/a.txt", "D/A.TXT", "d/A.txt"):
+            put_file(node, thing, b"same")
+        assert check_out(node, out)[0].files == 3
+        delete(node, "d/a.txt")
+        assert check_out(node, out, options=DELETE)[0].removed == 1
+        assert tree(out).keys() == {"D/A.TXT", "d/A.txt"}
+
+    def test_a_file_in_place_of_their_folder_stays(self, node: Node, out: Path) -> None:
+        put_file(node, "notes/a", b"a")
+        put_file(node, "notes/b/c", b"c")
+        check_out(node, out)
+        for thing in ("notes/a", "notes/b/c"):
+            delete(node, thing)
+        put_file(node, "notes", b"a file now")
+        check_out(node, out, options=DELETE)
+        for _ in range(2):
+            assert check_out(node, out, options=DELETE)[1] == {}
+            assert tree(out) == {"notes": b"a file now"}
+
+    def test_a_folder_in_their_place_stays(self, node: Node, out: Path) -> None:
+        put_file(node, "keep", b"a file once")
+        check_out(node, out)
+        delete(node, "keep")
+        put_file(node, "keep/a", b"a folder now")
+        for _ in range(2):
+            assert check_out(node, out, options=DELETE)[1] == {}
+            assert tree(out) == {"keep/a": b"a folder now"}
+
+    def test_a_link_in_place_of_their_folder_stays(
+        self, node: Node, tmp_path: Path, out: Path
+    ) -> None:
+        put_file(node, "notes/a", b"a")
+        delete(node, "notes/a")
+        write(tmp_path / "outside" / "a", b"a")
+        out.mkdir()
+        (out / "notes").symlink_to(tmp_path / "outside")
+        assert check_out(node, out, options=DELETE)[1] == {}
+        assert (out / "notes" / "a").read_bytes() == b"a"
 
     def test_what_was_never_a_file_is_not_looked_at(self, node: Node, out: Path) -> None:
         computer_put(node, "note", b"\x01")
@@ -285,11 +347,7 @@ class TestCrashes:
         self, node: Node, out: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         put_file(node, "d/a", b"whole")
-        with monkeypatch.context() as patch:  # a kill: nothing tidies up
-            patch.setattr(TargetFolder, "remove", lambda *_: None)
-            patch.setattr(TargetFolder, "sync", _stop)
-            with pytest.raises(KeyboardInterrupt):
-                check_out(node, out)
+        _be_killed(node, out, monkeypatch)
         assert len(tree(out)) == 1
         assert "d/a" not in tree(out)
         assert check_out(node, out)[0].files == 1
@@ -363,6 +421,85 @@ class TestCrashes:
         (tmp_path / "circle").symlink_to("circle")
         with pytest.raises(PannierError, match=r"cannot use .*levels of symbolic links"):
             check_out(node, tmp_path / "circle" / "out")
+
+
+class TestTwoAtOnce:
+    def test_the_second_run_into_a_folder_is_refused(self, node: Node, out: Path) -> None:
+        put_file(node, "a", NOISE)
+        first = Checkout(node, store_of(node), out, CheckoutOptions()).run()
+        next(first)
+        with pytest.raises(BusyError, match=f"another pannier is checking out into {out}; wait"):
+            check_out(node, out)
+        assert check_out(node, out.parent / "elsewhere")[0].files == 1
+        assert skipped_of(first) == {}
+        assert tree(out) == {"a": NOISE}
+        assert check_out(node, out)[0].same == 1
+
+    def test_where_folders_cannot_be_locked_no_half_file_gets_its_name(
+        self, node: Node, out: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(target_folder, "_lock", _refusing(errno.EBADF))
+        put_file(node, "a", NOISE)
+        put_file(node, "b", b"more")
+        one, two = (Checkout(node, store_of(node), out, CheckoutOptions()).run() for _ in range(2))
+        assert [next(one) for _ in range(3)][-1] == len(NOISE) - 2 * CHUNK_BYTES
+        next(two)
+        assert skipped_of(one).keys() == {"a"}
+        assert "a" not in tree(out)
+        assert skipped_of(two) == {}
+        assert tree(out) == {"a": NOISE, "b": b"more"}
+
+
+class TestWhatAKillLeaves:
+    @pytest.mark.parametrize("is_lockable", [True, False])
+    def test_it_takes_no_room_from_the_next_run(
+        self, node: Node, out: Path, monkeypatch: pytest.MonkeyPatch, *, is_lockable: bool
+    ) -> None:
+        """On a disk with room for one and a half of it."""
+
+        def usage(_: Path) -> shutil._ntuple_diskusage:
+            total, used = len(NOISE) * 3 // 2, sum(map(len, tree(out).values()))
+            return shutil._ntuple_diskusage(total, used, total - used)
+
+        if not is_lockable:
+            monkeypatch.setattr(target_folder, "_lock", _refusing(errno.EBADF))
+        monkeypatch.setattr(checkout, "disk_usage", usage)
+        put_file(node, "d/a", NOISE)
+        _be_killed(node, out, monkeypatch)
+        assert [len(content) for content in tree(out).values()] == [len(NOISE)]
+        assert check_out(node, out)[1] == {}
+        assert tree(out) == {"d/a": NOISE}
+
+    def test_it_goes_although_nothing_of_that_name_is_checked_out_any_more(
+        self, node: Node, out: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for thing in ("a", "d/a", "d/e/a"):
+            put_file(node, thing, b"whole")
+        _be_killed(node, out, monkeypatch)
+        assert len(tree(out)) == 3
+        for thing in ("a", "d/a", "d/e/a"):
+            delete(node, thing)
+        put_file(node, "d/e/b", b"another")
+        assert check_out(node, out)[1] == {}
+        assert tree(out) == {"d/e/b": b"another"}
+
+    def test_what_a_run_into_a_folder_below_is_writing_stays(self, node: Node, out: Path) -> None:
+        put_file(node, "a", NOISE)
+        put_file(node, "d/b", b"another")
+        inner = Checkout(node, store_of(node), out / "d", CheckoutOptions()).run()
+        next(inner)
+        assert check_out(node, out)[1] == {}
+        assert skipped_of(inner) == {}
+        assert tree(out) == {"a": NOISE, "d/a": NOISE, "d/b": b"another", "d/d/b": b"another"}
+
+
+def _be_killed(node: Node, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check out, and end when all is written: nothing tidies up."""
+    with monkeypatch.context() as patch:
+        patch.setattr(TargetFolder, "remove", lambda *_: None)
+        patch.setattr(TargetFolder, "sync", _stop)
+        with pytest.raises(KeyboardInterrupt):
+            check_out(node, out)
 
 
 class TestRefusingDisks:

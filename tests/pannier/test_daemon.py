@@ -181,6 +181,51 @@ class TestMedia:
         (mounts.parent / "unplugged RED").rename(mounts / "BLUE")
         assert [daemon.look_everywhere() for _ in range(2)] == [1, 0]
 
+    @pytest.mark.parametrize("what", ["medium.json", "README.txt", "0f"])
+    def test_one_that_differs_only_in_what_is_on_it_is_served_once(
+        self, sharers: Pair, mounts: Path, what: str
+    ) -> None:
+        """As the next stick formatted alike, or the same one after it was elsewhere."""
+        daemon = Daemon(opener(sharers[0]), Said().telling)
+        path = plug_in(mounts, "BLUE") / "pannier" / what
+        assert [daemon.look_everywhere() for _ in range(3)] == [1, 0, 0]
+        if what == "medium.json":
+            path.write_text(f'{{"id": "{"c" * 16}", "label": "", "version": 1}}\n')
+        elif what == "README.txt":
+            os.utime(path, ns=(0, 0))  # not all systems change the time of the folder
+        else:
+            path.mkdir()
+        assert [daemon.look_everywhere() for _ in range(3)] == [1, 0, 0]
+
+    def test_one_that_was_exchanged_elsewhere_between_two_looks_is_served(
+        self, sharers: Pair, mounts: Path
+    ) -> None:
+        farm, home = sharers
+        daemon = Daemon(opener(farm), Said().telling)
+        blue = plug_in(mounts, "BLUE")
+        assert [daemon.look_everywhere() for _ in range(2)] == [1, 0]
+        unplug(blue)
+        exchange(mounts.parent / "unplugged BLUE", home)
+        plug_in(mounts, "BLUE")
+        assert [daemon.look_everywhere() for _ in range(2)] == [1, 0]
+        assert "nothing waits for it" in farm.types("status").out
+
+    def test_one_that_takes_the_place_of_another_during_its_exchange_is_served(
+        self, sharers: Pair, mounts: Path
+    ) -> None:
+        path = plug_in(mounts, "BLUE") / "pannier" / "medium.json"
+        others = [f'{{"id": "{"c" * 16}", "label": "", "version": 1}}\n']
+
+        def swap(*_: object) -> list[str]:
+            if others:
+                path.write_text(others.pop())
+            return []
+
+        path.write_text(others[0].replace("c", "d"))
+        telling = Telling(say=print, folder=swap, medium=swap, imported=import_news)
+        daemon = Daemon(opener(sharers[0]), telling)
+        assert [daemon.look_everywhere() for _ in range(3)] == [1, 1, 0]
+
     def test_one_without_our_folder_is_never_touched(self, sharers: Pair, mounts: Path) -> None:
         farm, _ = sharers
         (mounts / "A").mkdir()

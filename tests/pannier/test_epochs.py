@@ -1,6 +1,7 @@
 """Keys of epochs: who has them, when a new one begins, and that none of them is on a disk."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from ledger.append import Draft
 from ledger.data import payload_from_value
 from ledger.entry import MEMBERS_THING, Action
 from ledger.epochs import Epoch, EpochEntry
+from ledger.errors import BusyError, FullError, LedgerError
 from ledger.members import Role
+from ledger.store import Store
 from ledger.views import heads, things
 from pannier import rotation
 from pannier.importing import keyring
@@ -200,10 +203,40 @@ def test_an_admin_who_merges_a_revocation_rotates_by_itself(world: World) -> Non
         remove(world, "ada", "eve")
     assert sealing(world, "ada") is None, "nothing is sealed for a group until then"
     assert entries(world, "ada") == before
-    tend_all_epochs(ada)
+    tend_all_epochs(ada, [])
     assert sealing(world, "ada") is not None
-    tend_all_epochs(ada)
+    tend_all_epochs(ada, [])
     assert entries(world, "ada") == before + 1
+
+
+def test_a_ledger_that_another_process_keeps_from_this_one_keeps_no_other_from_its_epoch(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stores = [world.store("ada")]
+    with monkeypatch.context() as patch:
+        patch.setattr("pannier.membership.tend_epochs", lambda *_: None)
+        world.found("ada", "bea", "cyd", ledger="other")
+        remove(world, "ada", "eve")
+    stores.append(world.store("ada", "other"))
+    stores.sort(key=lambda one: one.ledger_id)
+    notes: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(rotation, "tend_epochs", partial(_unless, stores[0], BusyError("is busy")))
+        tend_all_epochs(world["ada"], notes)
+    assert notes == [f"{stores[0].genesis.name}: this was put off: is busy"]
+    assert [world["ada"].epochs.of(one).sealing is None for one in stores] == [True, False]
+    with monkeypatch.context() as patch:
+        patch.setattr(rotation, "tend_epochs", partial(_unless, stores[0], FullError("is full")))
+        with pytest.raises(FullError):
+            tend_all_epochs(world["ada"], notes)
+    tend_all_epochs(world["ada"], notes)
+    assert None not in [world["ada"].epochs.of(one).sealing for one in stores]
+
+
+def _unless(refusing: Store, error: LedgerError, node: Node, store: Store) -> None:
+    if store is refusing:
+        raise error
+    tend_epochs(node, store)
 
 
 def test_whoever_was_granted_and_is_missing_in_an_epoch_gets_it_from_an_admin(
@@ -252,7 +285,7 @@ def test_more_revocations_than_an_entry_holds_stop_nobody(
     before = entries(world, "ada")
     monkeypatch.setattr(rotation, "MAX_PAYLOAD_BYTES", 100)
     remove(world, "ada", "eve")
-    tend_all_epochs(world["ada"])
+    tend_all_epochs(world["ada"], [])
     assert (entries(world, "ada"), sealing(world, "ada")) == (before, None)
 
 

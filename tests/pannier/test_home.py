@@ -1,6 +1,8 @@
 import errno
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from ledger.algorithm import Algorithm
 from ledger.card import Card
 from ledger.errors import LedgerError
 from ledger.keys import NodeKeys
-from pannier.errors import PannierError, UsageError
+from pannier.errors import BusyError, PannierError, UsageError
 from pannier.home import (
     Home,
     add_peer,
@@ -20,8 +22,10 @@ from pannier.home import (
     read_key_file,
     read_peers,
     remove_peer,
+    settings_held,
     wants_passphrase,
 )
+from pannier.lock import exclusive
 
 
 @pytest.fixture
@@ -274,6 +278,19 @@ def test_keys_that_cannot_be_read_are_told_of(home: Home) -> None:
         read_key_file(home)
 
 
+CHANGE = """
+import os, sys
+from pathlib import Path
+from ledger.errors import WrongPassphraseError
+from pannier.home import Home, change_passphrase
+try:
+    change_passphrase(Home(Path(sys.argv[1])), "one", sys.argv[2], os.urandom)
+    print("done")
+except WrongPassphraseError:
+    print("wrong")
+"""
+
+
 class TestPassphrase:
     def test_another_opens_the_same_keys(self, home: Home) -> None:
         keys = open_keys(home, None)
@@ -297,3 +314,38 @@ class TestPassphrase:
         with pytest.raises(PannierError, match="no space"):
             change_passphrase(home, None, "one", os.urandom)
         assert home.keys.read_bytes() == before
+
+    def test_of_two_that_change_it_at_once_one_is_told_that_it_was_wrong(self, home: Home) -> None:
+        """Each in a process of its own, both with the passphrase that they are under."""
+        change_passphrase(home, None, "one", os.urandom)
+        words = [[sys.executable, "-c", CHANGE, str(home.path), new] for new in ("two", "three")]
+        done = [subprocess.Popen(one, stdout=subprocess.PIPE, text=True) for one in words]
+        said = [one.communicate()[0] for one in done]
+        assert sorted(said) == ["done\n", "wrong\n"]
+        open_keys(home, ("two", "three")[said.index("done\n")])
+        assert list(home.keys.parent.iterdir()) == [home.keys]
+
+    def test_what_is_done_before_comes_after_the_old_one_was_found_right(self, home: Home) -> None:
+        """And while it is done nobody else changes it."""
+        done: list[str] = []
+
+        def first() -> None:
+            assert not wants_passphrase(home)
+            with pytest.raises(BusyError), exclusive(home.locks / "keys", "too"):
+                pass
+            done.append("first")
+
+        change_passphrase(home, None, "one", os.urandom, first=first)
+        with pytest.raises(LedgerError, match="wrong passphrase"):
+            change_passphrase(home, "two", None, os.urandom, first=first)
+        assert done == ["first"]
+
+
+def test_settings_are_changed_by_one_at_a_time(home: Home) -> None:
+    with (
+        settings_held(home) as settings,
+        pytest.raises(BusyError),
+        exclusive(home.locks / "config", "too"),
+    ):
+        pass
+    assert settings == home.config

@@ -110,6 +110,19 @@ def test_no_room_to_hold_leaves_it_in_the_inbox(world: World) -> None:
     assert_equal(world, NAMES)
 
 
+def test_what_is_said_in_what_finds_no_room_is_heard_once(world: World) -> None:
+    gap(world)
+    bea, ada = world["bea"], world["ada"].card.node_id
+    quotas = Quotas(held_bytes=100)
+    bea.spool = open_spool(world.home("bea").spool, entropy=CountedEntropy("x"), quotas=quotas)
+    before = bea.db.peer(ada).counter
+    world.exchange("bea")
+    said, unanswered = bea.db.peer(ada).counter, bea.db.unanswered(ada)
+    assert said > before
+    assert import_arrived(bea).count(Outcome.INCOMPLETE) == 1
+    assert (bea.db.peer(ada).counter, bea.db.unanswered(ada)) == (said, unanswered)
+
+
 def test_what_is_refused_after_it_waited_keeps_its_bytes_in_quarantine(world: World) -> None:
     """It waits for a ledger, and says nonsense about it."""
     world.found("ada", ledger="second")

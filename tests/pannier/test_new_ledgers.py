@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,10 @@ from bundler.head import Stamp
 from bundler.keyring import Keyring
 from bundler.notices import GenesisSection
 from bundler.sections import Section, encode_section
-from ledger.genesis import Genesis
-from ledger.members import Role
+from ledger.genesis import Genesis, LedgerId
+from ledger.members import Role, members
 from ledger.views import things
-from pannier import new_ledgers
+from pannier import arrivals, new_ledgers, waits
 from pannier.import_report import Outcome
 from pannier.ledgers import new_ledger
 from pannier.membership import share
@@ -151,6 +152,54 @@ def test_more_than_there_is_room_for_are_joined_in_one_import(
     assert most["open"] == 3
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_what_found_no_room_in_one_import_finds_it_in_the_next(
+    world: World, opened: Counter[bytes], monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Where as many are open as may be that nobody granted, of the same sender."""
+    for module in (arrivals, new_ledgers):
+        monkeypatch.setattr(module, "MOST_OPEN", 3)
+    names = [f"number {number}" for number in range(5)]
+    parts = [part for name in names for part in offered(world, "cyd", name)]
+    parts += [offered(world, "cyd", f"half {number}")[0] for number in range(5)]
+    random.Random(seed).shuffle(parts)
+    for counter, part in enumerate(parts, 10_000):
+        leave(world, "cyd", counter, [part])
+    for _ in range(5):
+        world.exchange("bea")
+    assert joined(world) == set(names)
+    before = opened.total()
+    world.exchange("bea")
+    assert opened.total() == before, "what nobody grants is not tried for ever"
+
+
+def test_one_that_begins_among_more_than_are_noted_is_joined_some_days_later(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waits, "MOST_OF_A_KIND", 2)
+    genesis, log = offered(world, "cyd", "one")
+    leave(world, "cyd", 10_000, [*made_up(world, 0, 5), genesis])
+    world.exchange("bea")
+    leave(world, "cyd", 10_001, [log])
+    for _ in range(20):
+        world.exchange("bea")
+        world.clock.pass_days(1)
+    assert joined(world) == {"one"}
+
+
+def test_honest_ledgers_are_joined_though_a_peer_has_much_that_waits(world: World) -> None:
+    held = world["bea"].spool.held
+    held._quotas = replace(held._quotas, held_bundles=8)
+    for number in range(12):
+        leave(world, "ada", 10_000 + number, made_up(world, number, 1))
+    outcomes = Counter(world.exchange("bea").report.outcomes.values())
+    assert outcomes == {Outcome.HELD: 4, Outcome.INCOMPLETE: 8}
+    for counter, part in enumerate(offered(world, "cyd", "one"), 10_000):
+        leave(world, "cyd", counter, [part])
+        world.exchange("bea")
+    assert joined(world) == {"one"}
+
+
 def test_so_they_are_where_all_begin_in_one_bundle_and_are_granted_in_another(
     world: World, most: Counter[str]
 ) -> None:
@@ -162,6 +211,34 @@ def test_so_they_are_where_all_begin_in_one_bundle_and_are_granted_in_another(
     world.exchange("bea")
     assert joined(world) == set(names)
     assert most["open"] == MOST_OPEN
+
+
+def test_a_ledger_that_another_process_made_meanwhile_is_merged_into(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each part of it in a bundle of its own; somebody restores a backup right before it joins."""
+    genesis, log = offered(world, "cyd", "one")
+    assert isinstance(genesis, GenesisSection)
+    join = NewLedgers.join
+
+    def too_late(new: NewLedgers, ledger_id: LedgerId) -> bool:
+        if new.node.ledger(ledger_id) is None and new.node.card.author in members(
+            new._stores[ledger_id]
+        ):
+            store = new.node.make_ledger(Genesis.from_bytes(genesis.genesis))
+            with store.transaction():
+                store.set_meta("of", b"another")
+        return join(new, ledger_id)
+
+    monkeypatch.setattr(NewLedgers, "join", too_late)
+    leave(world, "cyd", 10_000, [genesis])
+    leave(world, "cyd", 10_001, [log])
+    world.exchange("bea")
+    (store,) = (one for one in world["bea"].ledgers() if one.genesis.name == "one")
+    assert store.meta("of") == b"another"
+    assert world["bea"].card.author in members(store)
+    assert list((world.home("bea").ledgers / "pending").iterdir()) == []
+    assert list(world["bea"].spool.held.names()) == []
 
 
 def test_what_a_killed_import_left_goes_with_the_next(tmp_path: Path) -> None:

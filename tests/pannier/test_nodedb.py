@@ -14,6 +14,7 @@ from ledger.genesis import LedgerId
 from ledger.log import LogName
 from pannier import have_rows, review
 from pannier.errors import BusyError, DamagedFileError, PannierError
+from pannier.held_waits import waiting_for_ledger
 from pannier.links.rounds import Rounds
 from pannier.nodedb import NodeDb
 from pannier.nodedb_peers import UNTOLD
@@ -292,6 +293,7 @@ def test_a_damaged_file_says_what_to_do(tmp_path: Path) -> None:
         ("UPDATE bundle SET peer = 'zz' || substr(peer, 3)", "peer of bundle"),
         ("UPDATE due SET bundle = upper(bundle)", "bundle of due"),
         ("UPDATE waiting SET peer = 'zz'", "peer of waiting"),
+        ("UPDATE waiting SET bundle = 'zz'", "bundle of waiting"),
     ],
 )
 def test_a_value_out_of_bounds_is_damage_that_a_repair_finds(
@@ -302,7 +304,9 @@ def test_a_value_out_of_bounds_is_damage_that_a_repair_finds(
     db.add_bundle(bundle(1), [])
     db.owe_receipt(PEER, f"{10:016x}", "", 1)
     have_rows.note_held(db, PEER, [(LEDGER, HeldLog(*LOG, 7, bytes(16), 3))])
-    db.run("INSERT INTO waiting VALUES ('a', ?, 'review', x'', x'', x'', 0)", PEER)
+    for kind, ledger in (("review", b""), ("ledger", LEDGER)):
+        row = f"{1:016x}", PEER, kind, ledger, b"", b"", 0
+        db.run("INSERT INTO waiting VALUES (?, ?, ?, ?, ?, ?, ?)", *row)
 
     def read() -> None:
         db.peer(PEER)
@@ -310,6 +314,7 @@ def test_a_value_out_of_bounds_is_damage_that_a_repair_finds(
         db.receipts(PEER)
         db.queued_bundles()
         review.senders(db)
+        waiting_for_ledger(db, LEDGER)
 
     read()
     assert db.faults() == []

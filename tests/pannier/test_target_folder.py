@@ -11,9 +11,9 @@ PLAIN = Existing(stat.S_IFREG, 0, TIME_US)
 
 
 def write_draft(folder: TargetFolder, path: str, content: bytes, like: Existing = PLAIN) -> str:
-    with folder.draft(path, like) as (draft, file):
-        file.write(content)
-    return draft
+    with folder.draft(path, like) as draft:
+        draft.file.write(content)
+    return draft.path
 
 
 @pytest.fixture
@@ -47,8 +47,8 @@ def test_executable_is_as_the_user_lets_new_files_be(folder: TargetFolder, tmp_p
 
 def test_what_fails_on_the_way_leaves_nothing(folder: TargetFolder, tmp_path: Path) -> None:
     def fill_the_disk() -> None:
-        with folder.draft("x", PLAIN) as (_, file):
-            file.write(b"half")
+        with folder.draft("x", PLAIN) as draft:
+            draft.file.write(b"half")
             raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space"):
@@ -66,6 +66,35 @@ def test_a_draft_that_is_a_link_is_replaced_and_not_followed(
     assert write_draft(folder, "x", b"two") == draft
     assert tree(tmp_path / "in") == {draft: b"two"}
     assert target.read_bytes() == b"kept"
+
+
+def test_only_drafts_are_swept(folder: TargetFolder, tmp_path: Path) -> None:
+    name, outside = ".pannier-0123456789abcdef", write(tmp_path / "outside", b"kept")
+    write(tmp_path / "in" / "a" / name, b"left")
+    write(tmp_path / "in" / "b" / name / "file", b"in a folder")
+    (tmp_path / "in" / "c").mkdir()
+    (tmp_path / "in" / "c" / name).symlink_to(outside)
+    for other in (name[:-1], f"{name}0", name.upper(), f"{name}.bak", name[1:], ".pannier-x"):
+        write(tmp_path / "in" / "a" / other, b"not ours")
+    before = dict(tree(tmp_path / "in"))
+    folder.sweep("a", [])
+    assert tree(tmp_path / "in") == before, "others may be writing there"
+    with folder.held():
+        for path in ("", "a", "b", "c", "nothing", "a/.pannier-x"):
+            folder.sweep(path, [])
+    assert before.pop(f"a/{name}") == b"left"
+    assert tree(tmp_path / "in") == before
+    assert outside.read_bytes() == b"kept"
+
+
+def test_drafts_of_this_run_are_not_swept_whatever_their_folder_is_called(
+    folder: TargetFolder, tmp_path: Path
+) -> None:
+    with folder.held():
+        left, draft = write_draft(folder, "a/b", b"left"), write_draft(folder, "a/c", b"new")
+        folder.sweep("a", [f"A/{draft.removeprefix('a/')}"])
+    assert left != draft
+    assert tree(tmp_path / "in") == {draft: b"new"}
 
 
 def test_folders_that_are_links_are_not_entered(folder: TargetFolder, tmp_path: Path) -> None:

@@ -7,10 +7,13 @@ import pytest
 
 from ledger.append import open_incarnation
 from ledger.log import LogName, LogStatus
+from ledger.members import Role
 from ledger.views import heads
 from pannier.backup import backup, restore
+from pannier.membership import revoke, share
 from pannier.trusted_time import Uptime
 from tests.pannier.links.wire import Wire
+from tests.sim.brought import bring, sections_of
 from tests.sim.test_crashes import KilledError
 from tests.sim.world import DAY_US, START_US, World, assert_equal, data_queue, entries_of
 
@@ -387,6 +390,73 @@ def test_a_clock_that_jumps_ends_no_fork_before_its_other_branch_can_come(world:
         world.skew_us["ada"] = days * DAY_US
         world.rounds(THREE, 1)
         assert LogStatus.FORKED in statuses(world, "ada"), days
+
+
+def forked(world: World, ledger: str) -> LogName:
+    """Ada's log goes on in two histories; the one that she does not hold comes from nobody."""
+    world.put("ada", "early", 1, ledger)
+    world.rounds(THREE, 3)
+    copy = world.back_up("ada")
+    world.put("ada", "late", 1, ledger)
+    world.exchange("ada", "slow")
+    world.restore("ada", copy)
+    world.put("ada", "new", 1, ledger)
+    world.rounds(THREE, 3)
+    world.exchange("bea", "slow")
+    world.rounds(THREE, 3)
+    (log,) = own_forks(world, ledger)
+    return log
+
+
+def own_forks(world: World, ledger: str) -> list[LogName]:
+    author = world["ada"].card.author
+    logs = world.store("ada", ledger).logs()
+    return [
+        one.name for one in logs if one.name.author == author and one.status is LogStatus.FORKED
+    ]
+
+
+@pytest.mark.parametrize("role", [None, Role.READER])
+def test_an_own_fork_where_one_may_write_no_more_ends_no_import(
+    world: World, role: Role | None
+) -> None:
+    world.found("cyd", "ada", "bea", ledger="other")
+    world.rounds(THREE, 3)
+    log = forked(world, "log")
+    bea = world["bea"]
+    revoke(bea, world.store("bea"), [world["ada"].card.author])
+    if role is not None:
+        share(bea, world.store("bea"), bea.peer_named("ada"), role)
+    bring(world, "ada", "bea", sections_of(world.store("bea")))
+    for month in range(3):
+        world.clock.pass_days(31)
+        world.put("cyd", f"month {month}", 1, "other")
+        world.rounds(THREE, 2)
+        assert heads(world.store("ada", "other"), f"month {month}")
+    assert own_forks(world, "log") == [log]
+    share(bea, world.store("bea"), bea.peer_named("ada"), Role.WRITER)
+    for _ in range(2):
+        world.clock.pass_days(31)
+        world.rounds(THREE, 4)
+    assert own_forks(world, "log") == []
+    assert_equal(world, THREE)
+
+
+def test_who_is_no_admin_any_more_does_not_say_for_ever_how_its_fork_ends(world: World) -> None:
+    """It would count for nothing, and so the fork would be there still."""
+    world.found("bea", "ada", "cyd", ledger="other", role=Role.ADMIN)
+    world.rounds(THREE, 3)
+    forked(world, "other")
+    bea, store = world["bea"], world.store("bea", "other")
+    revoke(bea, store, [world["ada"].card.author])
+    share(bea, store, bea.peer_named("ada"), Role.WRITER)
+    world.rounds(THREE, 3)
+    before = len(world.store("ada", "other").logs())
+    for month in range(3):
+        world.clock.pass_days(31)
+        world.put("cyd", f"month {month}", 1)
+        world.rounds(THREE, 2)
+    assert len(world.store("ada", "other").logs()) == before
 
 
 def test_the_reader_of_a_ledger_is_restored(world: World) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from spool.errors import ConflictError, FullError, GoneError
 from spool.file_system import Facts
+from spool.held import Held
 from spool.quotas import Quotas
 from tests.faults import MemoryFileSystem
 from tests.spool.samples import bundle, every_crash, late_from, spool_in
@@ -55,58 +56,93 @@ def test_holding_survives_any_crash() -> None:
         assert all(held.read(name) == b"whole" for name in held.names())
 
 
+def each(number: str) -> str:
+    """Say that each bundle is somebody else's."""
+    return number
+
+
+class Owners(dict[str, str]):
+    """Who owns which bundle, by its id."""
+
+    def fill(self, held: Held, owner: str) -> int:
+        """Hold bundles of *owner* until no more are; return how many that were."""
+        for count in range(100):
+            name = bundle(len(self))
+            self[name.bundle_id] = owner
+            try:
+                held.hold(name, b"x", self.__getitem__)
+            except FullError:
+                del self[name.bundle_id]
+                return count
+        raise AssertionError("it never was full")
+
+
+@pytest.mark.parametrize("quotas", [Quotas(held_bundles=16), Quotas(held_bytes=16 * 4096)])
+def test_nobody_fills_it_alone(fs: CountedFileSystem, quotas: Quotas) -> None:
+    """In whatever process; and what one has is in nobody's way but its own."""
+    held, owners = spool_in(fs, quotas).held, Owners()
+    assert [owners.fill(held, owner) for owner in ("ada", "bea", "ada")] == [8, 4, 0]
+    held = spool_in(fs, quotas).held
+    assert [owners.fill(held, owner) for owner in ("bea", "ada", "cyd")] == [0, 0, 2]
+    held.hold(bundle(0), b"x", owners.__getitem__)
+    for number in range(8):
+        held.release(bundle(number))
+    assert owners.fill(held, "dan") == 5
+    assert owners.fill(held, "bea") == 1
+
+
 def test_a_full_quota_refuses_and_keeps_what_is_there() -> None:
     held = spool_in(MemoryFileSystem(), Quotas(held_bytes=2 * 4096)).held
-    held.hold(bundle(1), b"x" * 4096)
+    held.hold(bundle(1), b"x" * 4096, each)
     with pytest.raises(FullError):
-        held.hold(bundle(2, priority=0), b"x" * 4097)
-    held.hold(bundle(1), b"x" * 4096)
-    held.hold(bundle(3), b"x" * 4096)
+        held.hold(bundle(2, priority=0), b"x" * 4097, each)
+    held.hold(bundle(1), b"x" * 4096, each)
+    held.hold(bundle(3), b"x" * 4096, each)
     assert held.names() == [bundle(1), bundle(3)]
 
 
 def test_so_does_a_full_count(fs: CountedFileSystem) -> None:
     held = spool_in(fs, Quotas(held_bundles=2)).held
     for number in (1, 2, 2):
-        held.hold(bundle(number), b"x")
+        held.hold(bundle(number), b"x", each)
     with pytest.raises(FullError):
-        held.hold(bundle(3), b"x")
+        held.hold(bundle(3), b"x", each)
     held.release(bundle(1))
     held.release(bundle(1))
-    held.hold(bundle(3), b"x")
+    held.hold(bundle(3), b"x", each)
     assert held.names() == [bundle(2), bundle(3)]
     with pytest.raises(FullError):
-        held.hold(bundle(4), b"x")
+        held.hold(bundle(4), b"x", each)
 
 
 def test_what_other_processes_hold_and_release_counts(fs: CountedFileSystem) -> None:
     quotas = Quotas(held_bundles=3)
     held, other = spool_in(fs, quotas).held, spool_in(fs, quotas).held
-    other.hold(bundle(1), b"x")
-    held.hold(bundle(2), b"x")
-    held.hold(bundle(3), b"x")
+    other.hold(bundle(1), b"x", each)
+    held.hold(bundle(2), b"x", each)
+    held.hold(bundle(3), b"x", each)
     with pytest.raises(FullError):
-        spool_in(fs, quotas).held.hold(bundle(4), b"x")
+        spool_in(fs, quotas).held.hold(bundle(4), b"x", each)
     other.release(bundle(1))
-    held.hold(bundle(4), b"x")
+    held.hold(bundle(4), b"x", each)
     other.release(bundle(2))
     held.expire(late_from(0))
-    held.hold(bundle(5), b"x")
+    held.hold(bundle(5), b"x", each)
     assert held.names() == [bundle(3), bundle(4), bundle(5)]
 
 
 def test_holding_looks_at_what_is_held_once(fs: CountedFileSystem) -> None:
     """Also where it is full: else many who wait would cost their square."""
     held = spool_in(fs, Quotas(held_bundles=100)).held
-    held.hold(bundle(0), b"x")
+    held.hold(bundle(0), b"x", each)
     before = fs.looks
     for number in range(1, 100):
-        held.hold(bundle(number), b"x")
+        held.hold(bundle(number), b"x", each)
     assert fs.looks - before <= 5 * 99
     before = fs.looks
     for number in range(100, 200):
         with pytest.raises(FullError):
-            held.hold(bundle(number), b"x")
+            held.hold(bundle(number), b"x", each)
     assert fs.looks - before <= 5 * 100
 
 

@@ -167,6 +167,33 @@ def test_a_file_cut_short_is_written_anew() -> None:
     assert stick.files()[path] == whole
 
 
+class _Reading(MemoryFileSystem):
+    """Notes how much is asked for of each fragment file."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.limits: list[int] = []
+
+    def read(self, path: str, *, limit_bytes: int) -> bytes:
+        if path.endswith(".pnr"):
+            self.limits.append(limit_bytes)
+        return super().read(path, limit_bytes=limit_bytes)
+
+
+def test_how_much_is_read_of_what_is_there_is_not_for_the_medium_to_say() -> None:
+    """A sparse file takes no room on a medium, and all memory of whoever reads it."""
+    anne, stick = anne_with(b"hello"), _Reading()
+    anne.at(medium_in(stick)).deliver(PEERS, TERMS)
+    (path,) = fragments_on(stick)
+    whole = stick.files()[path]
+    assert len(anne.at(medium_in(stick)).deliver(PEERS, TERMS).already_there) == 1
+    stick.remove(path)
+    stick.create(path, [whole, bytes(1 << 20)])
+    assert len(anne.at(medium_in(stick)).deliver(PEERS, TERMS).written) == 1
+    assert stick.files()[path] == whole
+    assert stick.limits == [len(whole)]
+
+
 def test_a_bundle_that_is_withdrawn_meanwhile_is_left() -> None:
     anne, stick = anne_with(b"one", b"two"), MemoryFileSystem()
     medium = medium_in(stick)

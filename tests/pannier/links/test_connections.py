@@ -12,7 +12,7 @@ import pytest
 
 from pannier.cli.reports import import_news
 from pannier.cli.session import opener_with
-from pannier.home import Home
+from pannier.home import Home, open_keys
 from pannier.link_config import TcpLink
 from pannier.links import connections, ending
 from pannier.links import run_link as running
@@ -33,10 +33,11 @@ def members(tmp_path: Path) -> tuple[Computer, Computer]:
 
 
 def link_run(computer: Computer, config: TcpLink, said: list[str], *, once: bool) -> LinkRun:
+    where = Home(computer.home)
     return LinkRun(
         name="link",
         config=config,
-        open_node=opener_with(Home(computer.home), None),
+        open_node=opener_with(where, open_keys(where, None)),
         telling=LinkTelling(say=said.append, progress=None, imported=import_news),
         count=lambda *_: None,
         once=once,

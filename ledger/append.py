@@ -61,7 +61,8 @@ class Draft(NamedTuple):
         time_us: Microseconds since 1970 UTC.
         kind: The author's word for what sort of entry it is.
         action: See `Action`.
-        follows: Entries of other logs that it supersedes, in order; None: all heads of the thing.
+        follows: Entries that it supersedes, in order, of which those of its own log need not be
+            said; None: all heads of the thing.
     """
 
     thing: str
@@ -310,7 +311,7 @@ def _refusal(store: Store) -> RefusedError:
 def _make_batch(store: Store, author: Author, state: LogState, drafts: Drafts) -> Batch:
     cover = state.cover or root_cover(author.entropy(16))
     salted = salts(cover, state.size, drafts.size)
-    made = _entries(drafts, _follows(store, state, drafts), salted)
+    made = _entries(drafts, state.name, _follows(store, state, drafts), salted)
     entries, leaves = _fitting(made, drafts.payloads)
     extension = extend(state.frontier, leaf_hashes(leaves))
     frontier = extension.frontier
@@ -325,13 +326,14 @@ def _make_batch(store: Store, author: Author, state: LogState, drafts: Drafts) -
 
 
 def _entries(
-    drafts: Drafts, follows: dict[str, tuple[Follow, ...]], salts: Iterable[bytes]
+    drafts: Drafts, log: LogName, follows: dict[str, tuple[Follow, ...]], salts: Iterable[bytes]
 ) -> Entries:
-    """Return the entries that *drafts* become; each is within bounds."""
+    """Return the entries of *log* that *drafts* become; each is within bounds."""
     things, payloads, times_us, kinds, actions, said = drafts
     followed: Sequence[tuple[Follow, ...]] = [()] * drafts.size
     if follows or said.count(None) != len(said):
-        followed = [_followed(*one, follows) for one in zip(things, actions, said, strict=True)]
+        columns = zip(things, actions, said, strict=True)
+        followed = [_followed(*one, log, follows) for one in columns]
     digests = payload_digests(salts, payloads)
     entries = Entries(things, kinds, actions, times_us, followed, digests, payloads)
     entries.check()
@@ -342,10 +344,12 @@ def _followed(
     thing: str,
     action: int,
     said: tuple[Follow, ...] | None,
+    log: LogName,
     follows: dict[str, tuple[Follow, ...]],
 ) -> tuple[Follow, ...]:
     if said is not None:
-        return said
+        # Which log it goes to is known only now: another than before, where that one was closed.
+        return tuple(one for one in said if (one.author, one.incarnation) != log)
     return follows.pop(thing, ()) if action <= Action.DELETE else ()
 
 

@@ -234,24 +234,36 @@ class Packing:
         self._begin = begin
         self._writer: PackWriter | None = None
         self._spans: dict[bytes, Span] = {}
-        self._synced_count = 0
+        self._is_synced = True
 
     @property
     def is_full(self) -> bool:
         """Whether it is time to begin another."""
         return self._writer is not None and self._writer.size_bytes >= MAX_PACK_BYTES
 
-    def add(self, chunk: Chunk) -> None:
-        """Append a chunk, unless it is here.
+    def add(self, chunk: Chunk) -> bool:
+        """Append a chunk, unless it is here; return whether it was not.
 
         Raises:
             DamagedError: the disk said no.
         """
         name = self._blobs.keys.name(chunk.digest)
-        if name not in self._spans and not self._blobs.held([chunk.digest]):
-            if self._writer is None:
-                self._writer = self._begin()
-            self._spans[name] = self._writer.add(name, chunk)
+        if name in self._spans or self._blobs.held([chunk.digest]):
+            return False
+        if self._writer is None:
+            self._writer = self._begin()
+        self._spans[name] = self._writer.add(name, chunk)
+        self._is_synced = False
+        return True
+
+    def drop(self, digests: Iterable[bytes]) -> None:
+        """Let go of chunks that were appended, which nobody will name.
+
+        What was written of them stays in the pack, if anything else does: where a record begins is
+        its nonce, so another must not begin there.
+        """
+        for digest in digests:
+            self._spans.pop(self._blobs.keys.name(digest), None)
 
     def sync(self) -> None:
         """Make what was added durable; `keep` does so too, but in the transaction around it.
@@ -259,14 +271,15 @@ class Packing:
         Raises:
             DamagedError: the disk said no.
         """
-        if self._writer is not None and self._synced_count < len(self._spans):
+        if self._writer is not None and self._spans and not self._is_synced:
             self._writer.sync()
-            self._synced_count = len(self._spans)
+            self._is_synced = True
 
     def keep(self) -> int:
         """Keep all that was added, and return how many chunks that is; it counts with the commit.
 
-        If others have kept all of it meanwhile, that is 0, and this pack is gone with `close`.
+        If there is nothing, or others have kept all of it meanwhile, that is 0, and this pack is
+        gone with `close`.
 
         Raises:
             BusyError: another process held the ledger file for too long.

@@ -127,6 +127,23 @@ def history(store: Store, thing: str) -> Iterator[Placed]:
     return merge(*by_log.values(), key=lambda one: (one.entry.time_us, one.log, one.number))
 
 
+def count_at(store: Store, thing: str, time_us: int) -> int:
+    """Return how many entries about *thing*, shown or not, have that time.
+
+    Raises:
+        MalformedError: a name that is not valid Unicode, or a number beyond 64 bits.
+        DamagedError: the file cannot be read.
+    """
+    found = store.rows(
+        "SELECT count(*) FROM entry JOIN thing ON thing.id = entry.thing "
+        "WHERE thing.name = ? AND time = ?",
+        store.rest.seal_name(thing),
+        time_us,
+    )
+    with read_back():
+        return cbor.as_uint(found[0][0])
+
+
 def last_before(store: Store, thing: str, log: LogName, end: int) -> Placed | None:
     """Return the last entry about *thing* among the first *end* of *log*, or None.
 

@@ -21,6 +21,7 @@ from ledger.file_payload import FilePayload
 from ledger.lazy_dataclass import dataclass
 from ledger.store import Store
 from ledger.store_blobs import Place
+from ledger.views import Placed
 from pannier.durable_files import make_folder
 from pannier.errors import BusyError, PannierError, UsageError
 from pannier.files import (
@@ -30,11 +31,14 @@ from pannier.files import (
     Version,
     ahead,
     chunk_spans,
+    has_double,
     lacking_bytes,
     unsafe_name,
     version_of,
     versions,
 )
+from pannier.node import Node
+from pannier.origins import Origins
 from pannier.target_folder import Draft, Existing, TargetFolder, name_below
 
 # What is made durable together.
@@ -96,27 +100,30 @@ class _Pending:
         draft: What was written.
         size: Bytes.
         existing: What it is to replace.
+        heads: Of which it is the winner.
     """
 
     thing: str
     draft: Draft
     size: int
     existing: Existing | None
+    heads: list[Placed]
 
 
 class Checkout:
     """One run of `pannier checkout`."""
 
-    def __init__(self, store: Store, folder: Path, options: CheckoutOptions, *, home: Path) -> None:
+    def __init__(self, node: Node, store: Store, folder: Path, options: CheckoutOptions) -> None:
         """Check out from *store* into *folder*, which is made where it is not there.
 
-        Nothing is written below *home*, the node's own folder: whoever chooses names there chooses
-        this node's settings and peers.
+        Nothing is written below the own folder of *node*: whoever chooses names there chooses its
+        settings and peers.
 
         Raises:
-            UsageError: *folder* lies in *home*.
+            UsageError: *folder* lies in the node's own.
             PannierError: there cannot be such a folder.
         """
+        home = node.home.path
         try:
             if name_below(home, folder) is not None:
                 raise UsageError(f"{folder} lies in this node's own folder: name another")
@@ -128,6 +135,7 @@ class Checkout:
         self._own = None if own is None else _folded(own)
         self.done = CheckedOut()
         self._store = store
+        self._origins = Origins(node, store)
         self._options = options
         self._pending: list[_Pending] = []
         self._pending_bytes = 0
@@ -144,8 +152,8 @@ class Checkout:
         Raises:
             BusyError: another run checks out into the same folder.
             LedgerError: the ledger cannot be read.
-            PannierError: the disk is full or takes nothing, or the folder is gone; what was not
-                finished is gone.
+            PannierError: the disk is full or takes nothing, the folder is gone, or ``node.db``
+                cannot be read or written; what was not finished is gone.
             OSError: the disk said no to all that was written last.
         """
         adopt(self._store)
@@ -211,7 +219,10 @@ class Checkout:
             existing = self._find(thing) if version is None else self._folder.look(thing)
             if version is None:
                 why = self._remove(thing, existing)
-            elif not self._is_there(thing, version, existing):
+            elif self._is_there(thing, version, existing):
+                self.done.conflicts += len(heads) > 1
+                self._origins.note(thing, self._path / thing, heads)
+            else:
                 why = self._obstacle(thing, existing)
                 places = {} if why else self._store.blobs.find(set(version.file.digests))
                 why = why or _shortfall(version.file, places)
@@ -219,7 +230,7 @@ class Checkout:
                 if why is None:
                     self.done.conflicts += len(heads) > 1
                     content = self._content(version.file, places, pool)
-                    yield from self._write(thing, version, existing, content)
+                    yield from self._write(heads, version, existing, content)
         if why is not None:
             yield Skipped(thing, why)
 
@@ -231,22 +242,10 @@ class Checkout:
         if existing.is_executable != file.is_executable and self._keeps_mode(thing, version):
             return False
         looks_so = existing.time_us == version.time_us and not self._options.reread
-        is_there = looks_so and not self._has_double(thing, version)
+        is_there = looks_so and not has_double(self._store, thing, file.size, version.time_us)
         is_there = is_there or self._digests(thing, existing.size) == file.digests
         self.done.same += is_there
         return is_there
-
-    def _has_double(self, thing: str, version: Version) -> bool:
-        """Whether another version looks the same: some programs put a set time on what they make.
-
-        What lies there may be that one, as well as this.
-        """
-        file = version.file
-        return any(
-            (one.file.size, one.time_us) == (file.size, version.time_us)
-            and one.file.digests != file.digests
-            for one in versions(self._store, thing)
-        )
 
     def _keeps_mode(self, thing: str, version: Version) -> bool:
         """Whether files in the folder can be as executable as this one, or not, asked once each."""
@@ -355,13 +354,18 @@ class Checkout:
         return None
 
     def _write(
-        self, thing: str, version: Version, existing: Existing | None, content: Iterator[bytes]
+        self,
+        heads: list[Placed],
+        version: Version,
+        existing: Existing | None,
+        content: Iterator[bytes],
     ) -> Iterator[int]:
+        file, thing = version.file, heads[0].entry.thing
         with self._folder.draft(thing, _target(version)) as draft:
             for piece in content:
                 yield draft.file.write(piece)
-        self._pending.append(_Pending(thing, draft, version.file.size, existing))
-        self._pending_bytes += version.file.size
+        self._pending.append(_Pending(thing, draft, file.size, existing, heads))
+        self._pending_bytes += file.size
 
     def _content(
         self, file: FilePayload, places: dict[bytes, Place], pool: Executor
@@ -398,6 +402,7 @@ class Checkout:
             self._pending.pop()
         self._pending_bytes = 0
         self._folder.sync(folders)
+        self._origins.write()
 
     def _put_in_place(self, one: _Pending) -> Iterator[Skipped | int]:
         if not self._folder.is_ours(one.draft):
@@ -408,6 +413,7 @@ class Checkout:
             yield Skipped(one.thing, self._clash(one.thing) or _CHANGED)
             return
         self._folder.rename(one.draft.path, one.thing)
+        self._origins.note(one.thing, self._path / one.thing, one.heads)
         self.done.files += 1
         self.done.size_bytes += one.size
 

@@ -10,7 +10,7 @@ from ledger.entry import Action
 from ledger.file_payload import FilePayload, file_from_payload
 from ledger.lazy_dataclass import dataclass
 from ledger.store import Store
-from ledger.views import Placed, history
+from ledger.views import Placed, count_at, history
 
 TEMPORARY = ".pannier-"
 """How the names of files begin that are being written."""
@@ -83,6 +83,18 @@ def versions(store: Store, thing: str) -> Iterator[Version]:
         version = version_of(placed)
         if version is not None:
             yield version
+
+
+def has_double(store: Store, thing: str, size: int, time_us: int) -> bool:
+    """Return whether two contents of *thing* have one size and one time: some programs set it.
+
+    Raises:
+        LedgerError: the ledger file cannot be read.
+    """
+    if count_at(store, thing, time_us) < 2:
+        return False
+    alike = (one for one in versions(store, thing) if one.time_us == time_us)
+    return len({one.file.digests for one in alike if one.file.size == size}) > 1
 
 
 def unsafe_name(thing: str, *, windows: bool) -> str | None:

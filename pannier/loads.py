@@ -4,7 +4,7 @@ Which files there are, entries say, and those go first (`pannier.sending`). Seal
 `pannier.files_sending`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import field
 
 from bundler.limits import DEFAULT_LIMITS
@@ -84,19 +84,27 @@ class Look:
             for state in in_order(store):
                 held = way.known.log(store.ledger_id, state.name)
                 first = held.files if held else 0
-                # What it may have lost with the first file that it says it lacks some of.
                 is_said = held is not None and first < held.size
-                doubted_bytes = _DOUBTED_BYTES
+                has_lost, doubted_bytes = False, _DOUBTED_BYTES
                 in_vain = way.left_out.get((store.ledger_id, state.name), ())
                 for number, file in store.files(state, first, passed_on(store, state)):
                     if any(span.first <= number < span.end for span in in_vain):
                         continue  # nothing there names it
-                    is_doubted = is_said and (number == first or file.size <= doubted_bytes)
-                    yield from self._of_file(store, file, is_doubted=is_doubted)
+                    # It may have lost more with the first file that it says it lacks some of.
+                    is_doubted = is_said and number == first
+                    is_doubted |= has_lost and file.size <= doubted_bytes
+                    has_lost |= yield from self._of_file(store, file, is_doubted=is_doubted)
                     doubted_bytes -= file.size
 
-    def _of_file(self, store: Store, file: FilePayload, *, is_doubted: bool) -> Iterator[Lack]:
-        """Yield what of a file is not on its way; *is_doubted*: the peer may have lost some."""
+    def _of_file(
+        self, store: Store, file: FilePayload, *, is_doubted: bool
+    ) -> Generator[Lack, None, bool]:
+        """Yield what of a file is not on its way; *is_doubted*: the peer may have lost some.
+
+        Returns:
+            Whether it has: it had confirmed all of the file. Where some is not here either, nobody
+            can tell that from what it never had, and what is here would go again for ever.
+        """
         names = {store.blobs.keys.name(one): one for one in dict.fromkeys(file.digests)}
         carriers = content_rows.carriers(self.way.node.db, self.way.peer.node_id, list(names))
         queued = {
@@ -108,12 +116,15 @@ class Look:
         self.awaited |= queued
         places = store.blobs.find(names.values())
         here = {name: one for name, one in names.items() if one in places}
-        if is_doubted and not queued and here.keys() <= carriers.keys() and not self.way.is_oneway:
-            carriers = {}  # it had confirmed all of it that is here, and has lost some since
+        is_all = len(here) == len(names) and names.keys() <= carriers.keys()
+        has_lost = is_doubted and is_all and not queued and not self.way.is_oneway
+        if has_lost:
+            carriers = {}
         for name, digest in here.items():
             if name not in carriers and name not in self.fresh:
                 self.fresh.add(name)
                 yield Lack(store, digest, places[digest])
+        return has_lost
 
 
 # -- what goes together -----------------------------------------------------------------------

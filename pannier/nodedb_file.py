@@ -29,6 +29,9 @@ CREATE TABLE IF NOT EXISTS rounds (
     bundle TEXT, medium TEXT, block INTEGER, sent INTEGER NOT NULL,
     PRIMARY KEY (bundle, medium, block)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS origin (
+    place BLOB PRIMARY KEY, heads BLOB NOT NULL, fresh INTEGER NOT NULL
+) WITHOUT ROWID;
 """
 """What a file of version 1 need not have: whoever opens it adds it; older panniers let it be."""
 
@@ -175,7 +178,8 @@ class NodeDbFile:
                 raise DamagedFileError(f"node.db is damaged{MEND_NODE_DB}")
             if self._version() != VERSION:
                 raise PannierError(f"{path} was written by a newer pannier: update this one")
-            self.run(_ADDED)
+            for statement in _ADDED.split(";"):
+                self.run(statement)
             undo.pop_all()
         return self
 

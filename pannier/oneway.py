@@ -55,11 +55,13 @@ class Packed:
         bundles: How many.
         files: How many fragments, a file each.
         size_bytes: All of them together.
+        is_cut: Whether contents of files are left that go at another time, being too many at once.
     """
 
     bundles: int
     files: int
     size_bytes: int
+    is_cut: bool
 
 
 def pack(
@@ -87,8 +89,9 @@ def pack(
     written: list[OutBundle] = []
     files = size = 0
     spoiled: StorageError | None = None
+    room = Room()
     with folder_for_files(node, into) as folder:
-        for bundle in _waiting(node, peer, mtu):
+        for bundle in _waiting(node, peer, room, mtu):
             try:
                 parts = _parts(node, bundle, mtu, percent)
             except StorageError as error:
@@ -106,13 +109,13 @@ def pack(
         )
     if spoiled is not None:
         raise spoiled
-    return Packed(bundles=len(written), files=files, size_bytes=size)
+    return Packed(bundles=len(written), files=files, size_bytes=size, is_cut=room.is_cut)
 
 
-def _waiting(node: Node, peer: Peer, mtu: int) -> list[OutBundle]:
+def _waiting(node: Node, peer: Peer, room: Room, mtu: int) -> list[OutBundle]:
     """Return what waits for *peer*, made now if need be, contents of files last."""
     bundles = prepare(node, peer, mtu=mtu)
-    made = [one.bundle for one in make_files(node, peer, Room(), mtu=mtu)]
+    made = [one.bundle for one in make_files(node, peer, room, mtu=mtu)]
     # What has come by another way was withdrawn meanwhile.
     queued = {one.bundle_id for one in node.db.queued_bundles()}
     return [*(one for one in bundles if one.bundle_id in queued), *made]

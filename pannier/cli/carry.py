@@ -87,6 +87,8 @@ def pack(peer: str, into: Path, mtu: int | None, repair: str | None, home: str |
         one = node.peer_named(peer)
         packed = pack_files(node, one, into, mtu=mtu, repair_percent=percent)
         problems = [refusal(store, one) for store in refusing(node, one)]
+    if packed.is_cut:
+        problems.append(f"more files wait for {peer} than go at once: pack the rest after these")
     if packed.bundles:
         click.echo(
             f"{plural(packed.bundles, 'bundle')} for {peer} in {plural(packed.files, 'file')}, "

@@ -69,7 +69,8 @@ def get(thing: str, at: int | None, ledger: str | None, as_json: bool, home: str
     if as_json:
         return
     if len(shown) > 1:
-        click.echo(f"{thing} has {len(shown)} versions in conflict; your next put settles it:")
+        how = "your next put" if shown[0].said.file is None else "`pannier add --settle`"
+        click.echo(f"{thing} has {len(shown)} versions in conflict; {how} settles it:")
     for one in shown:
         click.echo(f"{one.time}  {one.speaker}: {one.what}" if len(shown) > 1 else one.what)
     if missing:

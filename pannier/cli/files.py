@@ -28,10 +28,16 @@ from pannier.node import Node
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--as", "prefix", metavar="PREFIX", default="", help="Put PREFIX/ before the names.")
 @click.option("--reread", is_flag=True, help="Read files, too, whose size and time are known.")
+@click.option("--settle", is_flag=True, help="Take the place of all that others put, too.")
 @ledger_option
 @home_option
 def add(
-    paths: tuple[str, ...], prefix: str, reread: bool, ledger: str | None, home: str | None
+    paths: tuple[str, ...],
+    prefix: str,
+    reread: bool,
+    settle: bool,
+    ledger: str | None,
+    home: str | None,
 ) -> None:
     """Put files into a ledger, and all files in the folders that you name.
 
@@ -41,18 +47,27 @@ def add(
                pannier add /data/maps/. --as maps
     Each file is a thing, called as it lies in the folder that you name: photos/2026/7.jpg.
     Of PATH/. the folder's own name is left out. Files that have the size and the time of
-    change that the ledger knows are taken as unchanged; --reread looks into them. Links,
+    change that the ledger knows are taken as unchanged; --reread looks into them. What
+    others put that a file was not made from stays beside it, as a conflict: --settle puts
+    yours in the place of all, as does a change after the next `pannier checkout`. Links,
     devices and what cannot be read are named and left out; the exit status is then 3.
     """
     with open_node(home) as node:
         store = _ledger_to_add_to(node, ledger)
-        adding = Adding(node, store, reread=reread)
+        adding = Adding(node, store, reread=reread, settle=settle)
         _show(progress(adding.run(paths, prefix), "Adding", None))
         done = adding.added
-        unchanged = f", {done.unchanged:,} unchanged" if done.unchanged else ""
+        rest = [
+            f"{done.unchanged:,} unchanged" if done.unchanged else "",
+            f"{plural(done.settled, 'conflict')} settled" if done.settled else "",
+            f"{done.conflicts:,} in conflict with what others put, see `pannier log`"
+            if done.conflicts
+            else "",
+        ]
+        said = "".join(f", {one}" for one in rest if one)
         click.echo(
             f"{plural(done.files, 'file')}, {done.size_bytes:,} bytes, put into "
-            f"{store.genesis.name}{unchanged}."
+            f"{store.genesis.name}{said}."
         )
     if done.skipped:
         raise PartlyDoneError(f"{plural(done.skipped, 'path')} left out, as said above")
@@ -87,7 +102,7 @@ def checkout(
     options = CheckoutOptions(force=force, delete=delete, reread=reread, windows=os.name == "nt")
     with open_node(home) as node:
         store = choose_ledger(node, ledger)
-        run = Checkout(store, folder, options, home=node.home.path)
+        run = Checkout(node, store, folder, options)
         _show(progress(run.run(prefix), "Checking out", None))
     done = run.done
     if not done.found:

@@ -10,6 +10,7 @@ import cbor2
 import pytest
 
 from bundler.fragment import START
+from pannier.loads import Room
 from tests.cli.computers import Computer, Typed, acquaint, exchange, new_computer
 
 Pair = tuple[Computer, Computer]
@@ -250,6 +251,20 @@ class TestPack:
         )
         assert home.types("unpack", str(tmp_path / "out")).lines != []
         assert home.types("get", "well", "--ledger", "open").out == '"for all to see"\n'
+
+    def test_what_is_too_much_at_once_is_said(
+        self, sharers: Pair, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        farm, home = sharers
+        exchange(tmp_path / "stick", farm, home, farm)
+        for number in range(3):
+            (tmp_path / f"file {number}").write_bytes(os.urandom(1 << 20))
+        farm.types("add", *(str(tmp_path / f"file {number}") for number in range(3)))
+        monkeypatch.setattr("pannier.oneway.Room", lambda: Room(2_500_000))
+        words = ("pack", "home", "--into", str(tmp_path / "out"), "--mtu", "222")
+        done = farm.types(*words, status=3)
+        assert "more files wait for home than go at once" in done.err
+        assert done.out.startswith("3 bundles for home in ")
 
 
 class TestUnpack:

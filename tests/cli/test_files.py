@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.computers import Computer, new_computer, spawn
+from tests.cli.computers import Computer, exchange, new_computer, spawn
 from tests.cli.terminal import at_terminal
 from tests.pannier.folders import TIME_US, tree, write
 
@@ -118,6 +118,28 @@ class TestShown:
         assert (head["file"]["size"], head["file"]["executable"]) == (1_500_000, False)
         assert len(head["file"]["chunks"]) == 2
         assert "2 entries, 2 files" in farm.types("status").out
+
+    def test_a_conflict_of_files_is_said_and_how_to_settle_it(
+        self, pair: tuple[Computer, Computer], tmp_path: Path
+    ) -> None:
+        farm, home = pair
+        plan = write(tmp_path / "d" / "plan", b"first")
+        farm.types("add", str(plan.parent))
+        farm.types("ledger", "share", "home")
+        exchange(tmp_path / "stick", farm, home, farm)
+        write(plan, b"ours", time_us=TIME_US + 9_000_000)
+        farm.types("add", str(plan.parent))
+        its = write(tmp_path / "e" / "d" / "plan", b"its own", time_us=TIME_US + 10_000_000)
+        exchange(tmp_path / "stick", farm, home)
+        assert home.types("add", str(its.parent)).lines == [
+            "1 file, 7 bytes, put into farm, 1 in conflict with what others put, see `pannier log`."
+        ]
+        said = home.types("get", "d/plan").lines
+        assert said[0] == "d/plan has 2 versions in conflict; `pannier add --settle` settles it:"
+        assert home.types("add", str(its.parent), "--settle").lines == [
+            "1 file, 7 bytes, put into farm, 1 conflict settled."
+        ]
+        assert home.types("get", "d/plan").lines == ["file, 7 bytes"]
 
     def test_status_counts_files_and_not_their_versions(
         self, pair: tuple[Computer, Computer], maps: Path, tmp_path: Path

@@ -21,7 +21,7 @@ from ledger.append import (
     open_incarnation,
     own_log,
 )
-from ledger.entry import Action, Follow, leaf_bytes, payload_digest
+from ledger.entry import Action, Follow, leaf_bytes, payload_digest, sort_follows
 from ledger.errors import BusyError, DamagedError, FullError, MalformedError, RefusedError
 from ledger.log import MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, LogStatus, log_origin
 from ledger.members import Role
@@ -167,6 +167,22 @@ def test_what_entries_follow_counts_towards_the_8_mib(tmp_path: Path) -> None:
         assert sum(spent[:-1]) <= MAX_BATCH_BYTES < sum(spent)
         send(ada, bob)
         assert bob.store.log(state.name).size == 38
+
+
+def test_of_its_own_log_an_entry_follows_nothing(tmp_path: Path) -> None:
+    with World.of(tmp_path, "ada", "bob") as world:
+        ada, bob = world.sites
+        ada.write(draft("t", 1))
+        send(ada, bob)
+        bob.write(draft("t", 2)._replace(follows=()))
+        send(bob, ada)
+        said = tuple(sort_follows(one.as_follow() for one in heads(ada.store, "t")))
+        assert len(said) == 2
+        ada.write(draft("t", 3)._replace(follows=said))
+        (head,) = heads(ada.store, "t")
+        assert {one.author for one in head.entry.follows} == {bob.author.public}
+        send(ada, bob)
+        assert len(heads(bob.store, "t")) == 1
 
 
 def test_a_draft_out_of_bounds_leaves_the_batches_before_it(ada: Site) -> None:

@@ -33,10 +33,10 @@ def write(path: Path, content: bytes, *, time_us: int = TIME_US, mode: int = 0o6
 
 
 def add(
-    node: Node, *paths: Path | str, prefix: str = "", reread: bool = False
+    node: Node, *paths: Path | str, prefix: str = "", reread: bool = False, settle: bool = False
 ) -> tuple[Added, dict[str, str]]:
     """Add; return what came of it, and why what was left out by path."""
-    adding = Adding(node, store_of(node), reread=reread)
+    adding = Adding(node, store_of(node), reread=reread, settle=settle)
     skipped = skipped_of(adding.run(paths, prefix))
     assert adding.added.skipped == len(skipped)
     return adding.added, skipped
@@ -46,7 +46,7 @@ def check_out(
     node: Node, folder: Path, prefix: str = "", options: CheckoutOptions | None = None
 ) -> tuple[CheckedOut, dict[str, str]]:
     """Check out; return what came of it, and why what was left as it was by path."""
-    checkout = Checkout(store_of(node), folder, options or CheckoutOptions(), home=node.home.path)
+    checkout = Checkout(node, store_of(node), folder, options or CheckoutOptions())
     skipped = skipped_of(checkout.run(prefix))
     assert checkout.done.skipped == len(skipped)
     return checkout.done, skipped

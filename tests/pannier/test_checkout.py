@@ -426,7 +426,7 @@ class TestCrashes:
 class TestTwoAtOnce:
     def test_the_second_run_into_a_folder_is_refused(self, node: Node, out: Path) -> None:
         put_file(node, "a", NOISE)
-        first = Checkout(store_of(node), out, CheckoutOptions(), home=node.home.path).run()
+        first = Checkout(node, store_of(node), out, CheckoutOptions()).run()
         next(first)
         with pytest.raises(BusyError, match=f"another pannier is checking out into {out}; wait"):
             check_out(node, out)
@@ -441,10 +441,7 @@ class TestTwoAtOnce:
         monkeypatch.setattr(target_folder, "_lock", _refusing(errno.EBADF))
         put_file(node, "a", NOISE)
         put_file(node, "b", b"more")
-        one, two = (
-            Checkout(store_of(node), out, CheckoutOptions(), home=node.home.path).run()
-            for _ in range(2)
-        )
+        one, two = (Checkout(node, store_of(node), out, CheckoutOptions()).run() for _ in range(2))
         assert [next(one) for _ in range(3)][-1] == len(NOISE) - 2 * CHUNK_BYTES
         next(two)
         assert skipped_of(one).keys() == {"a"}
@@ -489,7 +486,7 @@ class TestWhatAKillLeaves:
     def test_what_a_run_into_a_folder_below_is_writing_stays(self, node: Node, out: Path) -> None:
         put_file(node, "a", NOISE)
         put_file(node, "d/b", b"another")
-        inner = Checkout(store_of(node), out / "d", CheckoutOptions(), home=node.home.path).run()
+        inner = Checkout(node, store_of(node), out / "d", CheckoutOptions()).run()
         next(inner)
         assert check_out(node, out)[1] == {}
         assert skipped_of(inner) == {}

@@ -251,11 +251,12 @@ def test_a_file_of_a_later_version_is_refused(tmp_path: Path) -> None:
         NodeDb.open(tmp_path / "node.db")
 
 
-def test_a_file_from_before_links_counted_their_rounds_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("table", ["rounds", "origin"])
+def test_a_file_from_before_there_was_a_table_is_read(tmp_path: Path, table: str) -> None:
     path = tmp_path / "node.db"
     with closing(NodeDb.open(path)) as db:
         db.set_meta("key", b"value")
-        db.run("DROP TABLE rounds")
+        db.run(f"DROP TABLE {table}")
     with closing(NodeDb.open(path)) as db:
         assert db.faults() == []
         assert db.meta("key") == b"value"

@@ -16,7 +16,7 @@ from bundler.fragment import Check, Fragment, fragment_head, fragment_start, is_
 from bundler.items import byte_string
 from bundler.sequence import parse_sequence
 from ledger.adopt import forget
-from ledger.blob import CHUNK_BYTES, BlobCodec, Chunk
+from ledger.blob import CHUNK_BYTES, BlobCodec, Chunk, chunk_of
 from ledger.blob_pack import Span
 from ledger.errors import FullError
 from ledger.file_payload import FilePayload
@@ -552,6 +552,44 @@ def test_many_lost_contents_come_again_together(world: World) -> None:
     world.rounds(["bea", "ada"], 2)
     world.exchange("bea", "one")
     assert None not in files(world, "bea").values()
+
+
+@pytest.mark.parametrize("things", [("photo",), ("photo", "later")])
+def test_what_the_sender_itself_lacks_some_of_does_not_go_again(
+    world: World, things: tuple[str, ...]
+) -> None:
+    """That its peer lacks the same is no loss there; nor are what is small and comes after."""
+    contents = dict(zip(things, (content_of(0), content_of(1, 5000)), strict=False))
+    for thing, content in contents.items():
+        add(world, "ada", thing, content)
+    ada = world.store("ada")
+    ((_, photo), *_) = [one for log in ada.logs() for one in ada.files(log, 0, log.size)]
+    forget(ada, photo.digests[1:])
+    world.rounds(["ada", "bea"], 2)
+    assert files(world, "bea")["photo"] is None
+    assert world.store("bea").blobs.held(photo.digests) == set(photo.digests[:1])
+    for _ in range(2):
+        assert world.exchange("ada").written == {}
+        world.exchange("bea")
+    assert data_queue(world["ada"]) == []
+    ada.blobs.add([chunk_of(content_of(0)[CHUNK_BYTES:])], world["ada"].entropy)
+    world.rounds(["ada", "bea"], 2)
+    assert files(world, "bea") == contents
+
+
+def test_what_a_peer_lost_goes_again_although_the_sender_lacks_what_is_before(
+    world: World,
+) -> None:
+    for number, thing in enumerate(("gone", "photo")):
+        add(world, "ada", thing, content_of(number))
+    world.rounds(["ada", "bea"], 2)
+    for name, at in (("ada", 0), ("bea", 1)):
+        store = world.store(name)
+        found = [one for log in store.logs() for _, one in store.files(log, 0, log.size)]
+        forget(store, found[at].digests[:1])
+    world.rounds(["bea", "ada"], 3)
+    assert None not in (*files(world, "ada").values(), *files(world, "bea").values())
+    assert data_queue(world["ada"]) == []
 
 
 def test_a_content_that_is_gone_or_altered_takes_its_bundle_back(world: World) -> None:

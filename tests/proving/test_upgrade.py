@@ -78,7 +78,7 @@ class TestEarlierVersions:
         for one in (then, now):
             one.pop("home", None)
             one.pop("links", None)
-        assert now == then
+        assert {key: now[key] for key in then} == then
         assert "1 file" in "\n".join(farm.types("status").lines)
 
     def test_all_that_waited_gets_where_it_was_going(self, kept: Fixture, tmp_path: Path) -> None:
@@ -121,7 +121,8 @@ def _sqlite(path: Path, version: int) -> None:
 
 
 def _ledger(folder: Path, version: int) -> None:
-    _sqlite(min((folder / "farm" / "ledgers").glob("*.db")), version)
+    for path in (folder / "farm" / "ledgers").glob("*.db"):
+        _sqlite(path, version)
 
 
 def _node_db(folder: Path, version: int) -> None:
@@ -159,10 +160,21 @@ STATUS, EXCHANGE = (["status"],), (["exchange", "unread"],)
 
 
 class TestLaterVersions:
+    def test_ledgers_are_told_of_beside_all_else(self, kept: Fixture) -> None:
+        folder, farm = kept
+        before = expected(folder)["status"]
+        assert isinstance(before, dict)
+        _ledger(folder, 2)
+        assert "update " in farm.types("status", status=3).err
+        status = farm.asks("status", status=3)
+        assert isinstance(status, dict)
+        assert status["peers"] == before["peers"]
+        assert len(status["unreadable"]) == len(before["ledgers"])
+
     @pytest.mark.parametrize(
         ("raise_to", "commands"),
         [
-            (_ledger, SHOWN),
+            (_ledger, [words for words in SHOWN if words not in STATUS]),
             (_key_file, SHOWN),
             (_known_card, STATUS + EXCHANGE),
             (_node_db, STATUS + EXCHANGE),

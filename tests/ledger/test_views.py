@@ -491,14 +491,15 @@ def test_a_thing_of_which_all_is_followed_has_heads(tmp_path: Path) -> None:
     with World.of(tmp_path, "ada", admins=["ada"]) as world:
         (ada,) = world.sites
         said = file_of(0, (), executable=False).to_payload()
-        for incarnation, root in ((b"1" * 8, b"a" * 16), (b"2" * 8, b"b" * 16)):
+        logs = ((b"1" * 8, b"a" * 16), (b"2" * 8, b"b" * 16))
+        for (incarnation, root), (other, seed) in (logs, logs[::-1]):
             draws = {8: incarnation, 16: root}
             author = replace(ada.author, entropy=draws.__getitem__)
             open_incarnation(ada.store, author)
-            digest = payload_digest(salt(root_cover(root), 1), said)
+            digest = payload_digest(salt(root_cover(seed), 1), said)
             later = Entry("f", "", 0, NOW, (), digest, said)
             leaf = short_leaf(leaf_hash(leaf_bytes(later)))
-            first = Draft("f", said, NOW, follows=(Follow(author.public, incarnation, 1, leaf),))
+            first = Draft("f", said, NOW, follows=(Follow(author.public, other, 1, leaf),))
             for _ in append(ada.store, author, [first, Draft("f", said, NOW, follows=())]):
                 pass
         assert faults(ada.store) == []

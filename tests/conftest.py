@@ -25,6 +25,12 @@ def pytest_configure(config: pytest.Config) -> None:
         tempfile.tempdir = None  # pytest has asked already
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: many a test waits for a line, or for a process."""
+    return (os.cpu_count() or 1) + 1
+
+
 def _has_room(folder: Path) -> bool:
     if not os.access(folder, os.W_OK):
         return False

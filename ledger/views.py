@@ -2,10 +2,11 @@
 
 The *heads* of a thing are the entries that no other entry follows: in each log the last one about
 it, unless an entry of another log names it. One head is the thing's state; several are a conflict,
-which the next put resolves by following all of them.
+which the next put resolves by following all of them. Several that are all deletions are none: they
+say the same.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from heapq import merge
 
@@ -108,6 +109,16 @@ def heads(store: Store, thing: str, *, until_us: int | None = None) -> list[Plac
         # Who writes two logs can let each follow what the other says later: then nothing is over.
         placed = [one for one in placed if one.as_follow() not in followed] or placed
     return sorted(placed, key=lambda one: (one.entry.time_us, one.log, one.number), reverse=True)
+
+
+def is_gone(heads: Sequence[Placed]) -> bool:
+    """Return whether a thing with those *heads* was deleted: all of them say so."""
+    return bool(heads) and all(one.deleted for one in heads)
+
+
+def is_conflict(heads: Sequence[Placed]) -> bool:
+    """Return whether *heads*, those of one thing, are several that do not all say it is no more."""
+    return len(heads) > 1 and not is_gone(heads)
 
 
 def history(store: Store, thing: str) -> Iterator[Placed]:
@@ -280,10 +291,11 @@ def _index_times(store: Store) -> None:
             store.run(TIME_INDEX)
 
 
-def conflicts(store: Store) -> list[str]:
-    """Return the names of all things that have several heads.
+def conflicts(store: Store, prefix: str = "") -> list[str]:
+    """Return the names of all things in conflict, in order, that begin with *prefix*.
 
     Raises:
+        MalformedError: a name that is not valid Unicode, or a number beyond 64 bits.
         DamagedError: the file cannot be read.
     """
     found = store.rows(
@@ -291,7 +303,7 @@ def conflicts(store: Store) -> list[str]:
         "GROUP BY latest.thing HAVING count(*) > 1"
     )
     names = sorted(store.rest.open_name(row[0]) for row in found)
-    return [name for name in names if len(heads(store, name)) > 1]
+    return [name for name in names if name.startswith(prefix) and is_conflict(heads(store, name))]
 
 
 def count_files(store: Store) -> int:

@@ -316,7 +316,7 @@ class Adding:
         known = self._known(end.found, heads)
         over = [one for one in heads if self._settle or one.deleted or one in known]
         self.added.conflicts += len(over) < len(heads)
-        self.added.settled += 1 < len(heads) == len(over)
+        self.added.settled += views.is_conflict(heads) and len(over) == len(heads)
         payload = file.to_payload()
         follows = sort_follows(one.as_follow() for one in over)[:MAX_FOLLOWS]
         draft = Draft(end.found.thing, payload, _time_us(end.facts), FILE_KIND)

@@ -29,7 +29,7 @@ class LedgerOverview:
         name: As its genesis says.
         ledger: Its id, hex.
         entries: In all logs.
-        conflicts: Things with several heads.
+        conflicts: Things of which several heads say several things.
         forks: Names of the authors of forked logs.
         files: How many things are files now.
         lacking_versions: Of how many versions of files, former ones too, not all has arrived.

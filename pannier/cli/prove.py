@@ -121,8 +121,9 @@ def _entry(store: Store, thing: str, number: int | None) -> views.Placed:
     if not heads:
         raise UsageError(f"nothing is known of {thing}: `pannier things` lists what there is")
     if len(heads) > 1:
+        several = "deletions" if views.is_gone(heads) else "versions in conflict"
         raise UsageError(
-            f"{thing} has {len(heads)} versions in conflict: say --entry with the line of "
+            f"{thing} has {len(heads)} {several}: say --entry with the line of "
             f"`pannier log {thing}` that you mean"
         )
     return heads[0]

@@ -133,7 +133,7 @@ def delete(thing: str, ledger: str | None, home: str | None) -> None:
     with open_node(home) as node:
         store = choose_ledger(node, ledger)
         heads = views.heads(store, thing)
-        if not heads or all(one.deleted for one in heads):
+        if not heads or views.is_gone(heads):
             click.echo(f"{thing} is not there; nothing to do.")
             return
         ledgers.put(node, store, [deletion(thing, node.clock())])

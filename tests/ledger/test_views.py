@@ -162,6 +162,28 @@ def test_a_delete_against_a_put_is_a_conflict_too(world: World) -> None:
     assert {one.deleted for one in heads(ada.store, "t")} == {True, False}
 
 
+def test_two_who_delete_the_same_agree(world: World) -> None:
+    ada, bob, cy = world.sites
+    for thing in ("a/1", "a/2", "b"):
+        ada.put(thing, 1)
+    settle(ada, bob, cy)
+    for site in (ada, bob):
+        site.delete("a/1")
+    ada.delete("a/2")
+    for site in (bob, cy):
+        site.put("a/2", 2)
+        site.put("b", site.log.author.hex())
+    settle(ada, bob, cy)
+    for site in world.sites:
+        assert [one.deleted for one in heads(site.store, "a/1")] == [True, True]
+        assert conflicts(site.store) == ["a/2", "b"]
+        assert conflicts(site.store, "a/") == ["a/2"]
+        assert faults(site.store) == []
+    cy.delete("a/2")
+    settle(ada, bob, cy)
+    assert conflicts(ada.store) == ["b"]
+
+
 def test_a_log_that_goes_on_without_having_seen_who_followed_it_is_a_head_again(
     world: World,
 ) -> None:

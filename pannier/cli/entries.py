@@ -59,7 +59,7 @@ def get(thing: str, at: int | None, ledger: str | None, as_json: bool, home: str
                 "missing_bytes": lacking,
             }
         )
-    if not heads or all(one.deleted for one in heads):
+    if not heads or views.is_gone(heads):
         then = "" if at is None else f" at {time_text(at)}"
         raise PannierError(
             f"{thing} was deleted{then and ' by then'}"
@@ -174,25 +174,34 @@ def _within(
 
 @click.command()
 @click.argument("prefix", default="")
+@click.option(
+    "--conflicts", "in_conflict", is_flag=True, help="Only those of which versions are in conflict."
+)
 @ledger_option
 @json_option
 @home_option
-def things(prefix: str, ledger: str | None, as_json: bool, home: str | None) -> None:
+def things(
+    prefix: str, in_conflict: bool, ledger: str | None, as_json: bool, home: str | None
+) -> None:
     """List all things, or those that begin with PREFIX; those that were deleted, too.
 
     \b
-    Example:  pannier things field/
+    Examples:  pannier things field/
+               pannier things --conflicts
     """
+    chosen = views.conflicts if in_conflict else views.things
     with open_node(home) as node:
-        names = list(views.things(choose_ledger(node, ledger), prefix))
+        names = list(chosen(choose_ledger(node, ledger), prefix))
     if as_json:
         print_json(names)
         return
     for name in names:
         click.echo(name)
     if not names:
-        which = f"begins with {prefix}" if prefix else "is there yet: `pannier put` makes one"
-        click.echo(f"No thing {which}.", err=True)
+        which = [f"begins with {prefix}"] if prefix else []
+        which += ["is in conflict"] if in_conflict else []
+        none = "is there yet: `pannier put` makes one"
+        click.echo(f"No thing {' and '.join(which) or none}.", err=True)
 
 
 def _lacking_bytes(store: Store, said: Said) -> int:

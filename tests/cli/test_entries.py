@@ -203,6 +203,36 @@ class TestThings:
         assert farm.types("things", "Ä%").lines == ["Ä%_"]
         assert farm.asks("things", "field/") == ["field/12", "field/3"]
 
+    def test_those_in_conflict_are_found_and_what_two_deleted_is_none(
+        self, sharers: Pair, tmp_path: Path
+    ) -> None:
+        farm, home = sharers
+        farm.types("put", "well/1", '"farm"')
+        farm.types("put", "alone", "1")
+        exchange(tmp_path / "stick", farm, home, farm)
+        for computer in sharers:
+            computer.types("delete", "field/3")
+        farm.types("delete", "well/1")
+        home.types("put", "well/1", '"home"')
+        home.types("put", "well/2", '"home"')
+        farm.types("put", "well/2", '"farm"')
+        exchange(tmp_path / "stick", farm, home, farm, home)
+        for computer in sharers:
+            assert computer.types("things", "--conflicts").lines == ["well/1", "well/2"]
+            assert computer.asks("things", "--conflicts", "well/2") == ["well/2"]
+            assert ", 2 conflicts\n" in computer.types("status").out
+            assert "field/3 is not there" in computer.types("delete", "field/3").out
+            assert "was deleted" in computer.types("get", "field/3", status=1).err
+            assert "has 2 deletions: say" in computer.types("prove", "field/3", status=2).err
+        home.types("delete", "well/1")
+        home.types("put", "well/2", "2")
+        none = home.types("things", "--conflicts")
+        assert (none.lines, none.err) == ([], "No thing is in conflict.\n")
+        said = home.types("things", "well/", "--conflicts").err
+        assert said == "No thing begins with well/ and is in conflict.\n"
+        assert " conflict" not in home.types("status").out
+        home.types("verify")
+
     def test_none_is_said(self, farm: Computer) -> None:
         farm.types("ledger", "new", "weather")
         assert farm.types("things").err == "No thing is there yet: `pannier put` makes one.\n"

@@ -307,19 +307,21 @@ def conflicts(store: Store, prefix: str = "") -> list[str]:
 
 
 def count_files(store: Store) -> int:
-    """Return how many things are files now.
+    """Return how many things are files now, those of which other heads are none among them.
 
     Raises:
         DamagedError: the file cannot be read.
     """
     alone = store.rows(f"SELECT count(*) {_FILES} AND NOT {_HAS_SEVERAL}")[0][0]
     several = store.rows(f"SELECT DISTINCT thing.name {_FILES} AND {_HAS_SEVERAL}")
-    winners = (heads(store, store.rest.open_name(name))[0].entry for (name,) in several)
+    found = (heads(store, store.rest.open_name(name)) for (name,) in several)
     with read_back():
-        return cbor.as_uint(alone) + sum(
-            one.action == Action.PUT and file_from_payload(one.payload) is not None
-            for one in winners
-        )
+        return cbor.as_uint(alone) + sum(any(map(_is_file, one)) for one in found)
+
+
+def _is_file(head: Placed) -> bool:
+    entry = head.entry
+    return entry.action == Action.PUT and file_from_payload(entry.payload) is not None
 
 
 def _followed(store: Store, thing: str, until_us: int | None) -> set[Follow]:

@@ -30,6 +30,7 @@ from pannier.files import (
     Skipped,
     Version,
     ahead,
+    best_version,
     chunk_spans,
     has_double,
     unsafe_name,
@@ -220,7 +221,7 @@ class Adding:
             is_here = all(one is None or self._is_here(one) for one in known)
             return _Unchanged(found, heads, alike[0]) if is_here else None
         if any(_looks_like(one, facts) for one in versions(self._store, found.thing)):
-            return Skipped(str(found.path), _DELETED if heads[0].deleted else _STALE)
+            return Skipped(str(found.path), _DELETED if _is_deleted(heads) else _STALE)
         return None
 
     def _is_unclear(self, found: Found, facts: os.stat_result, heads: list[Placed]) -> bool:
@@ -297,7 +298,7 @@ class Adding:
 
         A copy may have another time, up to a step of the clock of FAT, or be of no use to run.
         """
-        if not heads or (heads[0].deleted and self._reread):
+        if not heads or (self._reread and _is_deleted(heads)):
             return None
         said = [version.file.digests for head in heads if (version := version_of(head))]
         for one in versions(self._store, thing):
@@ -305,7 +306,7 @@ class Adding:
                 one.file.digests == file.digests and file.digests not in said
             )
             if is_same and _time_us(facts) <= one.time_us + _STEP_US:
-                return _DELETED if heads[0].deleted else _STALE
+                return _DELETED if _is_deleted(heads) else _STALE
         return None
 
     def _put(self, end: _End, file: FilePayload, heads: list[Placed]) -> None:
@@ -377,6 +378,11 @@ def _chunks(
         read_bytes += len(content)
         yield chunk_of(content) if count <= SMALL_BYTES else pool.submit(chunk_of, content)
     return read_bytes
+
+
+def _is_deleted(heads: list[Placed]) -> bool:
+    """Whether the last word is a deletion, and nobody says beside it that there is a file."""
+    return heads[0].deleted and best_version(heads) is None
 
 
 def _is_of(head: Placed, file: FilePayload) -> bool:

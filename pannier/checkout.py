@@ -30,6 +30,7 @@ from pannier.files import (
     Skipped,
     Version,
     ahead,
+    best_version,
     chunk_spans,
     has_double,
     lacking_bytes,
@@ -57,7 +58,7 @@ class CheckoutOptions:
 
     Attributes:
         force: Whether to replace files whose content the ledger does not know.
-        delete: Whether to remove files that the ledger says are deleted.
+        delete: Whether to remove files of which all that the ledger says is that they are deleted.
         reread: Whether to read files, too, that have the right size and time.
         windows: Whether names are for that system, which takes fewer.
     """
@@ -92,6 +93,22 @@ class CheckedOut:
 
 
 @dataclass(frozen=True, slots=True)
+class Disputed:
+    """A file that is there now, while somebody says that it is none.
+
+    Attributes:
+        path: Which, as the ledger calls it.
+        why: Who says what, for a person.
+    """
+
+    path: str
+    why: str
+
+
+_Step = Skipped | Disputed | int
+
+
+@dataclass(frozen=True, slots=True)
 class _Pending:
     """A file that is written but has another name.
 
@@ -100,7 +117,7 @@ class _Pending:
         draft: What was written.
         size: Bytes.
         existing: What it is to replace.
-        heads: Of which it is the winner.
+        heads: Of which it is the first file.
     """
 
     thing: str
@@ -134,6 +151,7 @@ class Checkout:
             raise PannierError(f"cannot use {folder}: {error.strerror}") from error
         self._own = None if own is None else _folded(own)
         self.done = CheckedOut()
+        self._node = node
         self._store = store
         self._origins = Origins(node, store)
         self._options = options
@@ -143,8 +161,11 @@ class Checkout:
         self._modes_kept: dict[bool, bool] = {}
         self._by_folded: dict[str, list[str]] = {}
 
-    def run(self, prefix: str = "") -> Iterator[Skipped | int]:
+    def run(self, prefix: str = "") -> Iterator[Skipped | Disputed | int]:
         """Bring all files; yield those that are left as they are, and bytes as they are written.
+
+        Where several wrote of a thing without knowing of each other, the first file of its heads is
+        brought, whatever else there is: yielded, too, if that is no file.
 
         Args:
             prefix: Only files whose names begin so.
@@ -190,7 +211,7 @@ class Checkout:
                 self._swept.add(folder)
                 self._folder.sweep(folder, [one.draft.path for one in self._pending])
 
-    def _tell(self, thing: str, steps: Iterator[Skipped | int]) -> Iterator[Skipped | int]:
+    def _tell(self, thing: str, steps: Iterator[_Step]) -> Iterator[_Step]:
         """Pass on *steps*; what goes wrong is about this file alone, unless a disk refuses all."""
         try:
             for step in steps:
@@ -205,10 +226,10 @@ class Checkout:
 
     # -- one file -----------------------------------------------------------------------------
 
-    def _bring(self, thing: str, pool: Executor) -> Iterator[Skipped | int]:
+    def _bring(self, thing: str, pool: Executor) -> Iterator[_Step]:
         heads = views.heads(self._store, thing)
-        version = version_of(heads[0])
-        if version is None and not (self._options.delete and heads[0].deleted):
+        version = best_version(heads)
+        if version is None and not (self._options.delete and views.is_gone(heads)):
             return
         self.done.found += 1
         why = unsafe_name(thing, windows=self._options.windows)
@@ -220,19 +241,30 @@ class Checkout:
             if version is None:
                 why = self._remove(thing, existing)
             elif self._is_there(thing, version, existing):
-                self.done.conflicts += len(heads) > 1
-                self._origins.note(thing, self._path / thing, heads)
+                yield from self._note(thing, heads)
             else:
                 why = self._obstacle(thing, existing)
                 places = {} if why else self._store.blobs.find(set(version.file.digests))
                 why = why or _shortfall(version.file, places)
                 why = why or self._no_room(thing, version.file.size)
                 if why is None:
-                    self.done.conflicts += len(heads) > 1
                     content = self._content(version.file, places, pool)
                     yield from self._write(heads, version, existing, content)
         if why is not None:
             yield Skipped(thing, why)
+
+    def _note(self, thing: str, heads: list[Placed]) -> Iterator[Disputed]:
+        """Note what the file that is there now takes into account; yield who says it is none."""
+        self._origins.note(thing, self._path / thing, heads)
+        self.done.conflicts += len(heads) > 1
+        others = [one for one in heads if version_of(one) is None]
+        if others:
+            said = dict.fromkeys(map(self._what_is_said, others))  # once, and in order
+            yield Disputed(thing, f"in conflict with {', '.join(said)}")
+
+    def _what_is_said(self, head: Placed) -> str:
+        what = "a deletion" if head.deleted else "data"
+        return f"{what} by {self._node.who(head.log.author)}"
 
     def _is_there(self, thing: str, version: Version, existing: Existing | None) -> bool:
         """Whether there is nothing to do."""
@@ -281,8 +313,7 @@ class Checkout:
         return None
 
     def _is_file(self, thing: str) -> bool:
-        heads = views.heads(self._store, thing)
-        return bool(heads) and version_of(heads[0]) is not None
+        return best_version(views.heads(self._store, thing)) is not None
 
     def _is_known(self, thing: str, existing: Existing) -> bool:
         """Whether what is there is a version that the ledger has: nothing is lost with it."""
@@ -392,7 +423,7 @@ class Checkout:
     def _is_much(self) -> bool:
         return len(self._pending) >= _MAX_PENDING_FILES or self._pending_bytes >= _MAX_PENDING_BYTES
 
-    def _finish(self) -> Iterator[Skipped | int]:
+    def _finish(self) -> Iterator[_Step]:
         """Make what is pending durable, give it its names, and make those durable, too."""
         self._folder.sync([one.draft.path for one in self._pending])
         folders = {parent for one in self._pending for parent in _folders_of(one.thing)}
@@ -404,7 +435,7 @@ class Checkout:
         self._folder.sync(folders)
         self._origins.write()
 
-    def _put_in_place(self, one: _Pending) -> Iterator[Skipped | int]:
+    def _put_in_place(self, one: _Pending) -> Iterator[_Step]:
         if not self._folder.is_ours(one.draft):
             yield Skipped(one.thing, _SHARED)
             return
@@ -413,9 +444,9 @@ class Checkout:
             yield Skipped(one.thing, self._clash(one.thing) or _CHANGED)
             return
         self._folder.rename(one.draft.path, one.thing)
-        self._origins.note(one.thing, self._path / one.thing, one.heads)
         self.done.files += 1
         self.done.size_bytes += one.size
+        yield from self._note(one.thing, one.heads)
 
 
 def _folders_of(thing: str) -> list[str]:

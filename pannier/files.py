@@ -73,6 +73,15 @@ def version_of(placed: Placed) -> Version | None:
     return None if file is None else Version(file, entry.time_us)
 
 
+def best_version(heads: Iterable[Placed]) -> Version | None:
+    """Return the file that a thing with those *heads* is: the first that is one; None if none is.
+
+    A deletion or data beside it takes no content away from who looks for it, however late it was:
+    that would be to settle a conflict by clocks.
+    """
+    return next(filter(None, map(version_of, heads)), None)
+
+
 def versions(store: Store, thing: str) -> Iterator[Version]:
     """Yield all files that *thing* ever was.
 

@@ -69,7 +69,8 @@ def get(thing: str, at: int | None, ledger: str | None, as_json: bool, home: str
     if as_json:
         return
     if len(shown) > 1:
-        how = "your next put" if shown[0].said.file is None else "`pannier add --settle`"
+        has_file = any(one.said.file for one in shown)
+        how = "`pannier add --settle` or `pannier delete`" if has_file else "your next put"
         click.echo(f"{thing} has {len(shown)} versions in conflict; {how} settles it:")
     for one in shown:
         click.echo(f"{one.time}  {one.speaker}: {one.what}" if len(shown) > 1 else one.what)
@@ -174,9 +175,7 @@ def _within(
 
 @click.command()
 @click.argument("prefix", default="")
-@click.option(
-    "--conflicts", "in_conflict", is_flag=True, help="Only those of which versions are in conflict."
-)
+@click.option("--conflicts", "in_conflict", is_flag=True, help="Only those in conflict.")
 @ledger_option
 @json_option
 @home_option

@@ -9,7 +9,7 @@ import click
 from ledger.store import Store
 from pannier import ledgers
 from pannier.adding import Adding
-from pannier.checkout import Checkout, CheckoutOptions
+from pannier.checkout import Checkout, CheckoutOptions, Disputed
 from pannier.cli.session import (
     choose_ledger,
     home_option,
@@ -60,7 +60,7 @@ def add(
         rest = [
             f"{done.unchanged:,} unchanged" if done.unchanged else "",
             f"{plural(done.settled, 'conflict')} settled" if done.settled else "",
-            f"{done.conflicts:,} in conflict with what others put, see `pannier log`"
+            f"{done.conflicts:,} in conflict with what others put, see `pannier things --conflicts`"
             if done.conflicts
             else "",
         ]
@@ -97,7 +97,9 @@ def checkout(
                pannier checkout ~/farm photos/2026/ --delete
     Older versions in DIR are replaced; what the ledger never knew is named and left alone,
     but for --force. So is a file of which not everything has arrived, and what would lie in
-    this node's own folder; the exit status is then 3.
+    this node's own folder; the exit status is then 3. Of several versions in conflict the
+    latest comes. Where somebody deleted a file, or put data in its place, and another changed
+    it without knowing of that, the file comes, also with --delete, and is named.
     """
     options = CheckoutOptions(force=force, delete=delete, reread=reread, windows=os.name == "nt")
     with open_node(home) as node:
@@ -112,7 +114,7 @@ def checkout(
     rest = [
         f"{done.same:,} there already" if done.same else "",
         f"{done.removed:,} removed" if done.removed else "",
-        f"{done.conflicts:,} of several versions in conflict, see `pannier log`"
+        f"{done.conflicts:,} of several versions in conflict, see `pannier things --conflicts`"
         if done.conflicts
         else "",
     ]
@@ -134,7 +136,7 @@ def _ledger_to_add_to(node: Node, name: str | None) -> Store:
     return choose_ledger(node, name)
 
 
-def _show(steps: Iterator[Skipped | int]) -> None:
+def _show(steps: Iterator[Skipped | Disputed | int]) -> None:
     for step in steps:
-        if isinstance(step, Skipped):
+        if isinstance(step, Skipped | Disputed):
             click.echo(f"{visible(step.path)}: {visible(step.why)}", err=True)

@@ -132,14 +132,59 @@ class TestShown:
         its = write(tmp_path / "e" / "d" / "plan", b"its own", time_us=TIME_US + 10_000_000)
         exchange(tmp_path / "stick", farm, home)
         assert home.types("add", str(its.parent)).lines == [
-            "1 file, 7 bytes, put into farm, 1 in conflict with what others put, see `pannier log`."
+            "1 file, 7 bytes, put into farm, 1 in conflict with what others put, "
+            "see `pannier things --conflicts`."
         ]
-        said = home.types("get", "d/plan").lines
-        assert said[0] == "d/plan has 2 versions in conflict; `pannier add --settle` settles it:"
+        said = home.types("get", "d/plan").lines[0]
+        how = "`pannier add --settle` or `pannier delete` settles it:"
+        assert said == f"d/plan has 2 versions in conflict; {how}"
         assert home.types("add", str(its.parent), "--settle").lines == [
             "1 file, 7 bytes, put into farm, 1 conflict settled."
         ]
         assert home.types("get", "d/plan").lines == ["file, 7 bytes"]
+
+    @pytest.mark.parametrize("words", [["delete", "d/plan"], ["put", "d/plan", '"a remark"']])
+    @pytest.mark.parametrize("settles", ["add", "delete"])
+    def test_a_file_that_others_say_is_none_comes_out_and_what_settles_it_is_said(
+        self, pair: tuple[Computer, Computer], tmp_path: Path, words: list[str], settles: str
+    ) -> None:
+        farm, home = pair
+        farm.types("add", str(write(tmp_path / "d" / "plan", b"first").parent))
+        farm.types("ledger", "share", "home")
+        exchange(tmp_path / "stick", farm, home, farm)
+        at_home, out = tmp_path / "home-files", tmp_path / "out"
+        home.types("checkout", str(at_home))
+        write(at_home / "d" / "plan", b"a day's work", time_us=TIME_US + 9_000_000)
+        home.types("add", str(at_home / "d"))
+        farm.types(*words)
+        exchange(tmp_path / "stick", farm, home, farm, home)
+        what = "a deletion" if words[0] == "delete" else "data"
+        for folder, came, rest in (
+            (at_home, "0 files, 0 bytes", ", 1 there already"),
+            (out, "1 file, 12 bytes", ""),
+        ):
+            done = home.types("checkout", str(folder), "--delete")
+            assert done.err == f"d/plan: in conflict with {what} by farm\n"
+            assert done.lines == [
+                f"{came}, in {folder}{rest}, 1 of several versions in conflict, "
+                "see `pannier things --conflicts`."
+            ]
+            assert (folder / "d" / "plan").read_bytes() == b"a day's work"
+        asked = home.asks("get", "d/plan")
+        assert isinstance(asked, dict)
+        assert [head["file"] is None for head in asked["heads"]] == [True, False]
+        said = home.types("get", "d/plan").lines[0]
+        assert "`pannier add --settle` or `pannier delete` settles it:" in said
+        assert "4 entries, 1 file, 1 conflict\n" in home.types("status").out
+        if settles == "add":
+            add = home.types("add", str(at_home / "d"), "--settle")
+            assert add.lines == ["1 file, 12 bytes, put into farm, 1 conflict settled."]
+            assert home.types("get", "d/plan").lines == ["file, 12 bytes"]
+            assert home.types("checkout", str(out)).err == ""
+        else:
+            home.types("delete", "d/plan")
+            assert home.types("checkout", str(out), "--delete").lines[0].endswith("1 removed.")
+        assert "conflict" not in home.types("status").out.partition("ledger")[2]
 
     def test_status_counts_files_and_not_their_versions(
         self, pair: tuple[Computer, Computer], maps: Path, tmp_path: Path

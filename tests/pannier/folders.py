@@ -52,7 +52,7 @@ def check_out(
     return checkout.done, skipped
 
 
-def skipped_of(steps: Iterable[Skipped | int]) -> dict[str, str]:
+def skipped_of(steps: Iterable[object]) -> dict[str, str]:
     return {one.path: one.why for one in steps if isinstance(one, Skipped)}
 
 

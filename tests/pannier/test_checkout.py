@@ -7,14 +7,16 @@ from pathlib import Path
 import pytest
 
 from ledger.adopt import adopt
-from ledger.append import Draft
+from ledger.append import Draft, deletion
 from ledger.blob import CHUNK_BYTES, chunk_of
+from ledger.file_payload import file_of
+from ledger.views import conflicts
 from pannier import checkout, ledgers, target_folder
-from pannier.checkout import Checkout, CheckoutOptions
+from pannier.checkout import Checkout, CheckoutOptions, Disputed
 from pannier.errors import BusyError, PannierError, UsageError
 from pannier.node import Node
 from pannier.target_folder import TargetFolder
-from tests.cli.computers import exchange, new_computer, new_sharers
+from tests.cli.computers import Computer, acquaint, exchange, new_computer, new_sharers
 from tests.pannier.folders import (
     TIME_US,
     add,
@@ -173,6 +175,85 @@ class TestCheckout:
             store_of(node).blobs.add([chunk_of(b"theirs")], os.urandom)
             done, _ = check_out(node, out)
         assert (done.conflicts, tree(out)) == (1, {"x": b"theirs"})
+
+
+class TestDisputed:
+    """Where a file is beside a deletion or data, neither of which knows of the other."""
+
+    @pytest.mark.parametrize("later", [True, False])
+    @pytest.mark.parametrize("is_data", [True, False])
+    def test_the_file_comes_whatever_the_clocks_say_and_is_never_removed(
+        self, tmp_path: Path, out: Path, later: bool, is_data: bool
+    ) -> None:
+        farm, home = disputing(tmp_path, 5 if later else -5, is_data=is_data)
+        for computer, folder in ((farm, out), (home, tmp_path / "at home")):
+            with computer.node() as node:
+                run = Checkout(node, store_of(node), folder, DELETE)
+                who = "data" if is_data else "a deletion"
+                (told,) = (step for step in run.run() if not isinstance(step, int))
+                assert told == Disputed("x", f"in conflict with {who} by farm")
+                done = run.done
+                assert (done.found, done.conflicts, done.removed) == (1, 1, 0)
+                assert tree(folder) == {"x": b"edited"}
+                write(folder / "x", b"first")
+                assert check_out(node, folder, options=DELETE)[0].files == 1, "it was older"
+                write(folder / "x", b"mine!", time_us=1)
+                assert check_out(node, folder, options=DELETE)[1].keys() == {"x"}
+                assert tree(folder) == {"x": b"mine!"}
+
+    def test_the_first_of_several_files_comes(self, tmp_path: Path, out: Path) -> None:
+        farm, _ = disputing(tmp_path, 5)
+        mill = new_computer(tmp_path, "mill")
+        acquaint(farm, mill)
+        farm.types("ledger", "share", "mill")
+        exchange(tmp_path / "other stick", farm, mill, farm)
+        with mill.node() as node:
+            text, store = b"of the mill", store_of(node)
+            store.blobs.add([chunk_of(text)], os.urandom)
+            payload = file_of(len(text), [chunk_of(text).digest], executable=False).to_payload()
+            ledgers.put(node, store, [Draft("x", payload, TIME_US + 2, "file", follows=())])
+        exchange(tmp_path / "other stick", mill, farm, mill, farm)
+        with farm.node() as node:
+            assert check_out(node, out)[0].conflicts == 1
+        assert tree(out) == {"x": b"of the mill"}
+
+    def test_adding_what_came_settles_nothing_until_it_is_changed(
+        self, tmp_path: Path, out: Path
+    ) -> None:
+        farm, _ = disputing(tmp_path, 5, is_data=True)
+        with farm.node() as node:
+            check_out(node, out)
+            assert add(node, out / "x")[0].unchanged == 1
+            assert conflicts(store_of(node)) == ["x"]
+            added, _ = add(node, write(out / "x", b"again", time_us=TIME_US + 20_000_000))
+            assert (added.settled, added.conflicts) == (1, 0)
+            assert conflicts(store_of(node)) == []
+
+    def test_an_older_copy_is_not_put_again_over_it(self, tmp_path: Path) -> None:
+        farm, _ = disputing(tmp_path, 5)
+        with farm.node() as node:
+            old = write(tmp_path / "old" / "x", b"first")
+            for reread in (False, True):
+                added, skipped = add(node, old, reread=reread)
+                assert (added.files, added.conflicts) == (0, 0)
+                assert "which `pannier checkout` brings" in skipped[str(old)]
+
+    def test_what_two_deleted_goes(self, tmp_path: Path, out: Path) -> None:
+        farm, home = new_sharers(tmp_path)
+        with farm.node() as node:
+            put_file(node, "x", b"first")
+            check_out(node, out)
+        exchange(tmp_path / "stick", farm, home, farm)
+        for computer in (farm, home):
+            with computer.node() as node:
+                delete(node, "x")
+        exchange(tmp_path / "stick", farm, home, farm)
+        with farm.node() as node:
+            done, _ = check_out(node, out, options=DELETE)
+            assert (done.removed, done.conflicts) == (1, 0)
+            old = write(out / "x", b"new", time_us=TIME_US + 20_000_000)
+            added, _ = add(node, old)
+            assert (added.files, added.settled, added.conflicts) == (1, 0, 0)
 
 
 class TestDeleted:
@@ -602,6 +683,22 @@ class TestFileAndFolder:
 def tree_of(node: Node, out: Path, prefix: str) -> list[str]:
     assert check_out(node, out, prefix)[1] == {}
     return list(tree(out))
+
+
+def disputing(tmp_path: Path, later_us: int, *, is_data: bool = False) -> tuple[Computer, Computer]:
+    """The farm deleted x, or put data in its place, and home edited it, *later_us* before."""
+    farm, home = new_sharers(tmp_path)
+    with farm.node() as node:
+        put_file(node, "x", b"first")
+    exchange(tmp_path / "stick", farm, home, farm, home)
+    with home.node() as node:
+        put_file(node, "x", b"edited", time_us=TIME_US + 1)
+    with farm.node() as node:
+        when = TIME_US + 1 + later_us
+        said = Draft("x", b"\xa1\x61\x61\x01", when) if is_data else deletion("x", when)
+        ledgers.put(node, store_of(node), [said])
+    exchange(tmp_path / "stick", farm, home, farm, home)
+    return farm, home
 
 
 def computer_put(node: Node, thing: str, payload: bytes) -> None:

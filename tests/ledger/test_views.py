@@ -102,10 +102,12 @@ def test_files_are_counted_as_they_are_now(world: World) -> None:
     assert count_files(ada.store) == 1
     put(ada, "both", size=1, time_us=NOW)
     put(bob, "both", size=2, time_us=NOW + 9)
-    put(ada, "lost", size=1, time_us=NOW)
-    bob.put("lost", "later, and no file", time_us=NOW + 9)
+    put(ada, "disputed", size=1, time_us=NOW)
+    bob.put("disputed", "later, and no file", time_us=NOW + 9)
     send(bob, ada)
-    assert len(heads(ada.store, "both")) == len(heads(ada.store, "lost")) == 2
+    assert len(heads(ada.store, "both")) == len(heads(ada.store, "disputed")) == 2
+    assert count_files(ada.store) == 3
+    ada.put("disputed", "no file, having seen both")
     assert count_files(ada.store) == 2
 
 

@@ -198,14 +198,12 @@ def _confirm(node: Node, peer: Peer, seen: Seen | None, known: KnownHave) -> Non
 def _confirm_for(node: Node, bundle: OutBundle, peer: Peer) -> None:
     """Note that one of a group has what a bundle carries; end it with the last of them.
 
-    Those that cannot answer stay in its audience: they have what they were sent often enough.
+    Of those that cannot answer nobody knows whether they have looked, however often it went out:
+    for them it stays where it is until it expires, as what goes to one of them alone does.
     """
-    audience = set(node.db.audience(bundle.bundle_id)) - {peer.node_id}
-    is_over = all(node.is_sent_enough(one, bundle.written) for one in audience)
-    if not node.settings(peer).oneway:
-        node.db.leave_audience(bundle.bundle_id, peer.node_id)
-    if is_over:
-        withdraw(node, bundle, "sent" if audience else "confirmed")
+    node.db.leave_audience(bundle.bundle_id, peer.node_id)
+    if not node.db.audience(bundle.bundle_id):
+        withdraw(node, bundle, "confirmed")
 
 
 def _is_covered(node: Node, bundle: OutBundle, known: KnownHave) -> bool:

@@ -158,7 +158,7 @@ def _leave_if_it_stays(
         _leave(node, directory, terms, done, peers)
     except MediumGoneError as error:
         if isinstance(error.done, Delivered):
-            _note_delivered(node, directory.medium, error.done, done)
+            _note_delivered(node, directory.medium, error.done, done, peers)
         done.is_gone = True
         done.problems.append(f"{error}; what is still to be written goes onto the next one")
     except TransportError as error:
@@ -176,7 +176,7 @@ def _leave(
         done.removed += medium.clear(spent, lambda name: whose(node, name) is Fate.SEEN)
         done.removed += medium.expire(terms.today_days)
     delivered = _deliver(node, directory, terms, done, peers)
-    _note_delivered(node, medium, delivered, done)
+    _note_delivered(node, medium, delivered, done, peers)
     if not (delivered.written or delivered.carried_written or done.removed):
         return
     when = time_text(node.clock())
@@ -286,9 +286,12 @@ def _ended(node: Node, medium: Medium) -> list[str]:
     return [str(number) for (number,) in found]
 
 
-def _note_delivered(node: Node, medium: Medium, delivered: Delivered, done: Exchanged) -> None:
+def _note_delivered(
+    node: Node, medium: Medium, delivered: Delivered, done: Exchanged, peers: Sequence[Peer]
+) -> None:
+    served_ids = [one.node_id for one in peers]
     for queue, name in delivered.written:
-        node.db.note_written(name.bundle_id, medium.id, node.clock())
+        node.db.note_written(name.bundle_id, medium.id, node.clock(), served_ids)
         for peer in _readers(node, queue, name):
             done.written[peer] = done.written.get(peer, 0) + 1
     for queue, name in delivered.already_there:

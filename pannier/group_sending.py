@@ -2,8 +2,9 @@
 
 A bundle under the key of the ledger's epoch lies on a medium once, whoever reads it. Its *audience*
 are the peers that hold that key and lack what is in it; it stays, there and in the queue, until all
-of them have said that they have it. What only one of them lacks goes to that one alone, and so does
-all that a node says of itself: nobody can tell who wrote a group bundle.
+of them have said that they have it: until it expires, if one of them can say nothing. What only one
+of them lacks goes to that one alone, and so does all that a node says of itself: nobody can tell
+who wrote a group bundle.
 """
 
 from collections.abc import Iterable, Sequence
@@ -203,7 +204,7 @@ def _sent(way: Way) -> list[OutBundle]:
     """Return what a peer that cannot answer was sent as often as it is to be."""
     db, peer = way.node.db, way.peer.node_id
     queued = [*db.bundles(peer), *db.group_bundles(peer)]
-    enough = (one for one in queued if way.node.is_sent_enough(peer, one.written))
+    enough = (one for one in queued if way.node.is_sent_enough(peer, one.bundle_id))
     return [*enough, *db.bundles(peer, "sent"), *db.group_bundles(peer, "sent")]
 
 

@@ -46,15 +46,19 @@ def keep_house(node: Node) -> None:
 def end_expired(node: Node, bundle_id: str) -> None:
     """Note that a bundle of ours has expired: what it carried is planned again.
 
-    Not so if it went often enough to a peer that cannot answer: that counts as having arrived.
+    Not so for those that cannot answer and were sent it often enough: that counts as having
+    arrived. All others of a group are sent it anew, and are no more among those it went to.
     Who never answered, though it was handed out, may have lost the key that it is under.
     """
     bundle = node.db.bundle(bundle_id)
     if bundle is None:
         return
     readers = node.db.audience(bundle_id) or [bundle.peer]
-    is_sent = all(node.is_sent_enough(one, bundle.written) for one in readers)
+    lacking = [one for one in readers if not node.is_sent_enough(one, bundle_id)]
+    is_sent = len(lacking) < len(readers)
     with node.db.transaction():
+        for one in lacking:
+            node.db.leave_audience(bundle_id, one)
         node.db.end_bundle(bundle_id, "sent" if is_sent else "expired")
         if bundle.key_id is not None and bundle.written and bundle.peer in node.peers:
             forget_shared_keys(node, node.peers[bundle.peer])
@@ -145,6 +149,7 @@ def _forget(node: Node, *, before: int) -> None:
         "symbols",
         "redeemed",
         "rounds",
+        "served",
     )
     for table in tables:
         node.db.run(

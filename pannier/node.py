@@ -251,12 +251,15 @@ class Node:
         """Return how *peer* is to be served."""
         return self.config.peer(peer.name)
 
-    def is_sent_enough(self, peer: str, written: int) -> bool:
-        """Return whether a bundle need not go out again: *peer* (a node id) cannot answer."""
+    def is_sent_enough(self, peer: str, bundle_id: str) -> bool:
+        """Return whether a bundle need not go out again: *peer* (a node id) cannot answer.
+
+        What counts is what serves *peer*: others may read the same bundle, from other media.
+        """
         if peer not in self.peers:
             return False
         settings = self.settings(self.peers[peer])
-        return settings.oneway and written >= settings.repeat
+        return settings.oneway and self.db.times_served(bundle_id, peer) >= settings.repeat
 
     # -- ledgers ------------------------------------------------------------------------------
 

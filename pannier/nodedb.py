@@ -10,7 +10,7 @@ from bundler.plan import Span
 from ledger.genesis import LedgerId
 from ledger.log import LogName
 from pannier.have_rows import NEVER
-from pannier.nodedb_file import Value, as_blob, as_count, as_int
+from pannier.nodedb_file import Value, as_blob, as_count, as_id, as_int
 from pannier.nodedb_peers import UNTOLD, PeerRows
 from pannier.out_bundle import OutBundle, out_bundle_from_row
 
@@ -50,6 +50,7 @@ class NodeDb(PeerRows):
                 ("due", "peer"),
                 ("witness", "peer"),
                 ("audience", "peer"),
+                ("served", "peer"),
                 ("held", "peer"),
                 ("tail_floor", "peer"),
                 ("told", "peer"),
@@ -151,6 +152,7 @@ class NodeDb(PeerRows):
             self.run("DELETE FROM symbols WHERE bundle = ?", bundle_id)
             self.run("DELETE FROM redeemed WHERE bundle = ?", bundle_id)
             self.run("DELETE FROM rounds WHERE bundle = ?", bundle_id)
+            self.run("DELETE FROM served WHERE bundle = ?", bundle_id)
 
     def _untell(self, bundle_id: str) -> None:
         """Say again what was told in a bundle that did not arrive."""
@@ -196,9 +198,10 @@ class NodeDb(PeerRows):
         )
         return [Span(as_int(first), as_int(end)) for first, end in found]
 
-    def note_written(self, bundle_id: str, medium: str, time_us: int) -> None:
-        """Note that a bundle stands, durably, on a medium."""
+    def note_written(self, bundle_id: str, medium: str, time_us: int, peers: Iterable[str]) -> None:
+        """Note that a bundle stands, durably, on a medium that serves *peers*."""
         with self.transaction():
+            self._note_served(bundle_id, peers)
             self.run("UPDATE bundle SET written = written + 1 WHERE id = ?", bundle_id)
             self.run(
                 "INSERT OR REPLACE INTO on_medium VALUES (?, ?, ?)", medium, bundle_id, time_us
@@ -213,9 +216,12 @@ class NodeDb(PeerRows):
             )
         )
 
-    def note_handed_over(self, bundle_id: str, link: str, time_us: int) -> None:
-        """Note that the node at the other end of a link has all of a bundle, durably."""
+    def note_handed_over(
+        self, bundle_id: str, link: str, time_us: int, peers: Iterable[str]
+    ) -> None:
+        """Note that all of a bundle went by a link, durably; so far that link serves *peers*."""
         with self.transaction():
+            self._note_served(bundle_id, peers)
             # The first one counts from when it was begun.
             self.run(
                 "UPDATE bundle SET written = written + 1 WHERE id = ?1 AND (written = 0 "
@@ -223,6 +229,25 @@ class NodeDb(PeerRows):
                 bundle_id,
             )
             self.run("INSERT OR REPLACE INTO on_medium VALUES (?, ?, ?)", link, bundle_id, time_us)
+
+    def times_served(self, bundle_id: str, peer: str) -> int:
+        """Return how many carriers that serve *peer* took all of a bundle."""
+        found = self.rows("SELECT times FROM served WHERE bundle = ? AND peer = ?", bundle_id, peer)
+        return as_int(found[0][0]) if found else 0
+
+    def _note_served(self, bundle_id: str, peers: Iterable[str]) -> None:
+        """Count a carrier for those of *peers* that a bundle is for."""
+        found = self.rows(
+            "SELECT peer FROM bundle WHERE id = ?1 UNION "
+            "SELECT peer FROM audience WHERE bundle = ?1",
+            bundle_id,
+        )
+        for reader in {as_id(peer) for (peer,) in found} & set(peers):
+            self.run(
+                "INSERT INTO served VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET times = times + 1",
+                bundle_id,
+                reader,
+            )
 
     def handed_over(self, link: str) -> dict[str, int]:
         """Return when the node at the other end of a link got the bundles that wait, by id."""

@@ -32,6 +32,9 @@ CREATE TABLE IF NOT EXISTS rounds (
 CREATE TABLE IF NOT EXISTS origin (
     place BLOB PRIMARY KEY, heads BLOB NOT NULL, fresh INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS served (
+    bundle TEXT, peer TEXT, times INTEGER NOT NULL, PRIMARY KEY (bundle, peer)
+) WITHOUT ROWID;
 """
 """What a file of version 1 need not have: whoever opens it adds it; older panniers let it be."""
 

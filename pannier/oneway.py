@@ -104,9 +104,8 @@ def pack(
             files += len(parts)
             size += sum(map(len, parts.values()))
     for bundle in written:
-        node.db.note_written(
-            bundle.bundle_id, f"folder:{name_text(str(into.resolve()))}", node.clock()
-        )
+        medium = f"folder:{name_text(str(into.resolve()))}"
+        node.db.note_written(bundle.bundle_id, medium, node.clock(), [peer.node_id])
     if spoiled is not None:
         raise spoiled
     return Packed(bundles=len(written), files=files, size_bytes=size, is_cut=room.is_cut)

@@ -24,7 +24,7 @@ class OutBundle:
             without bringing the peer anything (`pannier.left_out`).
         control: Whether it carries no entries.
         counter: The node's counter that it was made under.
-        written: Onto how many media or links it went.
+        written: Onto how many media or links it went, whomever those serve.
         created_us: When it was sealed.
         expiry_days: When it may be dropped.
         size_bytes: Sealed.

@@ -216,7 +216,7 @@ def _peer(node: Node, peer: Peer) -> PeerOverview:
     bundles = [
         one
         for one in queued
-        if not one.control and not node.is_sent_enough(peer.node_id, one.written)
+        if not one.control and not node.is_sent_enough(peer.node_id, one.bundle_id)
     ]
     media = node.db.rows(
         "SELECT coalesce(nullif(medium.label, ''), on_medium.medium), min(time) FROM on_medium "

@@ -65,7 +65,7 @@ def prepare(
     return [
         one
         for one in queued
-        if not node.is_sent_enough(peer.node_id, one.written)
+        if not node.is_sent_enough(peer.node_id, one.bundle_id)
         and not (one.control and one.bundle_id in had)
     ]
 
@@ -111,7 +111,7 @@ def _take_back_large(node: Node, peer: Peer, symbol_bytes: int) -> None:
     """Take back what does not fit this carrier's frames, but for what went out often enough."""
     for bundle in _bundles(node, peer):
         is_large = BundleName.from_text(bundle.name).symbol_bytes > symbol_bytes
-        if is_large and not node.is_sent_enough(peer.node_id, bundle.written):
+        if is_large and not node.is_sent_enough(peer.node_id, bundle.bundle_id):
             withdraw(node, bundle, "replaced", "made anew for smaller frames")
 
 

@@ -346,7 +346,12 @@ class Carousel:
             track.sent = self._rounds.sent(number, len(track.sent))
             if before == 0 < track.rounds:
                 self._seen = None  # there may be contents of files to be made
-                self._node.db.note_handed_over(number, self._rounds.medium, self._node.clock())
+                self._node.db.note_handed_over(
+                    number,
+                    self._rounds.medium,
+                    self._node.clock(),
+                    [one.node_id for one in self._peers],
+                )
         self._current = None
 
     def _sealed_of(self, track: _Track) -> Sealed:

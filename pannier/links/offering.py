@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bundler.errors import BundleError
+from ledger.members import members
 from pannier import content_rows
 from pannier.clear import refusal, refusing
 from pannier.files_sending import make_files
@@ -99,8 +100,7 @@ class Offering:
             SpoolError: the spool cannot be read or written.
         """
         problems: list[str] = []
-        peers = [one for one in node.peers.values() if is_served(node, one, self.kind)]
-        peers = [one for one in peers if self.carries or one.node_id == self.peer]
+        peers = self._served(node)
         due, is_cut = self._due(node, peers, problems)
         wares = [
             ware
@@ -147,7 +147,7 @@ class Offering:
         """
         for key in keys:
             if isinstance(key, Own):
-                node.db.note_handed_over(key.name.bundle_id, self.source, node.clock())
+                self._note_handed_over(node, key, [self.peer])
             elif isinstance(key, (OwnFile, CarriedFile)):
                 self._gone[key] = True
                 self._note_if_all(node, key)
@@ -163,6 +163,11 @@ class Offering:
                 node.db.note_begun(key.name.bundle_id)
 
     # -- what is due --------------------------------------------------------------------------
+
+    def _served(self, node: Node) -> list[Peer]:
+        """Return the peers that this link serves: with one that carries nothing, that one alone."""
+        peers = [one for one in node.peers.values() if is_served(node, one, self.kind)]
+        return [one for one in peers if self.carries or one.node_id == self.peer]
 
     def _due(
         self, node: Node, peers: list[Peer], problems: list[str]
@@ -276,13 +281,24 @@ class Offering:
         if parts is None or not all(ware.key in self._gone for ware in parts):
             return
         if isinstance(key, OwnFile):
-            node.db.note_handed_over(key.name.bundle_id, self.source, node.clock())
+            self._note_handed_over(node, key, self._carried_for(node, key))
         else:
             carry = node.spool.carried.known().get(key.name)
             if carry is not None:
                 node.spool.carried.add_source(carry, self.source)
         for ware in parts:
             del self._gone[ware.key]  # type: ignore[arg-type]
+
+    def _note_handed_over(self, node: Node, key: Own | OwnFile, peers: Iterable[str]) -> None:
+        node.db.note_handed_over(key.name.bundle_id, self.source, node.clock(), peers)
+
+    def _carried_for(self, node: Node, key: OwnFile) -> list[str]:
+        """Return to whom the other end may carry a bundle: a member reads its own and keeps it."""
+        if key.queue not in node.peers:
+            store, other = node.groups.ledger(bytes.fromhex(key.queue)), node.peers.get(self.peer)
+            if store is None or other is None or other.card.author in members(store):
+                return []
+        return [one.node_id for one in self._served(node)]
 
 
 def _is_due(node: Node, bundle: OutBundle, handed: Mapping[str, int]) -> bool:

@@ -39,7 +39,7 @@ def later(world: World, days: int, *, heard: bool = True) -> None:
 
 def made(world: World) -> str:
     (bundle,) = prepare(world["ada"], world["ada"].peer_named("bea"))
-    world["ada"].db.note_written(bundle.bundle_id, "stick", 1)
+    world["ada"].db.note_written(bundle.bundle_id, "stick", 1, [bundle.peer])
     return bundle.bundle_id
 
 
@@ -69,6 +69,7 @@ def test_what_was_known_of_an_expired_bundle_is_forgotten_a_month_later(world: W
     assert world["ada"].db.spans(number) == []
     assert world["ada"].db.bundles_on("stick") == frozenset()
     assert Rounds(world["ada"].db, "diode").begun() == set()
+    assert world["ada"].db.times_served(number, world["bea"].card.node_id) == 0
 
 
 def test_what_arrived_in_part_or_waited_in_vain_goes(world: World) -> None:

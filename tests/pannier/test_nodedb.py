@@ -20,7 +20,7 @@ from pannier.nodedb import NodeDb
 from pannier.nodedb_peers import UNTOLD
 from pannier.out_bundle import OutBundle
 
-PEER, OTHER = "a" * 16, "b" * 16
+PEER, OTHER, THIRD, GROUP = "a" * 16, "b" * 16, "c" * 16, "d" * 16
 NUMBER = f"{1:016x}"
 LEDGER = LedgerId(bytes(16))
 LOG = LogName(bytes(32), bytes(8))
@@ -80,12 +80,37 @@ def test_a_forgotten_bundle_leaves_no_trace(db: NodeDb) -> None:
 def test_what_is_written_is_counted_and_found_by_medium(db: NodeDb) -> None:
     db.add_bundle(bundle(1), [])
     for medium in ("one", "two", "one"):
-        db.note_written(bundle(1).bundle_id, medium, 5)
+        db.note_written(bundle(1).bundle_id, medium, 5, [bundle(1).peer])
     found = db.bundle(bundle(1).bundle_id)
     assert found is not None
     assert found.written == 3
     assert db.bundles_on("one") == {bundle(1).bundle_id}
     assert db.bundles_on("three") == frozenset()
+
+
+def test_a_carrier_counts_for_those_readers_that_it_serves(db: NodeDb) -> None:
+    one, alone = bundle(1, peer=GROUP), bundle(2)
+    for made in (one, alone):
+        db.add_bundle(made, [])
+    db.note_audience(one.bundle_id, [PEER, OTHER])
+    db.note_written(one.bundle_id, "for both", 5, [PEER, OTHER, THIRD])
+    db.note_written(one.bundle_id, "for the other", 5, [OTHER])
+    db.note_written(alone.bundle_id, "for both", 5, [PEER, OTHER])
+    db.note_begun(one.bundle_id)
+    db.note_handed_over(one.bundle_id, "link to the other", 5, [OTHER])
+    times = {
+        (made.peer, peer): db.times_served(made.bundle_id, peer)
+        for made in (one, alone)
+        for peer in (PEER, OTHER, THIRD)
+    }
+    assert times == {
+        (GROUP, PEER): 1, (GROUP, OTHER): 3, (GROUP, THIRD): 0,
+        (PEER, PEER): 1, (PEER, OTHER): 0, (PEER, THIRD): 0,
+    }  # fmt: skip
+    db.forget_peer(OTHER)
+    assert db.times_served(one.bundle_id, OTHER) == 0
+    db.forget_bundle(one.bundle_id)
+    assert db.times_served(one.bundle_id, PEER) == 0
 
 
 def test_only_queued_bundles_are_on_their_way(db: NodeDb) -> None:
@@ -251,7 +276,7 @@ def test_a_file_of_a_later_version_is_refused(tmp_path: Path) -> None:
         NodeDb.open(tmp_path / "node.db")
 
 
-@pytest.mark.parametrize("table", ["rounds", "origin"])
+@pytest.mark.parametrize("table", ["rounds", "origin", "served"])
 def test_a_file_from_before_there_was_a_table_is_read(tmp_path: Path, table: str) -> None:
     path = tmp_path / "node.db"
     with closing(NodeDb.open(path)) as db:
@@ -261,6 +286,7 @@ def test_a_file_from_before_there_was_a_table_is_read(tmp_path: Path, table: str
         assert db.faults() == []
         assert db.meta("key") == b"value"
         assert Rounds(db, "diode").sent(NUMBER, 2) == [0, 0]
+        assert db.times_served(NUMBER, PEER) == 0
 
 
 @pytest.mark.parametrize("is_taken_back", [True, False])

@@ -43,7 +43,7 @@ def make(world: World, *, mtu: int | None = None, medium: str | None = None) -> 
 
 def hand_out(world: World, bundles: list[OutBundle], medium: str = "stick") -> None:
     for one in bundles:
-        world["ada"].db.note_written(one.bundle_id, medium, 1)
+        world["ada"].db.note_written(one.bundle_id, medium, 1, [one.peer])
 
 
 def spans(world: World, bundle: OutBundle) -> list[Span]:

@@ -69,7 +69,7 @@ def queue(world: World, peer: str = "bea") -> list[str]:
 def made(world: World, peer: str = "bea") -> str:
     """The one bundle that ada makes for *peer*, handed out."""
     (bundle,) = prepare(world["ada"], world["ada"].peer_named(peer))
-    world["ada"].db.note_written(bundle.bundle_id, "stick", 1)
+    world["ada"].db.note_written(bundle.bundle_id, "stick", 1, [bundle.peer])
     return bundle.bundle_id
 
 
@@ -303,7 +303,7 @@ def test_a_notice_that_was_seen_leaves_the_queue(world: World) -> None:
     say(world, holding(ada, world))
     ada.db.owe_receipt(world["bea"].card.node_id, "c" * 16, "", 1)
     (notice,) = prepare(ada, ada.peer_named("bea"))
-    ada.db.note_written(notice.bundle_id, "stick", 1)
+    ada.db.note_written(notice.bundle_id, "stick", 1, [notice.peer])
     assert notice.control
     early = Seen(ada.incarnation(), notice.counter - 1)
     say(world, replace(holding(ada, world), seen=early), counter=2)

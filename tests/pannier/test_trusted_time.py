@@ -224,7 +224,7 @@ def hand_out(world: World, recipient: str) -> str:
     world.put("bea", "well", 1)
     bea = world["bea"]
     made = prepare(bea, bea.peer_named(recipient))
-    bea.db.note_written(made[-1].bundle_id, "stick", 1)
+    bea.db.note_written(made[-1].bundle_id, "stick", 1, [made[-1].peer])
     return made[-1].bundle_id
 
 

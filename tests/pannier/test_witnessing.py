@@ -38,7 +38,7 @@ def bring(world: World, name: str, to: str) -> None:
     """Make the bundles for a peer as when a carrier takes them."""
     node = world[name]
     for bundle in prepare(node, node.peer_named(to)):
-        node.db.note_written(bundle.bundle_id, "stick", world.clock())
+        node.db.note_written(bundle.bundle_id, "stick", world.clock(), [bundle.peer])
 
 
 def test_what_is_held_is_countersigned_by_this_node_at_its_time(world: World) -> None:

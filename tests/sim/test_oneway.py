@@ -1,15 +1,22 @@
 """A peer that can never answer: told all it lacks, as often as is configured, and then no more."""
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from pannier.exchange import Exchanged
+from ledger.views import things
+from pannier.exchange import Exchanged, exchange_medium
+from pannier.links.carousel import Carousel, Terms
+from pannier.links.offering import Offering
+from pannier.node import Node
 from pannier.oneway import pack, unpack
 from pannier.out_bundle import OutBundle
+from pannier.overview import overview
 from pannier.sending import prepare
-from tests.sim.world import World, data_queue, facts, fragments
+from tests.pannier.groups import copy_group
+from tests.sim.world import World, assert_equal, data_queue, facts, fragments
 
 REPEAT = 3
 
@@ -180,3 +187,147 @@ def test_a_peer_that_becomes_one_that_answers_gets_what_it_lacks(world: World) -
     assert sum(leave(world, "stick").written.values()) == 1
     world.exchange("bea", "stick")
     assert facts(world.store("bea")) == facts(world.store("ada"))
+
+
+# -- one of several -------------------------------------------------------------------------------
+
+NAMES = ("ada", "bea", "cyd")
+EXPIRY_DAYS = 100
+
+
+@pytest.fixture(scope="module")
+def met(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three members who know that all of them hold the epoch; bea has no way to cyd."""
+    folder = tmp_path_factory.mktemp("met")
+    with World(folder, NAMES) as world:
+        world.found("ada", "bea", "cyd")
+        world.rounds(NAMES, 3)
+        world.configure("bea", '[peer.cyd]\ntransports = ["udp"]\n')
+    return folder
+
+
+def diode(met: Path, folder: Path, *, repeat: int, one_way: tuple[str, ...] = ("cyd",)) -> World:
+    """Who is *one_way* does not answer ada any more; there is an entry that all others lack."""
+    world = copy_group(met, folder, NAMES)
+    peers = (
+        f"[peer.{name}]\nexpiry_days = {EXPIRY_DAYS}\nrepeat = {repeat}\n"
+        f"oneway = {str(name in one_way).lower()}\n"
+        for name in ("bea", "cyd")
+    )
+    world.configure("ada", "".join(peers))
+    world.put("ada", "well", 1)
+    return world
+
+
+def group_bundle(world: World) -> OutBundle:
+    (found,) = (
+        bundle
+        for (number,) in world["ada"].db.rows("SELECT id FROM bundle WHERE NOT control")
+        if (bundle := world["ada"].db.bundle(str(number))) is not None
+        and bundle.peer not in world["ada"].peers
+    )
+    return found
+
+
+def run_the_job(world: World, folder: str) -> None:
+    """Take all that lies in a folder of ada's through the diode, and nothing back."""
+    copy = world.folder / "media" / f"{folder} behind the diode"
+    shutil.copytree(world.stick(folder), copy)
+    world.exchange("cyd", copy)
+
+
+@pytest.mark.parametrize("repeat", [1, REPEAT])
+def test_what_all_others_of_a_group_have_stays_for_who_cannot_answer(
+    met: Path, tmp_path: Path, repeat: int
+) -> None:
+    with diode(met, tmp_path, repeat=repeat) as world:
+        for number in range(repeat):
+            leave(world, f"folder {number}")
+        bundle = group_bundle(world)
+        world.exchange("bea", "folder 0")
+        for number in range(repeat):
+            leave(world, f"folder {number}")
+        cyd = world["cyd"].card.node_id
+        assert world["ada"].db.audience(bundle.bundle_id) == [cyd], "bea has said that it has it"
+        run_the_job(world, f"folder {repeat - 1}")
+        assert_equal(world, NAMES)
+        assert leave(world, "further").written == {}, "it went out often enough"
+        world.clock.pass_days(EXPIRY_DAYS + 1)
+        world["ada"].db.hear(world["bea"].card.node_id, world.clock())
+        leave(world, "folder 0")
+        assert group_bundle(world).state == "sent"
+        assert cyd not in leave(world, "later").written
+        assert not any(bundle.bundle_id in path.name for path in fragments(world.stick("folder 0")))
+
+
+def by_stick(world: World, times: int) -> None:
+    for number in range(times):
+        world.clock.now_us += 60_000_000
+        ada = world["ada"]
+        exchange_medium(ada, world.stick(f"for bea {number}"), peers=[ada.peer_named("bea")])
+    world.exchange("bea", "for bea 0")
+    world.exchange("ada", "for bea 0")
+
+
+def by_pack(world: World, times: int) -> None:
+    ada = world["ada"]
+    for number in range(times):
+        into = world.folder / f"packed {number}"
+        pack(ada, ada.peer_named("bea"), into, mtu=None, repair_percent=None)
+
+
+def by_link(world: World, times: int) -> None:
+    ada, bea = world["ada"], world["ada"].peer_named("bea")
+    for number in range(times):
+        one = Offering(bea.node_id, f"link{number}", "serial", carries=True)
+        for ware in one.plan(ada, frozenset()).wares:
+            assert one.contents(ada, ware)
+            one.note(ada, [ware.key])
+
+
+def by_one_way_link(world: World, times: int) -> None:
+    ada = world["ada"]
+    for number in range(times):
+        terms = Terms(frame_bytes=2000, rounds=1)
+        one = Carousel(ada, [ada.peer_named("bea")], terms, medium=f"link{number}")
+        while one.supply(0):
+            pass
+        one.close()
+
+
+@pytest.mark.parametrize("carry", [by_stick, by_pack, by_link, by_one_way_link])
+def test_what_serves_others_of_a_group_does_not_count(
+    met: Path, tmp_path: Path, carry: Callable[[World, int], None]
+) -> None:
+    with diode(met, tmp_path, repeat=2) as world:
+        cyd = world["cyd"].card.node_id
+        assert leave(world, "lost").written[cyd] == 1
+        carry(world, 3)
+        assert group_bundle(world).written > 2, "it went for bea as well"
+        assert waits_for(world["ada"], "cyd") == 1
+        assert leave(world, "folder").written[cyd] == 1
+        assert waits_for(world["ada"], "cyd") == 0
+        run_the_job(world, "folder")
+        assert set(things(world.store("cyd"))) == set(things(world.store("ada")))
+
+
+def waits_for(node: Node, name: str) -> int:
+    """How many bundles `pannier status` says are still to go out to somebody."""
+    (found,) = (peer for peer in overview(node).peers if peer.name == name)
+    return found.bundles
+
+
+def test_only_who_was_sent_it_too_seldom_gets_it_again_when_it_expires(
+    met: Path, tmp_path: Path
+) -> None:
+    with diode(met, tmp_path, repeat=2, one_way=("bea", "cyd")) as world:
+        leave(world, "first")
+        bundle = group_bundle(world)
+        ada = world["ada"]
+        exchange_medium(ada, world.stick("for bea"), peers=[ada.peer_named("bea")])
+        world.clock.pass_days(EXPIRY_DAYS + 1)
+        assert set(leave(world, "again").written) == {world["cyd"].card.node_id}
+        assert group_bundle(world).bundle_id == bundle.bundle_id
+        assert group_bundle(world).state == "sent"
+        run_the_job(world, "again")
+        assert set(things(world.store("cyd"))) == set(things(world.store("ada")))

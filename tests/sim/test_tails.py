@@ -82,7 +82,7 @@ def hand_over(world: World, *bundles: OutBundle, name: str = "ada", other: str =
         frame = Whole(hint=bytes.fromhex(file.hint), sealed=sealed(world, one, name)).to_bytes()
         delivery = Delivery(file.fragment(0), world[name].card.node_id, "radio", frame)
         world[other].spool.inbox.receive([delivery])
-        world[name].db.note_written(one.bundle_id, "radio", 1)
+        world[name].db.note_written(one.bundle_id, "radio", 1, [one.peer])
     return import_arrived(world[other])
 
 
@@ -210,7 +210,7 @@ def test_tails_come_in_any_order(world: World) -> None:
     for number in range(3):
         world.put("ada", "well", number)
         (*_, newest) = sorted(made(world), key=lambda one: one.counter)
-        world["ada"].db.note_written(newest.bundle_id, "radio", 1)
+        world["ada"].db.note_written(newest.bundle_id, "radio", 1, [newest.peer])
         bundles.append(newest)
     for one in (bundles[2], bundles[1]):
         assert hand_over(world, one).outcomes == {one.bundle_id: Outcome.HELD}
@@ -222,7 +222,7 @@ def test_tails_come_in_any_order(world: World) -> None:
 def test_a_lost_one_is_written_again_and_a_repeated_one_changes_nothing(world: World) -> None:
     world.put("ada", "well", 8)
     (bundle,) = made(world)
-    world["ada"].db.note_written(bundle.bundle_id, "lost at sea", 1)
+    world["ada"].db.note_written(bundle.bundle_id, "lost at sea", 1, [bundle.peer])
     assert [one.bundle_id for one in made(world)] == [bundle.bundle_id]
     hand_over(world, bundle)
     world["bea"].db.run("DELETE FROM seen")
@@ -355,7 +355,7 @@ def test_of_a_restored_sender_nothing_old_is_believed(world: World) -> None:
 def test_what_is_under_a_former_incarnation_is_made_anew(world: World) -> None:
     world.put("ada", "well", 7)
     (old,) = made(world)
-    world["ada"].db.note_written(old.bundle_id, "radio", 1)
+    world["ada"].db.note_written(old.bundle_id, "radio", 1, [old.peer])
     world["ada"].renew_incarnation(above=world["ada"].incarnation())
     bundles = made(world)
     assert old.bundle_id not in [one.bundle_id for one in bundles]
@@ -467,7 +467,7 @@ def test_tails_in_the_wrong_order_are_not_worked_through_for_ever(
         world.put("ada", "well", number)
         (bundle, *_) = reversed(made(world))
         tails += [one for one in opened(world, bundle).sections() if isinstance(one, TailSection)]
-        world["ada"].db.note_written(bundle.bundle_id, "radio", 1)
+        world["ada"].db.note_written(bundle.bundle_id, "radio", 1, [bundle.peer])
     spans = [one.context.span(one.first) for one in tails]
     most = sum(one.count + end - begin for one, (begin, end) in zip(tails, spans, strict=True))
     monkeypatch.setattr("pannier.merging.MAX_TAILS_ENTRIES", most)

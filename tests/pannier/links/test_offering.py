@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pannier.links.cargo import Own
+from pannier.links.cargo import Own, OwnFile
 from pannier.links.news import News, own
 from pannier.links.offering import Offering, is_served
 from pannier.links.serve import source_of
@@ -82,6 +82,44 @@ def test_only_who_carries_gets_what_is_for_others(world: World) -> None:
     assert wares(world, offering(world, carries=True)) == [mine]
     world.clock.pass_days(1.1)
     assert other in wares(world, one)
+
+
+def for_cid(world: World, one: Offering) -> list[Ware]:
+    return [ware for ware in wares(world, one) if isinstance(ware.key, OwnFile)]
+
+
+def test_what_was_only_begun_does_not_count_as_sent_to_who_cannot_answer(world: World) -> None:
+    world.configure("ada", "[peer.cid]\noneway = true\nrepeat = 1\n")
+    one = offering(world, carries=True)
+    (ware,) = for_cid(world, one)
+    assert one.contents(world["ada"], ware) is not None
+    assert for_cid(world, one) == for_cid(world, offering(world, carries=True)) == [ware]
+    one.note(world["ada"], [ware.key])
+    world.clock.pass_days(1.1)
+    assert for_cid(world, one) == []
+
+
+@pytest.mark.parametrize("is_member", [True, False])
+def test_who_could_read_it_does_not_carry_it_to_others_of_a_group(
+    world: World, is_member: bool
+) -> None:
+    if not is_member:
+        world.add("dan")
+        world.acquaint(("ada", "dan"))
+    world.rounds(("ada", "bea", "cid"), 3)
+    world.configure("ada", "[peer.cid]\noneway = true\nrepeat = 1\n")
+    world.put("ada", "well", 1)
+    world.exchange("ada")
+    ada, cid = world["ada"], world["cid"].card.node_id
+    (bundle,) = ada.db.group_bundles(cid)
+    ada.db.leave_audience(bundle.bundle_id, world["bea"].card.node_id)
+    ada.db.run("DELETE FROM served")
+    other = world["bea" if is_member else "dan"].card.node_id
+    one = Offering(other, source_of(other), "serial", carries=True)
+    files = [ware for ware in for_cid(world, one) if ware.bundle_id.hex() == bundle.bundle_id]
+    assert files
+    one.note(ada, [ware.key for ware in files])
+    assert ada.db.times_served(bundle.bundle_id, cid) == (0 if is_member else 1)
 
 
 def test_what_is_carried_is_not_offered_where_it_came_from_nor_when_it_is_late(

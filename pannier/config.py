@@ -1,6 +1,6 @@
 """The settings in ``config.toml``; every one has a default, so that an empty file works.
 
-ledger = "weather"              # which ledger when none is named
+ledger = "weather"              # which ledger when none is named: name or id
 hide_names = false              # true: ledgers that are new here hide the names of things and kinds
 keyring = false                 # true: the passphrase is in the keyring of the operating system
 

@@ -1,5 +1,6 @@
 """Merging the sections of one opened bundle into the ledgers of a node."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,7 @@ from ledger.seeds import salts_given
 from ledger.store import Store
 from ledger.testimony import recheck, take_contradiction
 from pannier.contents import keeping
+from pannier.ledger_names import ledger_names, note_on_name
 from pannier.new_ledgers import NewLedgers
 from pannier.node import Node
 from pannier.origin import Group, Origin
@@ -135,6 +137,7 @@ class Merging:
             self.waits.append(Wait("ledger", genesis.ledger_id))
 
     def _join_granted(self) -> None:
+        joined: list[LedgerId] = []
         for ledger_id in sorted(self._about):
             store = self.new.get(ledger_id)
             if store is None:
@@ -147,6 +150,11 @@ class Merging:
                 f"joined the ledger {store.genesis.name}, shared by {self.peer.name}; "
                 f"you may {'read' if member.role.label == 'reader' else 'read and write'} it"
             )
+            joined.append(ledger_id)
+        if joined:
+            with suppress(LedgerError):  # they are joined, whatever cannot be read beside them
+                names = ledger_names(self.node)
+                self.notes += filter(None, (note_on_name(one, names) for one in joined))
 
     def _store(self, ledger_id: LedgerId) -> Store | None:
         self._check_about(ledger_id)

@@ -2,7 +2,7 @@
 
 import click
 
-from ledger.genesis import Term
+from ledger.genesis import LedgerId, Term
 from ledger.members import members
 from ledger.store import Store
 from pannier import ledgers
@@ -15,8 +15,10 @@ from pannier.cli.session import (
     open_node,
     plural,
     print_json,
+    visible,
 )
 from pannier.errors import PartlyDoneError, UsageError
+from pannier.ledger_names import Names, digits_of, ledger_names
 from pannier.node import Node
 from pannier.passphrase_ledgers import join
 
@@ -84,25 +86,26 @@ def ledger_list(as_json: bool, home: str | None) -> None:
     """
     with open_node(home) as node:
         facts = [_ledger_json(store) for store in node.readable_ledgers()]
-        count = len(node.ledger_ids())
+        names = ledger_names(node)
     if as_json:
         print_json(facts)
-    elif not count:
+    elif not names:
         click.echo("None yet: `pannier put` or `pannier ledger new` makes one.")
     else:
-        _show_ledgers(facts)
-    if count > len(facts):
-        more = plural(count - len(facts), "ledger")
+        _show_ledgers(facts, names)
+    if len(names) > len(facts):
+        more = plural(len(names) - len(facts), "ledger")
         raise PartlyDoneError(f"{more} cannot be read: `pannier verify` says why")
 
 
-def _show_ledgers(facts: list[dict[str, str | int]]) -> None:
+def _show_ledgers(facts: list[dict[str, str | int]], names: Names) -> None:
     for one in facts:
         entries, people = (
             plural(int(one["entries"]), "entry"),
             plural(int(one["members"]), "member"),
         )
-        click.echo(f"{one['name']:20} {str(one['ledger'])[:8]}  {entries:>16}  {people}")
+        digits = digits_of(LedgerId(bytes.fromhex(str(one["ledger"]))), names)
+        click.echo(visible(f"{one['name']:20} {digits}  {entries:>16}  {people}"))
 
 
 def _join(node: Node, name: str, terms: tuple[Term, ...], *, hide_names: bool) -> None:

@@ -4,27 +4,24 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 import click
 
-from ledger.genesis import LedgerId
 from ledger.keys import NodeKeys
 from ledger.store import Store
 from pannier.cli.passphrase import is_attended, unlock
 from pannier.errors import UsageError
 from pannier.home import Home, default_home
+from pannier.ledger_names import choices_text, digits_of, ledger_names, ledgers_meant
 from pannier.node import Node
 from pannier.said import Said
 from pannier.trusted_time import Uptime
 
 _Command = TypeVar("_Command", bound=Callable[..., object])
 _Item = TypeVar("_Item")
-
-
-_LEAST_DIGITS = 4
 
 PATIENCE_SECONDS = 30.0
 """As long as for a ledger that another process writes to."""
@@ -65,7 +62,7 @@ def json_option(command: _Command) -> _Command:
 def ledger_option(command: _Command) -> _Command:
     """Give a command ``--ledger``."""
     return click.option(
-        "--ledger", "ledger", metavar="NAME", help="Which ledger, where there are several."
+        "--ledger", "ledger", metavar="NAME", help="Which ledger, of several: name or id."
     )(command)
 
 
@@ -121,49 +118,27 @@ def choose_ledger(node: Node, name: str | None) -> Store:
         UsageError: none, or several, fit; the message names the choices.
         LedgerError: the one that is meant cannot be read, or may be meant if no other is.
     """
-    stores = list(node.readable_ledgers())
-    readable = {store.ledger_id for store in stores}
-    bad = [one for one in node.ledger_ids() if one not in readable]
-    wanted = name or (node.config.ledger if len(stores) + len(bad) > 1 else None)
-    if wanted is not None:
-        stores, bad = _fitting(stores, wanted), _fitting_ids(bad, wanted)
-        if len(stores) == 1:
-            return stores[0]
-    if not stores and bad:
-        node.ledger(bad[0])  # says what is wrong with it
-    if not stores and wanted is not None:
-        here = _names(node.readable_ledgers(), ())
+    stores = {store.ledger_id: store for store in node.readable_ledgers()}
+    names = ledger_names(node)
+    wanted = name or (node.config.ledger if len(names) > 1 else None)
+    meant = list(names) if wanted is None else ledgers_meant(wanted, names)
+    choices = {digits_of(one, names): stores[one] for one in meant if one in stores}
+    if len(meant) == 1 and choices:
+        return next(iter(choices.values()))
+    if meant and not choices:
+        node.ledger(meant[0])  # says what is wrong with it
+    if not meant and wanted is not None:
+        here = choices_text(names, names) or "none yet, `pannier ledger new NAME` makes one"
         raise UsageError(f"no ledger here is called {wanted}; there is {here}")
-    if not stores:
+    if not meant:
         raise UsageError("there is no ledger yet: `pannier put` or `pannier ledger new` makes one")
-    if len(stores) == 1 and not bad:
-        return stores[0]
+    listed = choices_text(meant, names)
     if is_attended():
-        numbers = click.Choice([store.ledger_id.hex()[:8] for store in stores])
-        click.echo("Which ledger? " + _names(stores, bad), err=True)
-        picked: str = click.prompt("Id", type=numbers, err=True)
-        return next(store for store in stores if store.ledger_id.hex().startswith(picked))
-    raise UsageError(f"which ledger? say --ledger with one of: {_names(stores, bad)}")
-
-
-def _fitting(stores: Sequence[Store], wanted: str) -> list[Store]:
-    fitting = [one for one in stores if wanted in (one.genesis.name, one.ledger_id.hex())]
-    if fitting or len(wanted) < _LEAST_DIGITS:
-        return fitting
-    return [one for one in stores if one.ledger_id.hex().startswith(wanted)]
-
-
-def _fitting_ids(bad: Sequence[LedgerId], wanted: str) -> list[LedgerId]:
-    """Return which of those that cannot be read may be meant: by its name any, as far as seen."""
-    if len(wanted) < _LEAST_DIGITS:
-        return list(bad)
-    return [one for one in bad if one.hex().startswith(wanted)] or list(bad)
-
-
-def _names(stores: Iterable[Store], bad: Iterable[LedgerId]) -> str:
-    named = [f"{store.genesis.name} ({store.ledger_id.hex()[:8]})" for store in stores]
-    named += [f"one that cannot be read ({one.hex()[:8]})" for one in bad]
-    return ", ".join(named) or "none yet, `pannier ledger new NAME` makes one"
+        click.echo(visible(f"Which ledger? {listed}"), err=True)
+        picked: str = click.prompt("Id", type=click.Choice(list(choices)), err=True)
+        return choices[picked]
+    which = "which ledger?" if wanted is None else f"{wanted} means more than one ledger:"
+    raise UsageError(f"{which} say --ledger with one of: {listed}")
 
 
 def stdin_bytes() -> BinaryIO:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.computers import Computer, acquaint, environment, exchange, new_computer
+from tests.cli.computers import Computer, Typed, acquaint, environment, exchange, new_computer
 from tests.cli.terminal import at_terminal
 
 Pair = tuple[Computer, Computer]
@@ -239,8 +239,86 @@ class TestWhich:
         farm.types("ledger", "share", "home")
         exchange(tmp_path / "stick", farm, home)
         done = home.types("get", "x", "--ledger", "weather", status=2)
-        assert done.err.count("weather (") == 2
+        assert done.err.count(" (called weather)") == 2
         assert home.types("get", "x", "--ledger", of_farm[:8]).out == '"of farm"\n'
+
+
+class TestNamesThatMislead:
+    """A ledger of home, that home shared with farm, is called like another one of farm."""
+
+    @staticmethod
+    def shared(pair: Pair, folder: Path, called: str) -> tuple[Computer, Typed]:
+        """Return the farm, and what it saw when it joined home's ledger of that name."""
+        farm, home = pair
+        home.types("ledger", "new", called)
+        home.types("ledger", "share", "farm", "--ledger", names(home)[called])
+        exchange(folder, home)
+        return farm, farm.types("exchange", str(folder))
+
+    @pytest.mark.parametrize("digits", [4, 8, 9, 31])
+    def test_digits_that_are_also_a_name_are_refused_and_what_is_advised_works(
+        self, pair: Pair, tmp_path: Path, digits: int
+    ) -> None:
+        pair[0].types("ledger", "new", "ward")
+        ward = names(pair[0])["ward"]
+        farm, joined = self.shared(pair, tmp_path / "stick", ward[:digits])
+        assert f"{ward[:digits]}: this may mean another ledger, too; say --ledger " in joined.out
+        done = farm.types("put", "x", "1", "--ledger", ward[:digits], status=2)
+        _, _, listed = done.err.rstrip("\n").partition("means more than one ledger: say --ledger")
+        advised = [one.split()[0] for one in listed.removeprefix(" with one of: ").split(", ")]
+        assert len(advised) == 2
+        for word in advised:
+            farm.types("put", "x", f'"{word}"', "--ledger", word)
+        for number in names(farm).values():
+            (said,) = farm.types("get", "x", "--ledger", number).lines
+            assert said.strip('"') in advised
+
+    def test_a_whole_id_is_never_a_name(self, pair: Pair, tmp_path: Path) -> None:
+        pair[0].types("ledger", "new", "ward")
+        ward = names(pair[0])["ward"]
+        farm, joined = self.shared(pair, tmp_path / "stick", ward)
+        theirs = names(farm)[ward]
+        assert f"say --ledger {theirs[:8]} for this one" in joined.out
+        assert farm.types("put", "x", "1", "--ledger", ward).out == "x is in ward.\n"
+        assert farm.asks("things", "--ledger", theirs) == []
+
+    def test_nor_where_the_ledger_with_that_id_is_not_here(
+        self, pair: Pair, tmp_path: Path
+    ) -> None:
+        farm, _ = self.shared(pair, tmp_path / "stick", "ab" * 16)
+        done = farm.types("put", "x", "1", "--ledger", "ab" * 16, status=2)
+        assert "no ledger here is called" in done.err
+
+    def test_the_configured_default_is_refused_too(self, pair: Pair, tmp_path: Path) -> None:
+        pair[0].types("ledger", "new", "ward")
+        start = names(pair[0])["ward"][:8]
+        pair[0].configure(f'ledger = "{start}"')
+        farm, _ = self.shared(pair, tmp_path / "stick", start)
+        assert f"{start} means more than one" in farm.types("put", "x", "1", status=2).err
+
+    def test_a_ledger_that_cannot_be_read_may_be_meant(self, pair: Pair, tmp_path: Path) -> None:
+        pair[0].types("ledger", "new", "ward")
+        ward = names(pair[0])["ward"]
+        farm, _ = self.shared(pair, tmp_path / "stick", ward[:8])
+        (farm.home / "ledgers" / f"{ward}.db").write_bytes(b"nothing of a ledger")
+        done = farm.types("put", "x", "1", "--ledger", ward[:8], status=2)
+        assert f"one that cannot be read ({ward[:9]})" in done.err
+        assert ward in farm.types("put", "x", "1", "--ledger", ward, status=1).err
+
+    def test_the_list_shows_digits_that_work(self, pair: Pair, tmp_path: Path) -> None:
+        pair[0].types("ledger", "new", "ward")
+        ward = names(pair[0])["ward"]
+        farm, _ = self.shared(pair, tmp_path / "stick", ward[:8])
+        shown = {line.split()[0]: line.split()[1] for line in farm.types("ledger", "list").lines}
+        assert shown["ward"] == ward[:9]
+        for digits in shown.values():
+            farm.types("things", "--ledger", digits)
+
+    def test_a_join_says_nothing_of_a_name_that_is_plain(self, pair: Pair, tmp_path: Path) -> None:
+        pair[0].types("ledger", "new", "ward")
+        _, joined = self.shared(pair, tmp_path / "stick", "weather")
+        assert "Joined the ledger weather" in joined.out
+        assert "--ledger" not in joined.out
 
 
 def _folder(tmp_path: Path) -> Path:

@@ -30,7 +30,7 @@ def share(node: Node, store: Store, peer: Peer, role: Role) -> bool:
     known = members(store)
     own = known.get(node.card.author)
     if own is None or own.role is not Role.ADMIN:
-        raise _not_an_admin(store, known)
+        raise _not_an_admin(node, store, known)
     if Role.READER < role < known.writing:
         raise UsageError(
             f"{store.genesis.name} is centralized, only its admins write: share it with "
@@ -52,7 +52,10 @@ def author_named(node: Node, store: Store, name: str) -> bytes:
     """
     known = members(store)
     called = {author: (node.who(author), known[author].card.node_id) for author in known}
-    found = [author for author, names in called.items() if name in names]
+    # An id is nobody's name: it means the same, whatever others call themselves.
+    found = [author for author, (_, node_id) in called.items() if node_id == name] or [
+        author for author, (who, _) in called.items() if who == name
+    ]
     if len(found) == 1:
         return found[0]
     ledger = store.genesis.name
@@ -78,7 +81,7 @@ def revoke(node: Node, store: Store, authors: Sequence[bytes]) -> None:
     own = known.get(node.card.author)
     may_be_admin = own.role is Role.ADMIN if own else node.card.author in known.removed
     if not may_be_admin:
-        raise _not_an_admin(store, known)
+        raise _not_an_admin(node, store, known)
     for author in authors:
         if author == node.card.author:
             raise UsageError("nobody removes itself: ask another admin of the ledger to do it")
@@ -117,13 +120,13 @@ def _draft(node: Node, action: Action, payload: bytes) -> Draft:
     return Draft(thing=MEMBERS_THING, payload=payload, time_us=node.clock(), action=action)
 
 
-def _not_an_admin(store: Store, known: Members) -> UsageError:
+def _not_an_admin(node: Node, store: Store, known: Members) -> UsageError:
     if Term.PASSPHRASE in store.genesis.terms:
         return UsageError(
             f"who has the passphrase of {store.genesis.name} is in it, and nobody else: to leave "
             "somebody out, make another ledger with another passphrase"
         )
-    admins = [one.card.name for one in known.values() if one.role is Role.ADMIN]
+    admins = [node.who(author) for author in known if known[author].role is Role.ADMIN]
     return UsageError(
         f"only an admin of {store.genesis.name} can do this: "
         f"ask {', '.join(admins) or 'whoever removed them all'}"

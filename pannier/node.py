@@ -7,7 +7,7 @@ does not ask for is not opened for it, nor is its module imported.
 
 import re
 from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ledger.keys import Entropy, NodeKeys
     from pannier.epochs import Keychain
     from pannier.groups import Groups
+    from pannier.names import Names
     from pannier.nodedb import NodeDb
     from pannier.shared_keys import SharedKeys
     from spool.tree import Spool
@@ -197,6 +198,12 @@ class Node:
 
         return Groups(self)
 
+    @cached_property
+    def _names(self) -> "Names":
+        from pannier.names import Names  # noqa: PLC0415 -- a `put` names nobody
+
+        return Names(self)
+
     # -- who ----------------------------------------------------------------------------------
 
     @cached_property
@@ -234,18 +241,15 @@ class Node:
         return None
 
     def who(self, author: bytes) -> str:
-        """Return how people here call *author*."""
-        if author == self.card.author:
-            return self.card.name
-        peer = self.peer_by_author(author)
-        if peer is not None:
-            return peer.name
-        for store in self.readable_ledgers():
-            with suppress(DamagedError):
-                card = members(store).card(author)
-                if card is not None:
-                    return card.name
-        return author.hex()[:8]
+        """Return how people here call *author*, and nobody else.
+
+        Raises:
+            PannierError: a card of a peer cannot be read, or a file with another name lies among
+                the ledgers.
+            BusyError: another process held a ledger for too long.
+            DiskError: the disk, and not what stands on it, is at fault.
+        """
+        return self._names.of(author)
 
     def settings(self, peer: Peer) -> PeerConfig:
         """Return how *peer* is to be served."""

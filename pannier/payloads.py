@@ -77,19 +77,17 @@ class Payloads:
 
     def _author_named(self, known: Members, name: str) -> bytes:
         node_ids = [author for author, one in known.items() if one.card.node_id == name]
-        called = [author for author, one in known.items() if self._name(one.card) == name]
+        called = [author for author in known if self._node.who(author) == name]
         found = node_ids or called
         if len(found) == 1:
             return found[0]
         what = "several members" if found else "no member"
-        listed = sorted(f"{self._name(one.card)} ({one.card.node_id})" for one in known.values())
+        listed = sorted(
+            f"{self._node.who(author)} ({one.card.node_id})" for author, one in known.items()
+        )
         raise UsageError(
             f"{name} is {what} of {self._store.genesis.name}; say one of: {', '.join(listed)}"
         )
-
-    def _name(self, card: Card) -> str:
-        peer = self._node.peer_by_author(card.author)
-        return card.name if peer is None else peer.name
 
     def _key(self, card: Card) -> HpkeKey:
         """Return the strongest key of a member, by the card in the ledger or by the one here."""

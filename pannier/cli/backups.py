@@ -19,6 +19,7 @@ from pannier.cli.session import (
     ledger_option,
     open_node_with,
     plural,
+    say,
 )
 from pannier.errors import UsageError
 from pannier.node import Node
@@ -47,22 +48,22 @@ def ledger_backup(path: Path, is_asked: bool, ledger: str | None, home: str | No
         backup(node, store, path, passphrase)
         has_files, count = store.file_entries.count() > 0, count_files(store)
         contents = store.blobs.folder
-    click.echo(f"{store.genesis.name} is in {path}, encrypted.")
+    say(f"{store.genesis.name} is in {path}, encrypted.")
     if has_files:
-        click.echo(
+        say(
             f"The contents of its {plural(count, 'file')} are not: keep a copy of {contents}, "
             "which is encrypted, too, and put it back there before you restore; else they come "
             "from peers."
         )
     if passphrase is None:
-        click.echo(
+        say(
             f"Only the keys of this node open it: keep a copy of {where.keys} elsewhere, or make "
             f"another backup with --ask."
         )
     elif is_asked or passphrase != own:
-        click.echo("The passphrase of the backup opens it, and nothing else does.")
+        say("The passphrase of the backup opens it, and nothing else does.")
     else:
-        click.echo("The passphrase that this node has now opens it, on any node.")
+        say("The passphrase that this node has now opens it, on any node.")
 
 
 @click.command("restore")
@@ -92,10 +93,10 @@ def ledger_restore(path: Path, home: str | None) -> None:
             store = restore(node, path, _asked(path))
         entries = sum(state.size for state in store.logs())
         back = f"{store.genesis.name} is back, with {plural(entries, 'entry')}."
-        click.echo(f"{back} {_prospect(node, store)}")
+        say(f"{back} {_prospect(node, store)}")
         lacking = store.file_entries.lacking()
         if lacking.versions:
-            click.echo(
+            say(
                 f"The contents of {plural(lacking.versions, 'version')} of files are not here: "
                 f"put a copy of {store.blobs.folder} there, or let them come from your peers."
             )

@@ -17,7 +17,15 @@ from pannier.cli.reports import (
     report_json,
     report_lines,
 )
-from pannier.cli.session import home_option, json_option, open_node, opener, plural, print_json
+from pannier.cli.session import (
+    home_option,
+    json_option,
+    open_node,
+    opener,
+    plural,
+    print_json,
+    say,
+)
 from pannier.errors import PartlyDoneError, UsageError
 from pannier.exchange import exchange_medium
 from pannier.import_report import left_undone
@@ -46,7 +54,7 @@ def exchange(
             print_json(exchange_json(node, done))
         else:
             for line in all_lines(node, done):
-                click.echo(line)
+                say(line)
     problems = list(done.problems)
     if label is not None and done.label != label:
         problems.append(f"the medium keeps the name it has, {done.label or done.medium_id}")
@@ -90,12 +98,12 @@ def pack(peer: str, into: Path, mtu: int | None, repair: str | None, home: str |
     if packed.is_cut:
         problems.append(f"more files wait for {peer} than go at once: pack the rest after these")
     if packed.bundles:
-        click.echo(
+        say(
             f"{plural(packed.bundles, 'bundle')} for {peer} in {plural(packed.files, 'file')}, "
             f"{packed.size_bytes:,} bytes, in {into}"
         )
     else:
-        click.echo(f"{peer} lacks nothing that it may have; nothing to pack.")
+        say(f"{peer} lacks nothing that it may have; nothing to pack.")
     if problems:
         raise PartlyDoneError("; ".join(problems))
 
@@ -127,7 +135,7 @@ def unpack(paths: Sequence[Path], as_json: bool, home: str | None) -> None:
         print_json({**report_json(report), "left": left})
     else:
         for line in lines:
-            click.echo(line)
+            say(line)
     problems = [*([quarantine_line(report)] if report.reasons else []), *left_undone(report)]
     if left["damaged"]:
         problems.append(f"{plural(left['damaged'], 'file')} could not be read")
@@ -154,7 +162,7 @@ def run(once: bool, home: str | None) -> None:
     from pannier.daemon import Daemon, Telling, stopped_by_signals  # noqa: PLC0415 -- watchdog
 
     telling = Telling(
-        say=click.echo,
+        say=say,
         folder=all_lines if once else news_lines,
         medium=all_lines,
         imported=report_lines if once else import_news,
@@ -163,10 +171,10 @@ def run(once: bool, home: str | None) -> None:
     if not once:
         with stopped_by_signals(daemon):
             daemon.serve()
-        click.echo("Stopped.")
+        say("Stopped.")
         return
     if not daemon.look_everywhere() + daemon.link_once():
-        click.echo("No medium is there; nothing to do.")
+        say("No medium is there; nothing to do.")
     if any(daemon.problems.values()):
         raise PartlyDoneError("not everything could be done: see the lines above")
 

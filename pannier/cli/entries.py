@@ -17,6 +17,7 @@ from pannier.cli.session import (
     plural,
     print_json,
     said_text,
+    say,
 )
 from pannier.errors import PannierError, PartlyDoneError, UsageError
 from pannier.files import lacking_bytes
@@ -71,13 +72,13 @@ def get(thing: str, at: int | None, ledger: str | None, as_json: bool, home: str
     if len(shown) > 1:
         has_file = any(one.said.file for one in shown)
         how = "`pannier add --settle` or `pannier delete`" if has_file else "your next put"
-        click.echo(f"{thing} has {len(shown)} versions in conflict; {how} settles it:")
+        say(f"{thing} has {len(shown)} versions in conflict; {how} settles it:")
     for one in shown:
-        click.echo(f"{one.time}  {one.speaker}: {one.what}" if len(shown) > 1 else one.what)
+        say(f"{one.time}  {one.speaker}: {one.what}" if len(shown) > 1 else one.what)
     if missing:
-        click.echo(f"({plural(len(missing), 'entry')} it builds on has not arrived)", err=True)
+        say(f"({plural(len(missing), 'entry')} it builds on has not arrived)", err=True)
     if lacking:
-        click.echo(f"({plural(lacking, 'byte')} of its content have not arrived)", err=True)
+        say(f"({plural(lacking, 'byte')} of its content have not arrived)", err=True)
 
 
 @click.command()
@@ -123,17 +124,17 @@ def log(
     else:
         for one in shown:
             name = "" if thing else f"{one.placed.entry.thing}  "
-            click.echo(f"{one.time}  {one.speaker}: {name}{one.what}")
+            say(f"{one.time}  {one.speaker}: {name}{one.what}")
     if not shown:
         about = f" about {thing}" if thing else ""
         when = "" if since is None and until is None else " in that time"
         where = "" if after is None else f" after {after}"
-        click.echo(f"No entry{about}{when}{where}.", err=True)
+        say(f"No entry{about}{when}{where}.", err=True)
     elif len(found) > count:
         more = f"There are more: go on with --after {_id(found[count - 1])}, or raise --limit."
         if as_json and limit is None:
             raise PartlyDoneError(more)
-        click.echo(more, err=True)
+        say(more, err=True)
 
 
 def _id(placed: views.Placed) -> str:
@@ -195,12 +196,12 @@ def things(
         print_json(names)
         return
     for name in names:
-        click.echo(name)
+        say(name)
     if not names:
         which = [f"begins with {prefix}"] if prefix else []
         which += ["is in conflict"] if in_conflict else []
         none = "is there yet: `pannier put` makes one"
-        click.echo(f"No thing {' and '.join(which) or none}.", err=True)
+        say(f"No thing {' and '.join(which) or none}.", err=True)
 
 
 def _lacking_bytes(store: Store, said: Said) -> int:

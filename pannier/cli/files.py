@@ -17,7 +17,7 @@ from pannier.cli.session import (
     open_node,
     plural,
     progress,
-    visible,
+    say,
 )
 from pannier.errors import PartlyDoneError
 from pannier.files import Skipped
@@ -65,7 +65,7 @@ def add(
             else "",
         ]
         said = "".join(f", {one}" for one in rest if one)
-        click.echo(
+        say(
             f"{plural(done.files, 'file')}, {done.size_bytes:,} bytes, put into "
             f"{store.genesis.name}{said}."
         )
@@ -108,8 +108,8 @@ def checkout(
         _show(progress(run.run(prefix), "Checking out", None))
     done = run.done
     if not done.found:
-        which = f"begins with {visible(prefix)}" if prefix else "is there yet"
-        click.echo(f"No file {which}.", err=True)
+        which = f"begins with {prefix}" if prefix else "is there yet"
+        say(f"No file {which}.", err=True)
         return
     rest = [
         f"{done.same:,} there already" if done.same else "",
@@ -119,9 +119,7 @@ def checkout(
         else "",
     ]
     said = "".join(f", {one}" for one in rest if one)
-    click.echo(
-        f"{plural(done.files, 'file')}, {done.size_bytes:,} bytes, in {visible(str(folder))}{said}."
-    )
+    say(f"{plural(done.files, 'file')}, {done.size_bytes:,} bytes, in {folder}{said}.")
     if done.skipped:
         raise PartlyDoneError(f"{plural(done.skipped, 'file')} left as before, as said above")
 
@@ -131,7 +129,7 @@ def _ledger_to_add_to(node: Node, name: str | None) -> Store:
     if name is None and not node.ledger_ids():
         store = ledgers.first_ledger(node)
         if store is not None:
-            click.echo(f"Made the ledger {store.genesis.name}.")
+            say(f"Made the ledger {store.genesis.name}.")
             return store
     return choose_ledger(node, name)
 
@@ -139,4 +137,4 @@ def _ledger_to_add_to(node: Node, name: str | None) -> Store:
 def _show(steps: Iterator[Skipped | Disputed | int]) -> None:
     for step in steps:
         if isinstance(step, Skipped | Disputed):
-            click.echo(f"{visible(step.path)}: {visible(step.why)}", err=True)
+            say(f"{step.path}: {step.why}", err=True)

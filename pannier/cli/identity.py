@@ -19,6 +19,7 @@ from pannier.cli.session import (
     open_node,
     plural,
     print_json,
+    say,
     stdin_bytes,
 )
 from pannier.config import turn_on_for_peer
@@ -75,10 +76,10 @@ def init(
         post_quantum=pq,
         settings=[setting for setting, is_on in chosen.items() if is_on],
     )
-    click.echo(f"{keys.name} is node {keys.card.node_id}, in {where.path}")
-    click.echo(f"Fingerprint: {keys.card.fingerprint}")
+    say(f"{keys.name} is node {keys.card.node_id}, in {where.path}")
+    say(f"Fingerprint: {keys.card.fingerprint}")
     file = quote(f"{keys.name}.card")
-    click.echo(f"Next: `pannier card > {file}`, and give that file to a peer.")
+    say(f"Next: `pannier card > {file}`, and give that file to a peer.")
 
 
 @click.command()
@@ -98,7 +99,7 @@ def card(qr: bool, as_json: bool, home: str | None) -> None:
     elif qr:
         _draw(own)
     else:
-        click.echo(own.to_text())
+        say(own.to_text())
 
 
 def _draw(card: Card) -> None:
@@ -110,7 +111,7 @@ def _draw(card: Card) -> None:
         code = segno.make(card.to_text(), error="l")
     except segno.DataOverflowError:  # more keys than one code holds
         code = segno.make(f"{card.name} {card.fingerprint}", error="l")
-        click.echo(
+        say(
             "The card is too long for a code: this one holds only name and fingerprint, to "
             "compare; give the card as a file",
             err=True,
@@ -122,7 +123,7 @@ def _draw(card: Card) -> None:
             f"give the card as a file; its fingerprint is {card.fingerprint}"
         )
     code.terminal(out=sys.stdout, compact=True)
-    click.echo(f"{card.name}  {card.fingerprint}")
+    say(f"{card.name}  {card.fingerprint}")
 
 
 @click.group()
@@ -155,12 +156,12 @@ def peer_add(name: str, card_source: str, clear: bool, home: str | None) -> None
             with settings_held(node.home) as settings:
                 turn_on_for_peer(settings, name, "clear")
         stays_clear = not clear and node.settings(added).clear
-    click.echo(f"{added.name} is known: {added.card.name}, node {added.node_id}")
-    click.echo(f"Fingerprint: {added.card.fingerprint}  (compare it with theirs, by voice)")
+    say(f"{added.name} is known: {added.card.name}, node {added.node_id}")
+    say(f"Fingerprint: {added.card.fingerprint}  (compare it with theirs, by voice)")
     if clear:
-        click.echo(f"Nothing to {name} is encrypted, and so must they have it for this node.")
+        say(f"Nothing to {name} is encrypted, and so must they have it for this node.")
     elif stays_clear:
-        click.echo(
+        say(
             f"Nothing to {name} is encrypted, as config.toml says: take `clear = true` out there "
             "to end that."
         )
@@ -182,9 +183,9 @@ def peer_list(as_json: bool, home: str | None) -> None:
         print_json([{"peer": one.name, **_card_json(one.card)} for one in peers])
         return
     if not peers:
-        click.echo("Nobody yet: `pannier peer add NAME CARD`.")
+        say("Nobody yet: `pannier peer add NAME CARD`.")
     for one in peers:
-        click.echo(f"{one.name:20} {one.node_id}  {one.card.fingerprint}  {one.card.name}")
+        say(f"{one.name:20} {one.node_id}  {one.card.fingerprint}  {one.card.name}")
 
 
 @peer.command("show")
@@ -213,16 +214,16 @@ def peer_show(name: str, with_trust: bool, as_json: bool, home: str | None) -> N
         seen = {"trust": evidence.to_json()} if evidence else {}
         print_json({"peer": one.name, **_card_json(one.card), **facts, **seen})
         return
-    click.echo(f"{one.name}: {one.card.name}, node {one.node_id}")
-    click.echo(f"Fingerprint: {one.card.fingerprint}")
-    click.echo(f"Keys: {', '.join(map(label_of, sorted(one.card.algorithms)))}")
-    click.echo(f"Ledgers shared: {', '.join(ledgers) or 'none'}")
+    say(f"{one.name}: {one.card.name}, node {one.node_id}")
+    say(f"Fingerprint: {one.card.fingerprint}")
+    say(f"Keys: {', '.join(map(label_of, sorted(one.card.algorithms)))}")
+    say(f"Ledgers shared: {', '.join(ledgers) or 'none'}")
     if is_clear:
-        click.echo("Encryption: none, as agreed; only ledgers made for that travel")
-    click.echo(f"Waiting for it: {plural(queued, 'bundle')}")
-    click.echo(f"Heard from: {'yes' if heard else 'never'}")
+        say("Encryption: none, as agreed; only ledgers made for that travel")
+    say(f"Waiting for it: {plural(queued, 'bundle')}")
+    say(f"Heard from: {'yes' if heard else 'never'}")
     for line in trust_lines(evidence) if evidence else ():
-        click.echo(line)
+        say(line)
 
 
 @peer.command("rm")
@@ -242,7 +243,7 @@ def peer_rm(name: str, home: str | None) -> None:
         for bundle in node.spool.outbox.queued(one.node_id):
             node.spool.outbox.withdraw(one.node_id, bundle)
         node.db.forget_peer(one.node_id)
-    click.echo(f"{name} is forgotten.")
+    say(f"{name} is forgotten.")
 
 
 def read_card(source: str) -> Card:

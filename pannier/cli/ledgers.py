@@ -15,7 +15,7 @@ from pannier.cli.session import (
     open_node,
     plural,
     print_json,
-    visible,
+    say,
 )
 from pannier.errors import PartlyDoneError, UsageError
 from pannier.ledger_names import Names, digits_of, ledger_names
@@ -72,7 +72,7 @@ def ledger_new(
             _join(node, name, terms, hide_names=hide_names)
             return
         store = ledgers.new_ledger(node, name, frozenset(terms), hide_names=hide_names)
-        click.echo(f"Made the ledger {name} ({store.ledger_id.hex()}).")
+        say(f"Made the ledger {name} ({store.ledger_id.hex()}).")
 
 
 @ledger.command("list")
@@ -90,7 +90,7 @@ def ledger_list(as_json: bool, home: str | None) -> None:
     if as_json:
         print_json(facts)
     elif not names:
-        click.echo("None yet: `pannier put` or `pannier ledger new` makes one.")
+        say("None yet: `pannier put` or `pannier ledger new` makes one.")
     else:
         _show_ledgers(facts, names)
     if len(names) > len(facts):
@@ -105,15 +105,15 @@ def _show_ledgers(facts: list[dict[str, str | int]], names: Names) -> None:
             plural(int(one["members"]), "member"),
         )
         digits = digits_of(LedgerId(bytes.fromhex(str(one["ledger"]))), names)
-        click.echo(visible(f"{one['name']:20} {digits}  {entries:>16}  {people}"))
+        say(f"{one['name']:20} {digits}  {entries:>16}  {people}")
 
 
 def _join(node: Node, name: str, terms: tuple[Term, ...], *, hide_names: bool) -> None:
     if terms:
         raise UsageError("--passphrase goes together with no other term")
     store = join(node, name, ledger_passphrase(name), hide_names=hide_names)
-    click.echo(f"This node is in the ledger {store.genesis.name} ({store.ledger_id.hex()}).")
-    click.echo(
+    say(f"This node is in the ledger {store.genesis.name} ({store.ledger_id.hex()}).")
+    say(
         "Whoever says the same name and passphrase is in it too, and can be removed by nobody. "
         "Who finds a stick can try guesses: take six words that were drawn by dice."
     )

@@ -9,6 +9,7 @@ from contextlib import suppress
 import click
 
 from pannier.cli.reports import import_news
+from pannier.cli.session import say, visible
 from pannier.links.side import LinkTelling
 
 _SECONDS_BETWEEN = 30.0
@@ -37,7 +38,7 @@ class Screen:
         """Print a line."""
         with self._lock, suppress(OSError):
             self._wipe()
-            click.echo(line)
+            say(line)
 
     def progress(self, line: str) -> None:
         """Show how it goes."""
@@ -45,11 +46,12 @@ class Screen:
             if self._is_terminal:
                 columns = shutil.get_terminal_size().columns - 1
                 self._wipe()
+                line = visible(line)
                 self._shown = min(len(line), columns)
                 click.echo(line[:columns], err=True, nl=False)
             elif time.monotonic() >= self._next_seconds and line != self._last:
                 self._last, self._next_seconds = line, time.monotonic() + _SECONDS_BETWEEN
-                click.echo(line)
+                say(line)
 
     def clear(self) -> None:
         """Take the changing line off."""

@@ -15,6 +15,8 @@ from pannier.cli.session import (
     open_node,
     plural,
     print_json,
+    say,
+    visible,
 )
 from pannier.errors import UsageError
 from pannier.node import Node
@@ -44,12 +46,12 @@ def ledger_share(peer: str, role: str | None, ledger: str | None, home: str | No
         usual = Role.WRITER if members(store).writing is Role.WRITER else Role.READER
         wanted = role_from_label(role) if role else usual
         if membership.share(node, store, one, wanted):
-            click.echo(f"{peer} is {_a(wanted)} of {store.genesis.name} from the next exchange on.")
+            say(f"{peer} is {_a(wanted)} of {store.genesis.name} from the next exchange on.")
         else:
             now = members(store)[one.card.author].role
             less = f"; for less, `pannier ledger revoke {peer}` first"
             hint = less if role and now is not wanted else ""
-            click.echo(f"{peer} is {_a(now)} of {store.genesis.name} already; nothing to do{hint}.")
+            say(f"{peer} is {_a(now)} of {store.genesis.name} already; nothing to do{hint}.")
 
 
 @click.command("revoke")
@@ -82,9 +84,9 @@ def ledger_revoke(who: tuple[str, ...], yes: bool, ledger: str | None, home: str
             "first: carry it to them."
         )
         if not yes:
-            _confirm(f"{meaning}\nRemove {names}?")
+            _confirm(f"{visible(meaning)}\nRemove {visible(names)}?")
         membership.revoke(node, store, authors)
-        click.echo(f"Removed {names}. {meaning}")
+        say(f"Removed {names}. {meaning}")
 
 
 @click.command("members")
@@ -107,9 +109,9 @@ def ledger_members(ledger: str | None, as_json: bool, home: str | None) -> None:
         return
     for one in present:
         by = f"granted by {one['granted_by']}" if one["granted_by"] else "from the beginning"
-        click.echo(f"{one['name']:20} {one['role']:8} {one['node']}  {by}")
+        say(f"{one['name']:20} {one['role']:8} {one['node']}  {by}")
     for one in gone:
-        click.echo(
+        say(
             f"{one['name']:20} {'removed':8} {one['node']}  by {one['removed_by']}, "
             f"{one['removed']}; {one['entries']} of its entries count"
         )

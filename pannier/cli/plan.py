@@ -6,7 +6,14 @@ from fractions import Fraction
 import click
 
 from pannier.cli.percent import percent_of
-from pannier.cli.session import home_option, json_option, open_node, plural, print_json
+from pannier.cli.session import (
+    home_option,
+    json_option,
+    open_node,
+    plural,
+    print_json,
+    say,
+)
 from pannier.errors import UsageError
 from pannier.home import Peer
 from pannier.link_config import LinkConfig
@@ -87,22 +94,22 @@ def _terms(label: str, link: LinkConfig, rate: int | None, percent: Fraction | N
 def _show(one: Plan) -> None:
     by = f" by {one.link}" if one.link else ""
     if not one.items:
-        click.echo(f"{one.peer}{by}: nothing waits")
+        say(f"{one.peer}{by}: nothing waits")
         return
     hour = (
         "all of it within this hour"
         if one.hour_bytes == one.bytes
         else (f"{amount(one.hour_bytes)} this hour, all of it in {duration(one.lands_seconds)}")
     )
-    click.echo(f"{one.peer}{by}: {amount(one.bytes)} in {plural(len(one.items), 'part')}; {hour}")
+    say(f"{one.peer}{by}: {amount(one.bytes)} in {plural(len(one.items), 'part')}; {hour}")
     if one.spent_percent is not None:
-        click.echo(f"  {one.spent_percent:.2f} % of the last hour was spent on the air")
+        say(f"  {one.spent_percent:.2f} % of the last hour was spent on the air")
     for item in one.items:
         about = "about " if item.size == ESTIMATED else ""
         named = f"  {item.bundle}" if item.bundle else ""
-        click.echo(
+        say(
             f"  {item.what:7}  {about}{amount(item.bytes)}, there in "
             f"{duration(item.lands_seconds)}{named}"
         )
     if any(item.size == ESTIMATED for item in one.items):
-        click.echo("  (files: as they lie here, compressed; all else is sealed already)")
+        say("  (files: as they lie here, compressed; all else is sealed already)")

@@ -25,6 +25,7 @@ from pannier.cli.session import (
     plural,
     print_json,
     said_text,
+    say,
     stdin_bytes,
 )
 from pannier.errors import PannierError, UsageError
@@ -73,7 +74,7 @@ def prove(
             file.write(proof.to_bytes())
     except FileExistsError as error:
         raise UsageError(f"{path} exists already: choose a new name with -o") from error
-    click.echo(f"{path} proves that {card.name} ({card.fingerprint}) signed this about {thing}.")
+    say(f"{path} proves that {card.name} ({card.fingerprint}) signed this about {thing}.")
 
 
 @click.command()

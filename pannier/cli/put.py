@@ -24,6 +24,7 @@ from pannier.cli.session import (
     open_node,
     plural,
     progress,
+    say,
     stdin_bytes,
 )
 from pannier.errors import BusyError, PannierError, UsageError
@@ -117,7 +118,7 @@ def _put_one(node: Node, ledger: str | None, make: Callable[[Payloads], Draft]) 
     draft = make(Payloads(node, choose))  # what is out of bounds makes no ledger
     store = _ledger_to_write(node, ledger, choose)
     ledgers.put(node, store, [draft])
-    click.echo(f"{draft.thing} is in {store.genesis.name}.")
+    say(f"{draft.thing} is in {store.genesis.name}.")
 
 
 @click.command()
@@ -134,10 +135,10 @@ def delete(thing: str, ledger: str | None, home: str | None) -> None:
         store = choose_ledger(node, ledger)
         heads = views.heads(store, thing)
         if not heads or views.is_gone(heads):
-            click.echo(f"{thing} is not there; nothing to do.")
+            say(f"{thing} is not there; nothing to do.")
             return
         ledgers.put(node, store, [deletion(thing, node.clock())])
-    click.echo(f"{thing} is deleted; `pannier log {thing}` still shows what it was.")
+    say(f"{thing} is deleted; `pannier log {thing}` still shows what it was.")
 
 
 def _put_lines(node: Node, ledger: str | None, source: str, from_line: int, *, each: bool) -> None:
@@ -152,7 +153,7 @@ def _put_lines(node: Node, ledger: str | None, source: str, from_line: int, *, e
             store = _ledger_to_write(node, ledger, choose, aside=each) if first else None
             if store is None:
                 said = f"{source} has no entry from line {from_line} on; nothing was put."
-                click.echo(said, err=each)
+                say(said, err=each)
                 return
             before = _size(store)
             put_all = _put_each if each else _put_many
@@ -180,13 +181,13 @@ def _drafts(
 
 def _put_many(node: Node, store: Store, drafts: Iterable[Draft]) -> None:
     count = ledgers.put(node, store, progress(drafts, "Putting", None))
-    click.echo(f"{plural(count, 'entry')} put into {store.genesis.name}.")
+    say(f"{plural(count, 'entry')} put into {store.genesis.name}.")
 
 
 def _put_each(node: Node, store: Store, drafts: Iterable[Draft]) -> None:
     for draft in drafts:
         ledgers.put(node, store, [draft])
-        click.echo(f"{draft.thing} is in {store.genesis.name}.")  # echo flushes
+        say(f"{draft.thing} is in {store.genesis.name}.")  # echo flushes
 
 
 def _size(store: Store) -> int:
@@ -218,7 +219,7 @@ def _ledger_to_write(
     if name is None and not node.ledger_ids():
         store = ledgers.first_ledger(node)
         if store is not None:
-            click.echo(f"Made the ledger {store.genesis.name}.", err=aside)
+            say(f"Made the ledger {store.genesis.name}.", err=aside)
             return store
     return choose()
 

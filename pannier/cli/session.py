@@ -134,7 +134,7 @@ def choose_ledger(node: Node, name: str | None) -> Store:
         raise UsageError("there is no ledger yet: `pannier put` or `pannier ledger new` makes one")
     listed = choices_text(meant, names)
     if is_attended():
-        click.echo(visible(f"Which ledger? {listed}"), err=True)
+        say(f"Which ledger? {listed}", err=True)
         picked: str = click.prompt("Id", type=click.Choice(list(choices)), err=True)
         return choices[picked]
     which = "which ledger?" if wanted is None else f"{wanted} means more than one ledger:"
@@ -176,6 +176,11 @@ def said_text(said: Said) -> str:
 def _json(value: object) -> str:
     """Return *value* as JSON that does nothing to a terminal, whoever wrote it."""
     return visible(json.dumps(value, ensure_ascii=False, default=_plain))
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """Print a line for people, in which what cannot be printed is escaped: others wrote of it."""
+    click.echo(visible(line), err=err)
 
 
 def visible(text: str) -> str:

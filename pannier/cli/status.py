@@ -10,7 +10,7 @@ from pannier.cli.session import (
     open_node,
     plural,
     print_json,
-    visible,
+    say,
 )
 from pannier.errors import PartlyDoneError
 from pannier.link_counters import link_text
@@ -46,19 +46,19 @@ def status(watch: bool, as_json: bool, home: str | None) -> None:
 
 
 def _show(node: Node, seen: Overview) -> None:
-    click.echo(f"{node.card.name}, node {node.card.node_id}, in {node.home.path}")
+    say(f"{node.card.name}, node {node.card.node_id}, in {node.home.path}")
     if not seen.ledgers and not seen.unreadable:
-        click.echo("  no ledger yet: `pannier put` makes one, or a peer shares one")
+        say("  no ledger yet: `pannier put` makes one, or a peer shares one")
     for one in seen.ledgers:
         _show_ledger(one)
     for said in seen.unreadable:
-        click.echo(f"  CANNOT BE READ: {said}")
+        say(f"  CANNOT BE READ: {said}")
     if not seen.peers:
-        click.echo("  no peer yet: `pannier peer add NAME CARD`")
+        say("  no peer yet: `pannier peer add NAME CARD`")
     for peer in seen.peers:
         _show_peer(peer)
     for name in seen.strangers:
-        click.echo(f"  config.toml has settings for {name}, but no peer is called so")
+        say(f"  config.toml has settings for {name}, but no peer is called so")
     for count, text in (
         (seen.incomplete, "not whole yet: more fragments must come"),
         (seen.held, "waiting for an earlier part, or for the right to write"),
@@ -66,26 +66,26 @@ def _show(node: Node, seen: Overview) -> None:
         (seen.quarantined, f"in quarantine: see {node.home.spool / 'bad'}"),
     ):
         if count:
-            click.echo(f"  arrived: {plural(count, 'bundle')} {text}")
+            say(f"  arrived: {plural(count, 'bundle')} {text}")
     if seen.forged:
-        click.echo(f"  thrown away: {plural(seen.forged, 'fragment')} damaged or forged on the way")
+        say(f"  thrown away: {plural(seen.forged, 'fragment')} damaged or forged on the way")
     if seen.carried:
-        click.echo(f"  carried for others: {plural(seen.carried, 'file')}")
+        say(f"  carried for others: {plural(seen.carried, 'file')}")
     for counters in seen.links:
-        click.echo(f"  link {visible(link_text(counters, node.clock()))}")
+        say(f"  link {link_text(counters, node.clock())}")
 
 
 def _show_ledger(one: LedgerOverview) -> None:
     conflicts = f", {plural(one.conflicts, 'conflict')}" if one.conflicts else ""
     files = f", {plural(one.files, 'file')}" if one.files else ""
-    click.echo(f"  ledger {one.name}: {plural(one.entries, 'entry')}{files}{conflicts}")
+    say(f"  ledger {one.name}: {plural(one.entries, 'entry')}{files}{conflicts}")
     if one.lacking_versions:
-        click.echo(
+        say(
             f"    {plural(one.lacking_versions, 'version')} of files not whole yet: "
             f"{plural(one.lacking_chunks, 'chunk')} of up to 1 MiB must come"
         )
     for fork in one.forks:
-        click.echo(f"    FORK: {fork} signed two histories; waiting for its author")
+        say(f"    FORK: {fork} signed two histories; waiting for its author")
 
 
 def _show_peer(peer: PeerOverview) -> None:
@@ -101,12 +101,12 @@ def _show_peer(peer: PeerOverview) -> None:
     if not waiting:
         notice = " but a note of what we hold" if peer.has_notice else ""
         waiting.append(f"nothing waits for it{notice}")
-    click.echo(f"  peer {peer.name}: {'; '.join(waiting)}")
+    say(f"  peer {peer.name}: {'; '.join(waiting)}")
     if not peer.by_media:
-        click.echo("    no stick or folder serves it: see its `transports` in config.toml")
+        say("    no stick or folder serves it: see its `transports` in config.toml")
     if peer.since_us is not None:
-        click.echo(f"    waiting since {time_text(peer.since_us)}")
+        say(f"    waiting since {time_text(peer.since_us)}")
     for label, when in peer.media:
-        click.echo(f"    on {label} since {time_text(when)}")
+        say(f"    on {label} since {time_text(when)}")
     for reason in peer.refused:
-        click.echo(f"    refused: {reason}")
+        say(f"    refused: {reason}")

@@ -6,7 +6,14 @@ from pathlib import Path
 import click
 
 from bundler.geometry import MIN_MTU_BYTES
-from pannier.cli.session import home_option, json_option, open_node, plural, print_json
+from pannier.cli.session import (
+    home_option,
+    json_option,
+    open_node,
+    plural,
+    print_json,
+    say,
+)
 from pannier.errors import UsageError
 from pannier.node import Node
 from pannier.sending import MAX_MTU
@@ -73,16 +80,16 @@ def _show_lacking(node: Node, start: str, form: str | None, *, as_json: bool) ->
             f"no bundle that arrived in part begins with {start}: see `pannier ticket`"
         )
     if not found:
-        click.echo("Nothing is missing: all that arrived in part has been made whole.")
+        say("Nothing is missing: all that arrived in part has been made whole.")
     spoken: Callable[[bytes], str] = {"words": to_words, "digits": to_digits}.get(
         form or "", to_text
     )
     for one in found:
-        click.echo(
+        say(
             f"{one.bundle_id}  from {_who(node, one.sender)}, {one.needed:,} of "
             f"{plural(one.symbols, 'symbol')} missing"
         )
-        click.echo(f"  {spoken(one.ticket.to_bytes())}")
+        say(f"  {spoken(one.ticket.to_bytes())}")
 
 
 def _lacking_json(node: Node, one: Lacking) -> dict[str, object]:
@@ -120,7 +127,7 @@ def _show_redeemed(
             if into is None
             else f"are in {into}, {one.size_bytes:,} bytes"
         )
-        click.echo(
+        say(
             f"{plural(one.symbols, 'new symbol')} of {one.bundle.bundle_id} for "
             f"{_who(node, one.bundle.peer)} {where}"
         )

@@ -22,6 +22,7 @@ from pannier.cli.session import (
     plural,
     print_json,
     progress,
+    say,
 )
 from pannier.errors import BusyError, PannierError, PartlyDoneError, UsageError
 from pannier.file_check import check_contents
@@ -65,7 +66,7 @@ def verify(is_repair: bool, ledger: str | None, as_json: bool, home: str | None)
             told = [repair_json(node, one) for one in repaired]
             print_json({"repaired": told, "ledgers": found} if is_repair else found)
     if not results and not as_json:
-        click.echo("There is no ledger yet; nothing to verify.")
+        say("There is no ledger yet; nothing to verify.")
     faults = [line for _, lines in results for line in lines]
     if faults:
         raise PannierError("; ".join(faults))
@@ -81,11 +82,11 @@ def _repair(node: Node, *, as_json: bool) -> Iterator[Repaired]:
             told.append(one)
             if not as_json:
                 for line in repair_lines(node, one):
-                    click.echo(line)
+                    say(line)
             yield one
         for peer in ask_each_anew(node):
             if not as_json:
-                click.echo(f"asked anew: {peer_name(node, peer)}, what it holds")
+                say(f"asked anew: {peer_name(node, peer)}, what it holds")
     except (PannierError, LedgerError):
         if as_json:
             print_json({"repaired": [repair_json(node, one) for one in told], "ledgers": []})
@@ -110,7 +111,7 @@ def _verify_all(
             mend = MEND if isinstance(error, DamagedError) else ""
             said = str(error) if path in str(error) else f"{path}: {error}{mend}"
             if not as_json:
-                click.echo(f"BAD: {path}")
+                say(f"BAD: {path}")
             yield {"ledger": ledger_id.hex(), "ok": False, "faults": [said]}, [said]
 
 
@@ -126,7 +127,7 @@ def _verify_node_db(node: Node, *, as_json: bool) -> Iterator[tuple[dict[str, ob
     if faults:
         path = str(node.home.node_db)
         if not as_json:
-            click.echo(f"BAD: {path}")
+            say(f"BAD: {path}")
         yield {"file": path, "ok": False, "faults": faults}, faults
 
 
@@ -143,13 +144,13 @@ def _verify(node: Node, store: Store, *, as_json: bool) -> tuple[dict[str, objec
     contents = list(_verify_contents(store, faults))
     if not as_json:
         for report in reports:
-            click.echo(_report_line(node, name, report) + _word(node, report, mode))
+            say(_report_line(node, name, report) + _word(node, report, mode))
         if not reports:
-            click.echo(f"{'BAD' if faults else 'good'}: {name}, no entries yet")
+            say(f"{'BAD' if faults else 'good'}: {name}, no entries yet")
         elif not faults:
-            click.echo(f"{name} is {mode}: {_MEANINGS[mode]}")
+            say(f"{name} is {mode}: {_MEANINGS[mode]}")
         for line in contents:
-            click.echo(f"{name}, {line}")
+            say(f"{name}, {line}")
     lacking = store.file_entries.lacking()
     result = {
         "ledger": name,

@@ -108,6 +108,33 @@ class TestGet:
         assert shown(farm) == [data]
 
 
+def test_names_of_others_do_nothing_to_a_terminal(pair: Pair, tmp_path: Path) -> None:
+    """All that people see of things, ledgers and members is escaped, and JSON says the same."""
+    farm, home = Computer(tmp_path / "e\u202evil"), pair[1]
+    farm.types("init", "--name", "e\u202evil", "--no-passphrase")
+    home.types("peer", "add", "evil", farm.types("card").out.strip())
+    farm.types("peer", "add", "home", home.types("card").out.strip())
+    things = ["dose", "dose\u200b", "pay\u202e 05 :mada\u2028"]
+    lines = [json.dumps({"thing": thing, "data": 1}) for thing in things]
+    farm.types("put", "--ndjson", "-", stdin="\n".join(lines).encode())
+    farm.types("ledger", "share", "home")
+    exchange(tmp_path / "stick", farm)
+    took = home.types("exchange", str(tmp_path / "stick"))
+    seen = [
+        took.out,
+        *(home.types(*words).out for words in (["things"], ["log"], ["status"])),
+        *(home.types("ledger", word).out for word in ("list", "members")),
+        *(home.types("peer", *words).out for words in (["list"], ["show", "evil", "--trust"])),
+        home.types("put", things[1], "2").out,
+        home.types("verify").out,
+        farm.types("status").out,
+    ]
+    for out in seen:
+        assert out.replace("\n", "").isprintable(), ascii(out)
+    assert home.types("things").lines == ["dose", "dose\\u200b", "pay\\u202e 05 :mada\\u2028"]
+    assert home.asks("things") == things
+
+
 class TestLog:
     def test_of_everything_goes_by_time(self, farm: Computer) -> None:
         put_at(farm, 3_000_000, 1_000_000, 2_000_000)

@@ -1,0 +1,96 @@
+"""How people here call whoever writes: by names that nobody takes from another.
+
+A peer is called as this node's user says. Anybody else is called as its card says, which it chose
+itself, perhaps after somebody who is known here: where that name is another's, too, or looks like
+it, the start of its node id stands behind it. Letters of other alphabets that look alike do not
+show so.
+"""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from ledger.errors import DamagedError
+from ledger.members import Members, members
+
+if TYPE_CHECKING:
+    from ledger.card import Card
+    from pannier.node import Node
+
+_SHOWN_DIGITS = 8
+
+
+def likeness(name: str) -> str:
+    """Return what names have in common that look alike, up to letters of other alphabets."""
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    return "".join(char for char in plain if char.isprintable() and not char.isspace())
+
+
+class Names:
+    """How a node calls others, by all that its ledgers say now."""
+
+    def __init__(self, node: "Node") -> None:
+        """Call nobody yet.
+
+        Args:
+            node: Whose peers and ledgers.
+        """
+        self._node = node
+        self._known: list[Members] = []
+        self._counts = Counter[str]()
+
+    def of(self, author: bytes) -> str:
+        """Return how people here call *author*: eight digits of its key where nothing is known.
+
+        Raises:
+            PannierError: a card of a peer cannot be read, or a file with another name lies among
+                the ledgers.
+            BusyError: another process held a ledger for too long.
+            DiskError: the disk, and not what stands on it, is at fault.
+        """
+        node = self._node
+        if author == node.card.author:
+            return node.card.name
+        peer = node.peer_by_author(author)
+        if peer is not None:
+            return peer.name
+        known = self._all_members()
+        card = next((card for one in known if (card := one.card(author)) is not None), None)
+        if card is None:
+            return author.hex()[:_SHOWN_DIGITS]
+        behind = f" ({card.node_id[:_SHOWN_DIGITS]})" if self._misleads(card) else ""
+        return f"{card.name}{behind}"
+
+    def _misleads(self, card: "Card") -> bool:
+        """Return whether somebody else may be taken for the owner of *card*, by its name."""
+        alike = likeness(card.name)
+        if not alike or set(alike) & set("(:"):
+            return True  # what stands behind names is for this program to say
+        own = (self._node.card.name, *(peer.name for peer in self._node.peers.values()))
+        return alike in map(likeness, own) or self._counts[alike] > 1
+
+    def _all_members(self) -> list[Members]:
+        """Return the members of all ledgers, whose names are counted anew where they changed."""
+        found: list[Members] = []
+        for store in self._node.readable_ledgers():
+            with suppress(DamagedError):
+                found.append(members(store))
+        if len(found) != len(self._known) or any(map(_is_other, found, self._known)):
+            self._known = found
+            self._counts = Counter(alike for alike, _ in set(_claims(found)))
+        return found
+
+
+def _is_other(one: Members, other: Members) -> bool:
+    return one is not other  # what they say is the same as long as they are
+
+
+def _claims(known: list[Members]) -> Iterator[tuple[str, bytes]]:
+    """Yield what is alike of all names that those who are, or were, in some ledgers took."""
+    for one in known:
+        for author in (*one, *one.removed):
+            card = one.card(author)
+            if card is not None:
+                yield likeness(card.name), author

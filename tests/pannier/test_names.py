@@ -1,0 +1,107 @@
+"""By what names others are shown: none that somebody took to be taken for another."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pannier.names import likeness
+from tests.cli.computers import Computer, acquaint, exchange, new_computer
+
+
+@pytest.mark.parametrize(
+    "other", ["bea", "Bea", " bea", "b ea", "bea\u200b", "\u202ebea", "\uff42ea", "be\u00ada"]
+)
+def test_what_looks_alike_is_alike(other: str) -> None:
+    assert likeness(other) == "bea"
+
+
+@pytest.mark.parametrize("other", ["be", "beat", "b\u00e9a", "b-ea"])
+def test_what_looks_otherwise_is_not(other: str) -> None:
+    assert likeness(other) != "bea"
+
+
+class Circle:
+    """Ada shares a ledger with bea and cy, whom all know, and with strangers whom she alone met."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ada, self.bea, self.cy = (new_computer(folder, one) for one in ("ada", "bea", "cy"))
+        for one, other in ((self.ada, self.bea), (self.ada, self.cy), (self.bea, self.cy)):
+            acquaint(one, other)
+        self.ada.types("ledger", "new", "plant")
+        for name in ("bea", "cy"):
+            self.ada.types("ledger", "share", name)
+
+    def stranger(self, name: str, folder: str = "mal") -> str:
+        """Let somebody in who calls itself *name*, and put a dose; return its node id."""
+        mal = Computer(self.folder / folder)
+        mal.types("init", "--name", name, "--no-passphrase")
+        self.ada.types("peer", "add", folder, mal.types("card").out.strip())
+        mal.types("peer", "add", "ada", self.ada.types("card").out.strip())
+        self.ada.types("ledger", "share", folder)
+        exchange(self.folder / "s", self.ada, mal)
+        mal.types("put", "dose", '"50 mg"')
+        exchange(self.folder / "s", mal, self.ada, self.cy)
+        (number,) = re.findall("node ([0-9a-f]{16})", mal.types("status").out)
+        return str(number)
+
+    def speakers(self) -> list[str]:
+        """Return by whom cy sees doses put."""
+        listed = self.cy.asks("log", "dose")
+        assert isinstance(listed, list)
+        shown = [line.split("  ")[1] for line in self.cy.types("log", "dose").lines]
+        assert [f'{one["by"]}: "{one["data"]}"' for one in listed] == shown
+        return sorted(one["by"] for one in listed)
+
+
+@pytest.fixture
+def circle(tmp_path: Path) -> Circle:
+    return Circle(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["bea", "Bea ", "cy", "bea\u200b", "ada: x", "bea (1234abcd)"])
+def test_who_takes_a_name_that_is_taken_is_shown_with_its_node(circle: Circle, name: str) -> None:
+    number = circle.stranger(name)
+    escaped = name.replace("\u200b", "\\u200b")
+    called = f"{escaped} ({number[:8]})"
+    assert called in circle.cy.types("log", "dose").out
+    assert called in circle.cy.types("ledger", "members").out
+    assert circle.cy.types("get", "dose").out == '"50 mg"\n'
+
+
+def test_a_peer_and_who_is_called_like_it_are_told_apart(circle: Circle) -> None:
+    exchange(circle.folder / "s", circle.ada, circle.bea)
+    circle.bea.types("put", "dose", '"5 mg"')
+    exchange(circle.folder / "s", circle.bea)
+    number = circle.stranger("bea")
+    assert circle.speakers() == ["bea", f"bea ({number[:8]})"]
+
+
+def test_two_strangers_of_one_name_are_told_apart(circle: Circle) -> None:
+    first = circle.stranger("dan", "one")
+    assert circle.speakers() == ["dan"], "nobody else is called so"
+    second = circle.stranger("dan", "other")
+    assert circle.speakers() == sorted(f"dan ({one[:8]})" for one in (first, second))
+
+
+def test_nothing_is_sealed_for_who_took_the_name_of_a_peer(circle: Circle) -> None:
+    """The peer bea is no member: what is for bea is not for the stranger who calls itself so."""
+    circle.ada.types("ledger", "revoke", "bea", "--yes")
+    number = circle.stranger("bea")
+    exchange(circle.folder / "s", circle.ada, circle.cy)
+    done = circle.cy.types("put", "secret", "1", "--to", "bea", status=2)
+    assert "bea is no member of plant" in done.err
+    assert f"bea ({number[:8]}) ({number})" in done.err
+    circle.cy.types("put", "secret", "1", "--to", number)
+
+
+def test_an_id_means_who_has_it_and_not_who_is_called_so(circle: Circle) -> None:
+    (bea,) = re.findall("node ([0-9a-f]{16})", circle.bea.types("status").out)
+    number = circle.stranger(bea)
+    said = circle.ada.types("ledger", "revoke", bea, "--yes").out
+    assert said.startswith(f"Removed {bea}.")
+    members = circle.ada.asks("ledger", "members")
+    assert isinstance(members, list)
+    assert {one["node"] for one in members if one["role"] is None} == {bea}
+    assert number in {one["node"] for one in members if one["role"] == "writer"}

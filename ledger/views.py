@@ -6,9 +6,10 @@ which the next put resolves by following all of them. Several that are all delet
 say the same.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from heapq import merge
+from itertools import groupby, islice
 
 from ledger import cbor
 from ledger.entry import Action, Entry, Follow, follows_from, leaf_bytes
@@ -49,6 +50,8 @@ _HAS_SEVERAL = (
     "AND other.log != latest.log)"
 )
 _PLACE = "time, log.author, log.incarnation, entry.id"
+_PAGE = 16  # entries, with up to 1 MiB of payload each
+_PLACES = 20_000  # of entries that are in memory at once, some 300 bytes each
 _SHOWN = f"action <= 1 AND {COUNTS}"
 
 
@@ -124,18 +127,23 @@ def is_conflict(heads: Sequence[Placed]) -> bool:
 def history(store: Store, thing: str) -> Iterator[Placed]:
     """Yield every entry about *thing*: each log in its order, the logs interleaved by time.
 
+    Each is read when it is asked for: payloads are a thousand times what they take in a bundle.
+
     Raises:
         MalformedError: a name that is not valid Unicode, or a number beyond 64 bits.
         DamagedError: the file cannot be read.
     """
     rows = store.rows(
-        f"SELECT {_COLUMNS} {_FROM} WHERE thing.name = ? AND {_SHOWN} ORDER BY entry.id",
+        f"SELECT entry.id, time {_FROM} WHERE thing.name = ? AND {_SHOWN} ORDER BY entry.id",
         store.rest.seal_name(thing),
     )
-    by_log: dict[LogName, list[Placed]] = {}
-    for one in (_placed(store, row) for row in rows):
-        by_log.setdefault(one.log, []).append(one)
-    return merge(*by_log.values(), key=lambda one: (one.entry.time_us, one.log, one.number))
+    logs = store.rows("SELECT id, author, incarnation FROM log")
+    with read_back():
+        names = {row: (cbor.as_bytes(one), cbor.as_bytes(other)) for row, one, other in logs}
+        found = [(cbor.as_uint(number), cbor.as_int64(time)) for number, time in rows]
+    by_log = (list(one) for _, one in groupby(found, key=lambda row: row[0] >> NUMBER_BITS))
+    merged = merge(*by_log, key=lambda row: (row[1], names[row[0] >> NUMBER_BITS], row[0]))
+    yield from _read(store, (number for number, _ in merged))
 
 
 def count_at(store: Store, thing: str, time_us: int) -> int:
@@ -237,10 +245,11 @@ def _hidden_things(store: Store, prefix: str) -> list[str]:
 
 def between(
     store: Store, since_us: int, until_us: int, *, limit: int = 1000, after: Placed | None = None
-) -> list[Placed]:
-    """Return the first *limit* entries with a time in since_us..until_us, ascending by time.
+) -> Iterator[Placed]:
+    """Yield the first *limit* entries with a time in since_us..until_us, ascending by time.
 
-    Those of one time ascend by author, incarnation and number, on every node.
+    Those of one time ascend by author, incarnation and number, on every node. Each is read when it
+    is asked for: payloads are a thousand times what they take in a bundle.
 
     Args:
         store: The ledger.
@@ -257,18 +266,25 @@ def between(
     low, behind = since_us, ""
     place: tuple[SqlValue, ...] = ()
     if after is not None:
-        low = max(since_us, after.entry.time_us)
-        behind = f"AND ({_PLACE}) > (?, ?, ?, ?) "
         place = (after.entry.time_us, *after.log, entry_id(store.log(after.log), after.number))
-    rows = store.rows(
-        f"SELECT {_COLUMNS} {_FROM} WHERE time >= ? AND time <= ? AND {_SHOWN} {behind}"
-        f"ORDER BY {_PLACE} LIMIT ?",
-        low,
-        until_us,
-        *place,
-        limit,
-    )
-    return [_placed(store, row) for row in rows]
+    while limit > 0:
+        if place:
+            with read_back():
+                low = max(since_us, cbor.as_int64(place[0]))
+            behind = f"AND ({_PLACE}) > (?, ?, ?, ?) "
+        rows = store.rows(
+            f"SELECT {_PLACE} {_FROM} WHERE time >= ? AND time <= ? AND {_SHOWN} {behind}"
+            f"ORDER BY {_PLACE} LIMIT ?",
+            low,
+            until_us,
+            *place,
+            min(limit, _PLACES),
+        )
+        with read_back():
+            ids = [cbor.as_uint(row[3]) for row in rows]
+        yield from _read(store, ids)
+        limit = limit - len(rows) if len(rows) == _PLACES else 0
+        place = rows[-1] if rows else ()
 
 
 def entry_at(store: Store, log: LogName, number: int) -> Placed | None:
@@ -341,7 +357,19 @@ def _follow(row: tuple[object, ...]) -> Follow:
         return follows_from([list(row)])[0]
 
 
-def _placed(store: Store, row: tuple[SqlValue, ...]) -> Placed:
+def _read(store: Store, ids: Iterable[int]) -> Iterator[Placed]:
+    """Yield entries in that order, but for those that another process has taken away meanwhile."""
+    waiting = iter(ids)
+    while page := list(islice(waiting, _PAGE)):
+        found = store.rows(
+            f"SELECT entry.id, {_COLUMNS} {_FROM} WHERE entry.id IN ({', '.join('?' * len(page))})",
+            *page,
+        )
+        rows = {number: row for number, *row in found}
+        yield from (_placed(store, rows.pop(number)) for number in page if number in rows)
+
+
+def _placed(store: Store, row: Iterable[SqlValue]) -> Placed:
     author, incarnation, number, *entry = row
     with read_back():
         return Placed(

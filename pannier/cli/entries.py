@@ -1,6 +1,7 @@
 """``pannier get``, ``log`` and ``things``: what a ledger says."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import cache
 from itertools import islice
 
 import click
@@ -10,8 +11,10 @@ from ledger.lazy_dataclass import dataclass
 from ledger.store import Store
 from pannier.cli.session import (
     choose_ledger,
+    cut,
     home_option,
     json_option,
+    json_text,
     ledger_option,
     open_node,
     plural,
@@ -48,7 +51,7 @@ def get(thing: str, at: int | None, ledger: str | None, as_json: bool, home: str
         store = choose_ledger(node, ledger)
         heads = views.heads(store, thing, until_us=at)
         missing = views.missing(store, thing)
-        shown = _shown(node, store, heads)
+        shown = list(_shown(node, store, heads))
         lacking = sum(_lacking_bytes(store, one.said) for one in shown)
     if as_json:
         heads_json = [one.to_json() for one in shown]
@@ -108,8 +111,9 @@ def log(
     Examples:  pannier log field/3
                pannier log --since 2026-03-01 --until 2026-03-02
 
-    Where there are more it says so, and how to go on: with --after and the last entry. With --json
-    the status is 3 then, unless --limit asked for no more.
+    Data of more than 1,000 characters is cut, and it says how many there are: `get` and --json show
+    all. Where there are more entries it says so, and how to go on: with --after and the last entry.
+    With --json the status is 3 then, unless --limit asked for no more.
     """
     low = -(2**63) if since is None else since
     high = 2**63 - 1 if until is None else until
@@ -117,24 +121,41 @@ def log(
     with open_node(home) as node:
         store = choose_ledger(node, ledger)
         last = None if after is None else _placed(store, after)
-        found = _within(store, thing, (low, high), count + 1, last)
-        shown = _shown(node, store, found[:count])
-    if as_json:
-        print_json([one.to_json() for one in shown])
-    else:
-        for one in shown:
-            name = "" if thing else f"{one.placed.entry.thing}  "
-            say(f"{one.time}  {one.speaker}: {name}{one.what}")
-    if not shown:
+        found = iter(_within(store, thing, (low, high), count + 1, last))
+        shown = _shown(node, store, islice(found, count))
+        end = _print_log(shown, with_thing=not thing, as_json=as_json)
+        has_more = next(found, None) is not None
+    if end is None:
         about = f" about {thing}" if thing else ""
         when = "" if since is None and until is None else " in that time"
         where = "" if after is None else f" after {after}"
         say(f"No entry{about}{when}{where}.", err=True)
-    elif len(found) > count:
-        more = f"There are more: go on with --after {_id(found[count - 1])}, or raise --limit."
+    elif has_more:
+        more = f"There are more: go on with --after {end}, or raise --limit."
         if as_json and limit is None:
             raise PartlyDoneError(more)
         say(more, err=True)
+
+
+def _print_log(shown: Iterable["_Shown"], *, with_thing: bool, as_json: bool) -> str | None:
+    """Print entries one after the other, and return by what ``--after`` knows the last.
+
+    None of them stays in memory: what others wrote in some bytes may take a hundred megabytes.
+    """
+    end = None
+    if as_json:
+        click.echo("[", nl=False)
+    for one in shown:
+        if as_json:
+            click.echo(("" if end is None else ", ") + json_text(one.to_json()), nl=False)
+        else:
+            name = f"{one.placed.entry.thing}  " if with_thing else ""
+            say(f"{one.time}  {one.speaker}: {name}{cut(one.what)}")
+        end = _id(one.placed)
+        del one  # before the next is read
+    if as_json:
+        click.echo("]")
+    return end
 
 
 def _id(placed: views.Placed) -> str:
@@ -163,7 +184,7 @@ def _within(
     times: tuple[int, int],
     count: int,
     after: views.Placed | None,
-) -> list[views.Placed]:
+) -> Iterable[views.Placed]:
     """Return the first *count* entries of those *times*, about a thing or about all."""
     low, high = times
     if thing is None:
@@ -171,7 +192,7 @@ def _within(
     history = views.history(store, thing)
     if after is not None and not any(one == after for one in history):
         raise UsageError(f"the entry {_id(after)} is not about {thing}")
-    return list(islice((one for one in history if low <= one.entry.time_us <= high), count))
+    return islice((one for one in history if low <= one.entry.time_us <= high), count)
 
 
 @click.command()
@@ -265,13 +286,11 @@ class _Shown:
         }
 
 
-def _shown(node: Node, store: Store, found: Iterable[views.Placed]) -> list[_Shown]:
-    unwrapper = node.keys.unwrapper()
-    return [
-        _Shown(
-            placed=one,
-            by=node.who(one.log.author),
-            said=said_by(store.genesis, one.log.author, one.entry, unwrapper),
-        )
-        for one in found
-    ]
+def _shown(node: Node, store: Store, found: Iterable[views.Placed]) -> Iterator[_Shown]:
+    """Yield entries as they are shown, each once it is asked for."""
+    unwrapper, who = node.keys.unwrapper(), cache(node.who)
+    for one in found:
+        author = one.log.author
+        said = said_by(store.genesis, author, one.entry, unwrapper)
+        yield _Shown(placed=one, by=who(author), said=said)
+        del said

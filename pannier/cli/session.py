@@ -23,6 +23,9 @@ from pannier.trusted_time import Uptime
 _Command = TypeVar("_Command", bound=Callable[..., object])
 _Item = TypeVar("_Item")
 
+_MOST_CHARACTERS = 1000
+"""Of data in a line of many: some twelve rows of a terminal."""
+
 PATIENCE_SECONDS = 30.0
 """As long as for a ledger that another process writes to."""
 
@@ -155,14 +158,14 @@ def stdin_bytes() -> BinaryIO:
 
 def print_json(value: object) -> None:
     """Print *value* as JSON on one line; bytes become lower-case hex."""
-    click.echo(_json(value))
+    click.echo(json_text(value))
 
 
 def data_text(value: object) -> str:
     """Return the data of an entry as one line for people."""
     if isinstance(value, bytes):
         return f"{len(value)} bytes: {value[:32].hex()}{'…' if len(value) > 32 else ''}"
-    return _json(value)
+    return json_text(value)
 
 
 def said_text(said: Said) -> str:
@@ -173,9 +176,19 @@ def said_text(said: Said) -> str:
     return f"({said.obstacle})" if said.obstacle else data_text(said.value)
 
 
-def _json(value: object) -> str:
-    """Return *value* as JSON that does nothing to a terminal, whoever wrote it."""
-    return visible(json.dumps(value, ensure_ascii=False, default=_plain))
+def cut(text: str) -> str:
+    """Return *text*, or what it begins with and how long it is, if that is long."""
+    if len(text) <= _MOST_CHARACTERS:
+        return text
+    return f"{text[:_MOST_CHARACTERS]}… ({len(text):,} characters)"
+
+
+def json_text(value: object) -> str:
+    """Return *value* as JSON that does nothing to a terminal, whoever wrote it.
+
+    Bytes become lower-case hex.
+    """
+    return visible(_JSON.encode(value))
 
 
 def say(line: str, *, err: bool = False) -> None:
@@ -223,3 +236,6 @@ def _plain(value: object) -> str:
     if isinstance(value, bytes):
         return value.hex()
     raise TypeError(f"{type(value).__name__} cannot be printed")
+
+
+_JSON = json.JSONEncoder(ensure_ascii=False, default=_plain)

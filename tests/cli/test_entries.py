@@ -1,9 +1,14 @@
 import json
+import os
+import tracemalloc
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
 
-from tests.cli.computers import Computer, exchange
+from ledger.append import Draft, append
+from pannier.cli.root import run
+from tests.cli.computers import Computer, exchange, new_computer
 
 Pair = tuple[Computer, Computer]
 
@@ -27,6 +32,18 @@ def shown(computer: Computer, *words: str) -> list[object]:
 def after(said: str) -> str:
     """Return with what a log says that one goes on."""
     return said.partition("--after ")[2].partition(",")[0]
+
+
+def peak_of(*words: str) -> int:
+    """Return how many bytes a command takes at most, but for what it prints."""
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+        assert run(words) == 0  # what is imported once counts for nobody
+        tracemalloc.start()
+        try:
+            assert run(words) == 0
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
 
 
 class TestGet:
@@ -208,6 +225,40 @@ class TestLog:
         assert "There are more: go on with --after " in done.err
         assert len(_list(farm.asks("log", "--limit", "1001"))) == 1001
         assert len(farm.types("log").lines) == 1000
+
+    def test_long_data_is_cut_and_its_length_is_said(self, farm: Computer) -> None:
+        for thing, length in (("fits", 998), ("cut", 999)):
+            farm.types("put", thing, json.dumps("x" * length))
+        fits, cut = (line.partition("  ")[2] for line in farm.types("log").lines)
+        assert fits == f'farm: fits  "{"x" * 998}"'
+        assert cut == f'farm: cut  "{"x" * 999}… (1,001 characters)'
+        assert farm.types("get", "cut").out == f'"{"x" * 999}"\n'
+        assert shown(farm) == ["x" * 998, "x" * 999]
+
+    @pytest.mark.parametrize("words", [["log"], ["log", "x"], ["log", "--json"]], ids=" ".join)
+    def test_takes_the_memory_of_one_entry_however_many_there_are(
+        self, tmp_path: Path, words: list[str]
+    ) -> None:
+        """Empty lists take a byte each on a stick, less once compressed, and 64 in memory."""
+        peaks = []
+        for count in (1, 8):
+            computer = new_computer(tmp_path, f"computer-{count}")
+            computer.types("put", "x", "1")
+            lists = b"\x99" + (40_000).to_bytes(2, "big") + b"\x80" * 40_000
+            with computer.node() as node:
+                (store,) = node.ledgers()
+                drafts = (Draft("x", lists, time_us) for time_us in range(count))
+                assert list(append(store, node.author, drafts))
+            peaks.append(peak_of("--home", str(computer.home), *words))
+        assert peaks[1] < 1.5 * peaks[0]
+
+    @pytest.mark.parametrize("count", [0, 1, 3])
+    def test_as_json_is_one_list_on_one_line(self, farm: Computer, count: int) -> None:
+        farm.types("ledger", "new", "farm")
+        put_at(farm, *range(count))
+        out = farm.types("log", "--json").out
+        assert out == json.dumps(json.loads(out), ensure_ascii=False) + "\n"
+        assert len(json.loads(out)) == count
 
     def test_nothing_is_said(self, farm: Computer) -> None:
         farm.types("ledger", "new", "weather")

@@ -194,7 +194,7 @@ def test_a_file_with_hidden_names_shows_the_same_views(tmp_path: Path) -> None:
                 assert list(things(hidden, prefix)) == list(things(ada.store, prefix))
             until = NOW + 3
             assert heads(hidden, "a", until_us=until) == heads(ada.store, "a", until_us=until)
-            assert between(hidden, NOW, until) == between(ada.store, NOW, until)
+            assert list(between(hidden, NOW, until)) == list(between(ada.store, NOW, until))
             assert (missing(hidden, "a"), conflicts(hidden)) == ([], [])
             (log,) = ada.store.logs()
             assert last_before(hidden, "b/2", log.name, 5) == last_before(

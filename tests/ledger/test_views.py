@@ -214,7 +214,8 @@ def test_heads_of_one_time_come_in_the_same_order_whatever_came_first(
         with World.of(tmp_path / str(number), "dee", admins=["ada", "bob", "cy"]) as other:
             for one in order:
                 merge(other.sites[0].store, one)
-            pictures.append((picture(other.sites[0].store), between(other.sites[0].store, 0, NOW)))
+            store = other.sites[0].store
+            pictures.append((picture(store), list(between(store, 0, NOW))))
     assert len(pictures) == 6
     assert all(one == pictures[0] for one in pictures)
     assert cy.store.logs() == []
@@ -257,7 +258,7 @@ def test_actions_that_nobody_knows_are_in_no_view(world: World) -> None:
         assert missing(site.store, "t") == []
         assert values(history(site.store, "t")) == [1, 2]
         assert list(things(site.store)) == ["t"]
-        assert len(between(site.store, 0, 2**62)) == 2
+        assert len(list(between(site.store, 0, 2**62))) == 2
 
 
 # -- history ------------------------------------------------------------------------------------
@@ -376,8 +377,38 @@ def test_between_takes_both_ends_and_stops_at_its_limit(world: World) -> None:
         assert values(between(site.store, NOW + 1, NOW + 3)) == [1, 2, 3]
         assert values(between(site.store, NOW + 1, NOW + 3, limit=2)) == [1, 2]
         assert values(between(site.store, -(2**63), 2**63 - 1)) == [0, 1, 2, 3, 4]
-        assert between(site.store, NOW + 3, NOW + 1) == []
-    assert between(ada.store, 0, NOW + 9) == between(bob.store, 0, NOW + 9)
+        assert list(between(site.store, NOW + 3, NOW + 1)) == []
+    assert list(between(ada.store, 0, NOW + 9)) == list(between(bob.store, 0, NOW + 9))
+
+
+@pytest.mark.parametrize("page", [1, 2, 3, 20])
+def test_between_comes_in_pages_without_gaps(
+    world: World, monkeypatch: pytest.MonkeyPatch, page: int
+) -> None:
+    ada, bob, _ = world.sites
+    for number in range(6):  # of which several have one time
+        (ada, bob)[number % 2].put(f"t{number}", number, time_us=NOW + number // 3)
+    settle(ada, bob)
+    whole = list(between(ada.store, 0, NOW + 9))
+    monkeypatch.setattr("ledger.views._PLACES", page)
+    for limit in range(8):
+        assert list(between(ada.store, 0, NOW + 9, limit=limit)) == whole[:limit]
+    for number, one in enumerate(whole, start=1):
+        assert list(between(ada.store, 0, NOW + 9, after=one)) == whole[number:]
+
+
+def test_what_is_taken_away_while_somebody_looks_is_passed_over(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = world.sites[0]
+    for number in range(3):
+        ada.put("t", number, time_us=number + 1)
+    monkeypatch.setattr("ledger.views._PAGE", 1)
+    for view in (history(ada.store, "t"), between(ada.store, 0, NOW)):
+        assert value_of(next(view).entry) == 0
+        change(ada.store, "UPDATE entry SET id = id + 9 WHERE time = 2")
+        assert values(view) == [2]
+        change(ada.store, "UPDATE entry SET id = id - 9 WHERE time = 2")
 
 
 def test_the_index_by_time_is_made_when_it_is_first_asked_for(world: World) -> None:
@@ -408,7 +439,7 @@ ASKED: list[Callable[[Store], object]] = [
     lambda store: list(history(store, "\udcff")),
     lambda store: missing(store, "\udcff"),
     lambda store: list(things(store, "\udcff")),
-    lambda store: between(store, -(2**63) - 1, 0),
+    lambda store: list(between(store, -(2**63) - 1, 0)),
 ]
 
 
@@ -478,7 +509,7 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Web:
             for state in store.logs()
             for number in range(state.size)
         ]
-        return Web(world.genesis, ranges, picture(store), between(store, 0, 2**62))
+        return Web(world.genesis, ranges, picture(store), list(between(store, 0, 2**62)))
 
 
 @settings(max_examples=60)
@@ -492,7 +523,7 @@ def test_views_do_not_depend_on_the_order_of_arrival(
         while waiting:
             waiting = [one for one in waiting if isinstance(merge(store, one), Gap)]
         assert picture(store) == web.shown
-        assert between(store, 0, 2**62) == web.between
+        assert list(between(store, 0, 2**62)) == web.between
 
 
 def test_a_follow_of_another_thing_or_another_leaf_supersedes_nothing(world: World) -> None:

@@ -29,6 +29,13 @@ class Said:
     obstacle: str = ""
     file: FilePayload | None = None
 
+    def file_json(self) -> dict[str, object] | None:
+        """Return the file for programs; None if it is data."""
+        if self.file is None:
+            return None
+        digests = [digest.hex() for digest in self.file.digests]
+        return {"size": self.file.size, "executable": self.file.is_executable, "chunks": digests}
+
 
 def said_by(genesis: Genesis, author: bytes, entry: Entry, unwrapper: Unwrapper | None) -> Said:
     """Return what *entry*, in a log of *author*, says.

@@ -258,21 +258,13 @@ class _Shown:
     def what(self) -> str:
         return "deleted" if self.placed.deleted else said_text(self.said)
 
-    @property
-    def file(self) -> dict[str, object] | None:
-        file = self.said.file
-        if file is None:
-            return None
-        digests = [digest.hex() for digest in file.digests]
-        return {"size": file.size, "executable": file.is_executable, "chunks": digests}
-
     def to_json(self) -> dict[str, object]:
         entry, log = self.placed.entry, self.placed.log
         return {
             "thing": entry.thing,
             "kind": entry.kind,
             "data": self.said.value,
-            "file": self.file,
+            "file": self.said.file_json(),
             "deleted": self.placed.deleted,
             "time": entry.time_us,
             "time_text": self.time,

@@ -2,6 +2,7 @@ import json
 import re
 import subprocess
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import cbor2
@@ -164,6 +165,77 @@ class TestCheckProof:
         out = check("-", stdin=bytes.fromhex(VECTORS["proof_device"]["data"])).out
         assert "that sensor-7 said it: this is the word of farm" in out
         assert "said         0.3125" in out
+
+
+class TestFiles:
+    """What a proof of a file says of which file it is."""
+
+    @staticmethod
+    def proven(farm: Computer, folder: Path, content: bytes) -> tuple[Path, Path]:
+        """Return a file that was added, and a proof of it."""
+        file, proof = folder / "contract.txt", folder / "contract.proof"
+        file.write_bytes(content)
+        farm.types("ledger", "new", "docs")
+        farm.types("add", str(file))
+        proof_of(farm, proof, "contract.txt")
+        return file, proof
+
+    @pytest.mark.parametrize("size", [0, 1, 1 << 20, (1 << 20) + 1, (3 << 20) - 7])
+    def test_the_digests_are_those_of_its_contents(
+        self, farm: Computer, tmp_path: Path, size: int
+    ) -> None:
+        content = bytes(range(251)) * (size // 251 + 1)
+        file, proof = self.proven(farm, tmp_path, content[:size])
+        digests = [
+            sha256(content[start : min(start + (1 << 20), size)]).hexdigest()
+            for start in range(0, size, 1 << 20)
+        ]
+        asked = _checked(proof)
+        assert asked["file"] == {"size": size, "executable": False, "chunks": digests}
+        logged = farm.asks("log")
+        assert isinstance(logged, list)
+        assert [one["file"] for one in logged] == [asked["file"]]
+        out = check(str(proof)).out
+        assert f"said         file, {size:,} bytes\n" in out
+        assert all(digest in out for digest in digests)
+        assert "which file of yours this is: compare the digests, or say --content" in out
+        same = check(str(proof), "--content", str(file)).out
+        assert f"which are    those of {file}\n" in same
+        assert "say --content" not in same
+        known = check(str(proof), "--content", str(file), "--json").json
+        assert isinstance(known, dict)
+        assert (known["content_known"], asked["content_known"]) == (True, False)
+
+    def test_of_many_digests_some_are_shown(self, farm: Computer, tmp_path: Path) -> None:
+        _, proof = self.proven(farm, tmp_path, bytes(18 << 20))
+        out = check(str(proof)).out
+        assert out.count(sha256(bytes(1 << 20)).hexdigest()) == 16
+        assert "and 2 more: --json shows them all" in out
+
+    @pytest.mark.parametrize(
+        ("change", "says"),
+        [
+            (lambda content: content[:-1], "bytes 1,048,576 to 1,048,579 are others"),
+            (lambda content: content + b"x", "it is longer than 1,048,580 bytes"),
+            (lambda content: b"x" + content[1:], "bytes 0 to 1,048,575 are others"),
+            (lambda content: b"", "bytes 0 to 1,048,575 are others, or not there"),
+        ],
+    )
+    def test_another_file_is_no_proven_one(
+        self, farm: Computer, tmp_path: Path, change: Callable[[bytes], bytes], says: str
+    ) -> None:
+        file, proof = self.proven(farm, tmp_path, bytes((1 << 20) + 4))
+        file.write_bytes(change(file.read_bytes()))
+        done = check(str(proof), "--content", str(file), status=1)
+        assert f"{file} is not the file that this proves: " in done.err
+        assert says in done.err
+        assert done.out == ""
+
+    def test_what_cannot_be_compared_is_said(self, written: Computer, tmp_path: Path) -> None:
+        proof_of(written, tmp_path / "proof", "well")
+        words = [str(tmp_path / "proof"), "--content", str(tmp_path / "proof")]
+        assert "no proof of a file" in check(*words, status=2).err
+        assert _checked(tmp_path / "proof")["file"] is None
 
 
 def commands() -> list[str]:

@@ -26,6 +26,8 @@ from ledger.store import Store, short_leaf
 from ledger.store_queries import entry_id
 
 _NUMBER_MASK = (1 << NUMBER_BITS) - 1
+_PAGE = 16  # entries, with up to 1 MiB of payload each
+_PLACES = 20_000  # of entries that are in memory at once, some 300 bytes each
 _COLUMNS = (
     "log.author, log.incarnation, entry.id & 4294967295, thing.name, kind.name, action, time, "
     "follows, digest, payload"
@@ -50,8 +52,6 @@ _HAS_SEVERAL = (
     "AND other.log != latest.log)"
 )
 _PLACE = "time, log.author, log.incarnation, entry.id"
-_PAGE = 16  # entries, with up to 1 MiB of payload each
-_PLACES = 20_000  # of entries that are in memory at once, some 300 bytes each
 _SHOWN = f"action <= 1 AND {COUNTS}"
 
 

@@ -1,6 +1,6 @@
 """``pannier get``, ``log`` and ``things``: what a ledger says."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import islice
 
@@ -37,16 +37,27 @@ _NUMBER_DIGITS = 10
 @click.option(
     "--at", type=parse_time, metavar="TIME", help="As it was then, by the times of the entries."
 )
+@click.option("--bytes", "as_bytes", is_flag=True, help="The data alone, which was put as bytes.")
 @ledger_option
 @json_option
 @home_option
-def get(thing: str, at: int | None, ledger: str | None, as_json: bool, home: str | None) -> None:
+def get(
+    thing: str,
+    at: int | None,
+    as_bytes: bool,
+    ledger: str | None,
+    as_json: bool,
+    home: str | None,
+) -> None:
     """Show what a THING is now; all of it, where several wrote without knowing of each other.
 
     \b
     Examples:  pannier get field/3
                pannier get field/3 --at 2026-03-01T12:30
+               pannier get photo/7 --bytes > photo.jpg
     """
+    if as_bytes and as_json:
+        raise UsageError("say --bytes or --json, not both")
     with open_node(home) as node:
         store = choose_ledger(node, ledger)
         heads = views.heads(store, thing, until_us=at)
@@ -72,6 +83,9 @@ def get(thing: str, at: int | None, ledger: str | None, as_json: bool, home: str
         )
     if as_json:
         return
+    if as_bytes:
+        click.echo(_bytes_of(thing, shown), nl=False)
+        return
     if len(shown) > 1:
         has_file = any(one.said.file for one in shown)
         how = "`pannier add --settle` or `pannier delete`" if has_file else "your next put"
@@ -82,6 +96,17 @@ def get(thing: str, at: int | None, ledger: str | None, as_json: bool, home: str
         say(f"({plural(len(missing), 'entry')} it builds on has not arrived)", err=True)
     if lacking:
         say(f"({plural(lacking, 'byte')} of its content have not arrived)", err=True)
+
+
+def _bytes_of(thing: str, shown: Sequence["_Shown"]) -> bytes:
+    """Return the bytes that a thing is."""
+    values = [one.said.value for one in shown]
+    if len(values) > 1:
+        raise PannierError(f"{thing} has {len(values)} versions in conflict: see `pannier get`")
+    for value in values:
+        if isinstance(value, bytes):
+            return value
+    raise PannierError(f"{thing} is not bytes: leave --bytes out")
 
 
 @click.command()
@@ -264,6 +289,7 @@ class _Shown:
             "thing": entry.thing,
             "kind": entry.kind,
             "data": self.said.value,
+            "bytes": isinstance(self.said.value, bytes),
             "file": self.said.file_json(),
             "deleted": self.placed.deleted,
             "time": entry.time_us,

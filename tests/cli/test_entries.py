@@ -55,7 +55,7 @@ class TestGet:
         assert (asked["thing"], asked["missing"]) == ("x", 0)
         assert head.keys() == {
             "thing", "kind", "data", "deleted", "time", "time_text", "by", "device", "sealed",
-            "readable", "author", "incarnation", "number", "file",
+            "readable", "author", "incarnation", "number", "file", "bytes",
         }  # fmt: skip
         wanted = ("k", {"a": 1}, False, 1_000_000, "1970-01-01 00:00:01", "farm", 0)
         keys = ("kind", "data", "deleted", "time", "time_text", "by", "number")

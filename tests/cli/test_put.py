@@ -77,6 +77,20 @@ class TestOne:
         assert farm.types("get", "a").out == f"256 bytes: {bytes(range(32)).hex()}…\n"
         assert only(farm)["data"] == bytes(range(256)).hex()
 
+    def test_bytes_come_out_as_they_went_in_and_are_told_from_their_digits(
+        self, farm: Computer
+    ) -> None:
+        farm.types("put", "a", "-", "--bytes", stdin=bytes(range(256)))
+        farm.types("put", "b", f'"{bytes(range(256)).hex()}"')
+        command = [sys.executable, "-m", "pannier", "--home", str(farm.home), "get", "a", "--bytes"]
+        done = subprocess.run(command, capture_output=True, env=environment(), check=True)
+        assert (done.stdout, done.stderr) == (bytes(range(256)), b"")
+        told = farm.asks("log")
+        assert isinstance(told, list)
+        assert [(one["thing"], one["bytes"]) for one in told] == [("a", True), ("b", False)]
+        assert "is not bytes" in farm.types("get", "b", "--bytes", status=1).err
+        assert "not both" in farm.types("get", "a", "--bytes", "--json", status=2).err
+
     def test_kind_and_time(self, farm: Computer) -> None:
         farm.types("put", "x", "1", "--kind", "reading", "--time", "2013-01-01T01:00+01:00")
         entry = only(farm)

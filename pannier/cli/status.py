@@ -4,10 +4,12 @@ import time
 
 import click
 
+from pannier.cli.passphrase import unlock
 from pannier.cli.session import (
+    home_of,
     home_option,
     json_option,
-    open_node,
+    open_node_with,
     plural,
     print_json,
     say,
@@ -29,18 +31,20 @@ def status(watch: bool, as_json: bool, home: str | None) -> None:
     \b
     Example:  pannier status
     """
-    with open_node(home) as node:
-        while True:
+    where = home_of(home)
+    keys = unlock(where).keys
+    while True:
+        with open_node_with(where, keys) as node:  # anew: there may be other peers and settings
             seen = overview(node)
             if as_json:
                 print_json(seen.to_json())
             else:
                 _show(node, seen)
-            if not watch:
-                break
-            time.sleep(2)
-            if not as_json:
-                click.clear()
+        if not watch:
+            break
+        time.sleep(2)
+        if not as_json:
+            click.clear()
     if seen.unreadable:
         raise PartlyDoneError("; ".join(seen.unreadable))
 

@@ -89,11 +89,14 @@ def test_what_is_carried_for_others(sharers: Pair, tmp_path: Path) -> None:
     assert "  carried for others: 1 file" in third.types("status").lines
 
 
-def test_watch_shows_it_again_until_stopped(farm: Computer) -> None:
+def test_watch_shows_it_again_until_stopped(farm: Computer, tmp_path: Path) -> None:
+    home = new_computer(tmp_path, "home")
     with at_terminal(["--home", str(farm.home), "status", "--watch"]) as terminal:
         terminal.wait_for("no peer yet")
         farm.types("put", "x", "1")
+        farm.types("peer", "add", "barn", home.types("card").out.strip())
         terminal.wait_for("ledger farm: 1 entry")
+        terminal.wait_for("barn")
         terminal.process.send_signal(2)
         assert terminal.finish() == 1
         assert "Traceback" not in terminal.screen

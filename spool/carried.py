@@ -3,10 +3,16 @@
 The name of a file is the fragment file's, followed by `.<source>` for each medium or link that it
 came from or was given to, newest last: state is in the name, so that a rename changes it in one
 step, and nothing is offered back to where it came from.
+
+Nobody on the way can tell which of two files with one name is genuine. So neither replaces the
+other: the later one is carried beside the first, under `FragmentName.beside`, in the share of
+whoever brought it. Only what its own origin made longer is one file.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from hashlib import sha256
+from typing import NamedTuple
 
 from spool.carry import FOLDER, Carry, carry_path
 from spool.errors import FullError, GoneError, MalformedNameError
@@ -24,6 +30,20 @@ from spool.shares import Shares
 
 # A name has at most 255 bytes: 44 of the fragment and 33 for each source.
 _MAX_SOURCES = 6
+
+
+class Place(NamedTuple):
+    """Where a file is carried, or would be.
+
+    Attributes:
+        name: Its own, or the one beside it.
+        before: What is carried under that name: the same, more of it, or a beginning.
+        is_here: Whether all of it is carried already.
+    """
+
+    name: FragmentName
+    before: Carry | None = None
+    is_here: bool = False
 
 
 class Carried:
@@ -70,8 +90,7 @@ class Carried:
         """Take fragment files along; return the names now carried, durable on return.
 
         When the quota is full something gives way, or the newcomer is not taken, as `Shares` says;
-        nor is it when the disk is full. Of two files with one name the longer is kept, unless there
-        is no room for it.
+        nor is it when the disk is full, or when something else has both names that it may have.
 
         Raises:
             MalformedNameError: *source* is none.
@@ -79,21 +98,57 @@ class Carried:
         """
         check_source(source)
         shares = self.shares(today_days)
-        writes: dict[FragmentName, Write] = {}
-        taken = set()
+        writes: list[Write] = []
+        here, written = set(), set()
+        shorter: list[Carry] = []
         for name, data in sorted(fragments.items()):
-            before = shares.find(name)
-            if before is not None and before.size_bytes >= len(data):
-                self.add_source(before, source)
-            elif shares.add(name, len(data), source):
-                sources = _joined(before.sources if before else (), source)
-                writes[name] = Write(carry_path(name, sources), data, Order.REPLACE)
-            else:
+            place = self.place(shares, name, data, source)
+            if place is None:
                 continue
-            taken.add(name)
+            if place.before is not None and place.is_here:
+                self.note_there(place.before, len(data), source)
+                here.add(name)
+            elif shares.add(place.name, len(data), source):
+                sources = _joined(place.before.sources if place.before else (), source)
+                writes.append(Write(carry_path(place.name, sources), data, Order.REPLACE))
+                shorter += [place.before] if place.before else []
+                written.add(name)
         for victim in shares.victims:
             self._files.remove(victim.path)
-        return frozenset(taken if self._publish(writes) else taken - set(writes))
+        return frozenset(here | written if self._publish(writes, shorter) else here)
+
+    def place(self, shares: Shares, name: FragmentName, data: bytes, source: str) -> Place | None:
+        """Return where *data* from *source* is carried, or would be; None: nowhere.
+
+        Args:
+            shares: What is carried.
+            name: Of the file.
+            data: All of it.
+            source: The medium or link that it is on.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        for one in (name, name.beside(sha256(data).digest())):
+            before = shares.find(one)
+            held = None if before is None else self._content(before)
+            if before is None or held is None:
+                return Place(one)
+            if held.startswith(data):
+                return Place(one, before, is_here=True)
+            if data.startswith(held) and source == before.origin:
+                return Place(one, before)
+        return None
+
+    def note_there(self, carry: Carry, size_bytes: int, source: str) -> None:
+        """Remember that *source* has the file, unless it has but a beginning of *size_bytes*.
+
+        Raises:
+            MalformedNameError: *source* is none.
+            StorageError: the disk refused.
+        """
+        if size_bytes == carry.size_bytes:
+            self.add_source(carry, source)
 
     def shares(self, today_days: int) -> Shares:
         """Return a reckoning of the room, to ask what would be taken before it is read.
@@ -115,6 +170,12 @@ class Carried:
                 path = f"{FOLDER}/{name.bundle_id}/{text}"
                 return self._files.read(path, limit_bytes=self._quotas.file_bytes)
         raise GoneError(f"{name.to_text()} is not carried any more")
+
+    def _content(self, carry: Carry) -> bytes | None:
+        """Return the bytes of a carried file; None if it gave way just now."""
+        with suppress(GoneError):
+            return self.read(carry.name)
+        return None
 
     def add_source(self, carry: Carry, source: str) -> None:
         """Remember that *source* has the file, too; gone is no error.
@@ -142,21 +203,17 @@ class Carried:
             self._files.remove(each.path)
         return len(late)
 
-    def _publish(self, writes: Mapping[FragmentName, Write]) -> bool:
+    def _publish(self, writes: Sequence[Write], shorter: Iterable[Carry]) -> bool:
+        """Write what is new, then remove beginnings of it; say whether there was room."""
         try:
-            self._files.publish(writes.values())
+            self._files.publish(writes)
         except FullError:
             return False
-        for name, write in writes.items():
-            self._remove_others(name, write.path)
+        paths = {write.path for write in writes}
+        for each in shorter:
+            if each.path not in paths:
+                self._files.remove(each.path)
         return True
-
-    def _remove_others(self, name: FragmentName, path: str) -> None:
-        """Remove what an older file of that name was called."""
-        folder = f"{FOLDER}/{name.bundle_id}"
-        for text in self._files.names(folder):
-            if text.startswith(name.to_text()) and f"{folder}/{text}" != path:
-                self._files.remove(f"{folder}/{text}")
 
     def _of(self, bundle_id: str) -> dict[FragmentName, Carry]:
         found: dict[FragmentName, Carry] = {}

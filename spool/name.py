@@ -5,7 +5,7 @@ decides. Format: docs/format.md sections 7.1 and 9.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from spool.errors import MalformedNameError
@@ -29,7 +29,8 @@ class FragmentName:
         expiry_days: Last day on which it is of use, in days since 2020-01-01 UTC, 0..65535.
         hint: 8 hex digits by which its recipient finds it.
         bundle_id: 16 hex digits.
-        payload_id: Of the first symbol in the file, 0..2**32-1.
+        payload_id: Of the first symbol in the file, 0..2**32-1, or what else tells it from other
+            files of that bundle (`beside`). No reader goes by it.
     """
 
     priority: int
@@ -61,6 +62,17 @@ class FragmentName:
             MalformedNameError: *text* is not that form.
         """
         return cls(*_parse(text, "pnr"))
+
+    def beside(self, digest: bytes) -> "FragmentName":
+        """Return the name for other bytes than those that have this one.
+
+        It follows from the bytes alone: whoever has the same has them under the same name, so that
+        those who carry for each other make no more than two names of them.
+
+        Args:
+            digest: SHA-256 of all of them, at least its first 4 bytes.
+        """
+        return replace(self, payload_id=int.from_bytes(digest[:4], "big"))
 
 
 @dataclass(frozen=True, slots=True, order=True)

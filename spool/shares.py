@@ -48,6 +48,10 @@ class Shares:
         """Return what is carried under *name*."""
         return self._known.get(name)
 
+    def has_room(self, name: FragmentName, size_bytes: int, source: str) -> bool:
+        """Say whether `add` would find room for a newcomer with a name that nothing has yet."""
+        return self._giving_way(name, footprint_bytes(size_bytes), source) is not None
+
     def add(self, name: FragmentName, size_bytes: int, source: str) -> bool:
         """Count a newcomer from *source* if there is room or something gives way; say whether.
 
@@ -68,16 +72,9 @@ class Shares:
         return False
 
     def _add(self, name: FragmentName, needed_bytes: int, origin: str) -> bool:
-        used, room_bytes = dict(self._used), self._free_bytes
-        used[origin] = used.get(origin, 0) + needed_bytes
-        tails: dict[str, int] = defaultdict(int)
-        while room_bytes < needed_bytes:
-            victim = self._next(name, origin, used, tails)
-            if victim is None:
-                return False
-            tails[self._pool_of(victim)] += 1
-            used[victim.origin] -= victim.footprint_bytes
-            room_bytes += victim.footprint_bytes
+        tails = self._giving_way(name, needed_bytes, origin)
+        if tails is None:
+            return False
         for pool, count in tails.items():
             for _ in range(count):
                 victim = self._pools[pool].pop()
@@ -86,6 +83,22 @@ class Shares:
         self._used[origin] += needed_bytes
         self._free_bytes -= needed_bytes
         return True
+
+    def _giving_way(
+        self, name: FragmentName, needed_bytes: int, origin: str
+    ) -> Mapping[str, int] | None:
+        """Return how many of each pool give way to a newcomer; None if there is no room even so."""
+        used, room_bytes = dict(self._used), self._free_bytes
+        used[origin] = used.get(origin, 0) + needed_bytes
+        tails: dict[str, int] = defaultdict(int)
+        while room_bytes < needed_bytes:
+            victim = self._next(name, origin, used, tails)
+            if victim is None:
+                return None
+            tails[self._pool_of(victim)] += 1
+            used[victim.origin] -= victim.footprint_bytes
+            room_bytes += victim.footprint_bytes
+        return tails
 
     def _next(
         self, name: FragmentName, origin: str, used: Mapping[str, int], tails: Mapping[str, int]

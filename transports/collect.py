@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
+from spool.carry import Carry
 from spool.delivery import Delivery, StoredDelivery
 from spool.name import FragmentName
 from spool.tree import Spool
@@ -21,6 +22,8 @@ from transports.terms import Terms
 # One acknowledgement, that is two flushes, for so many files or bytes; bounds memory, too.
 _BATCH_COUNT: Final = 256
 _BATCH_BYTES: Final = 8 << 20
+# What has the name of something carried is read to compare them: a medium may be full of it.
+_MOST_COMPARED_BYTES: Final = 256 << 20
 # A file in which nothing is genuine yet may be one that a sync tool writes in place.
 _SETTLED_NS: Final = 60 * 10**9
 _STALE_NS: Final = 86_400 * 10**9
@@ -69,6 +72,7 @@ class _Pass:
         self._long: list[tuple[Found, str]] = []
         self._others: dict[FragmentName, bytes] = {}
         self._waiting_bytes = 0
+        self._compared_bytes = 0
         self._tally = _Tally()
 
     def run(self) -> Collected:
@@ -147,21 +151,42 @@ class _Pass:
         self._count(data)
 
     def _carry(self, found: Found) -> None:
-        known = self._shares.find(found.name)
-        if known is not None and known.size_bytes >= found.size_bytes:
-            # Two media may have it; then it goes back to neither.
-            self._spool.carried.add_source(known, self._medium.id)
+        name, source = found.name, self._medium.id
+        known = self._shares.find(name)
+        if known is not None and source in known.sources and known.size_bytes == found.size_bytes:
             self._tally.carried += 1
             return
-        # What would not be taken is not even read: a medium may be full of it, at every visit.
-        if not self._shares.add(found.name, found.size_bytes, self._medium.id):
+        if not self._is_worth_reading(found, known):
             return
         data = self._read(found, None)
-        if data is not None:
-            # Names that differ in letter case only are one name; the longer file is kept.
-            if len(data) > len(self._others.get(found.name, b"")):
-                self._others[found.name] = data
+        if data is None:
+            return
+        if name in self._others:
+            self._flush()  # names that differ in letter case only are one name
+        place = self._spool.carried.place(self._shares, name, data, source)
+        if place is not None and place.before is not None and place.is_here:
+            # Two media may have it; then it goes back to neither.
+            self._spool.carried.note_there(place.before, len(data), source)
+            self._tally.carried += 1
+        elif place is not None and (
+            known is None or self._shares.add(place.name, len(data), source)
+        ):
+            self._others[name] = data
             self._count(data)
+
+    def _is_worth_reading(self, found: Found, known: Carry | None) -> bool:
+        """Say whether a file would be taken; else it is not read, at no visit.
+
+        Args:
+            found: A file for others.
+            known: What is carried under its name.
+        """
+        if known is None:
+            return self._shares.add(found.name, found.size_bytes, self._medium.id)
+        self._compared_bytes += found.size_bytes
+        return self._compared_bytes <= _MOST_COMPARED_BYTES and self._shares.has_room(
+            found.name, found.size_bytes, self._medium.id
+        )
 
     def _read(self, found: Found, peer: str | None) -> bytes | None:
         """Return what of a file is worth keeping, None (and count it) if nothing is."""

@@ -7,6 +7,7 @@ leaves a queue by this: that takes a receipt.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
+from hashlib import sha256
 from typing import Final, NamedTuple
 
 from spool.carry import Carry
@@ -148,11 +149,11 @@ class _Pass:
         return content
 
     def _stage(self, candidate: _Candidate, content: _Content) -> None:
-        path = fragment_path(candidate.name)
-        if path in self._staged:
+        if fragment_path(candidate.name) in self._staged:
             self._publish()  # one bundle for two peers: the second finds it there
         try:
-            if self._is_there(path, candidate, content):
+            path = self._missing_path(candidate, content)
+            if path is None:
                 self._note_there(candidate)
                 return
             free_bytes = self._medium.free_bytes()
@@ -169,15 +170,37 @@ class _Pass:
             self._staged[path] = candidate
             self._staged_bytes += size
 
-    def _is_there(self, path: str, candidate: _Candidate, content: _Content) -> bool:
-        """Say whether all of it is on the medium, and for what is ours that nothing has spoiled it.
+    def _missing_path(self, candidate: _Candidate, content: _Content) -> str | None:
+        """Return where a file is to be written; None if it is there.
 
-        Its recipient throws a spoiled one away each time, and would never get it from this medium.
+        What is ours must be as it was written: its recipient throws a spoiled one away each time,
+        and would never get it from this medium.
         """
+        path = fragment_path(candidate.name)
         facts = self._medium.files.inspect(path)
+        if isinstance(candidate, Carry):
+            return path if facts is None else self._free_path(candidate, content, facts.size_bytes)
         if facts is None or facts.size_bytes < candidate.size_bytes:
-            return False  # the symbols alone are as long as the bundle
-        return isinstance(candidate, Carry) or self._is_sound(path, content, facts.size_bytes)
+            return path  # the symbols alone are as long as the bundle
+        return None if self._is_sound(path, content, facts.size_bytes) else path
+
+    def _free_path(self, carry: Carry, content: _Content, size_bytes: int) -> str | None:
+        """Return where what is carried is to be written, though a file has its name; None: nowhere.
+
+        That is another's, and perhaps the genuine one: unless it is but a beginning of ours, ours
+        goes beside it.
+        """
+        data = b"".join(content.chunks())
+        path = fragment_path(carry.name)
+        if size_bytes <= len(data):
+            with suppress(MediumFaultError):
+                there = self._medium.files.read(path, limit_bytes=len(data))
+                if data.startswith(there):
+                    return path if len(there) < len(data) else None
+        beside = fragment_path(carry.name.beside(sha256(data).digest()))
+        if beside in self._staged or self._medium.files.inspect(beside) is not None:
+            return None
+        return beside
 
     def _is_sound(self, path: str, content: _Content, size_bytes: int) -> bool:
         """Say whether the file there, of *size_bytes* as the medium has it, is as it was written.

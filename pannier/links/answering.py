@@ -58,7 +58,7 @@ Answer = Have | Refuse | Want
 FOREIGN = Refuse("it is for somebody else, and nothing is carried here", is_noted=False)
 SPOILED = Refuse("however often it comes, it is not what it should be")
 NO_ROOM = Refuse("there is no room for it")
-ANOTHER = Refuse("something else is carried under its name")
+ANOTHER = Refuse("something else is carried under its name, and under the one beside")
 
 
 def answer(node: Node, ware: Ware, source: str, *, carries: bool) -> Answer:
@@ -133,15 +133,16 @@ def _of_ours(node: Node, ware: Ware, source: str, sender: str) -> Answer:
 
 
 def _of_others(node: Node, ware: Ware, source: str) -> Answer:
-    name, today = fragment_name(ware), node.time.past_day()
-    shares = node.spool.carried.shares(today)
-    known = shares.find(name)
-    if known is not None and known.size_bytes >= ware.size:
-        if digest_of(node.spool.carried.read(name)) != ware.digest:
-            return ANOTHER
-        node.spool.carried.add_source(known, source)
-        return Have()
-    if not shares.add(name, ware.size, source):
+    name, carried = fragment_name(ware), node.spool.carried
+    shares = carried.shares(node.time.past_day())
+    names = name, name.beside(ware.digest)
+    for known in filter(None, map(shares.find, names)):
+        if known.size_bytes == ware.size and digest_of(carried.read(known.name)) == ware.digest:
+            carried.add_source(known, source)
+            return Have()
+    if all(map(shares.find, names)):
+        return ANOTHER
+    if not shares.has_room(name, ware.size, source):
         return NO_ROOM
     return Want(part_name(ware, source), ((0, ware.size),))
 
@@ -188,15 +189,11 @@ def keep_file(node: Node, want: Want) -> Answer:
 
 
 def _carry(node: Node, name: FragmentName, data: bytes, source: str) -> Answer:
-    """Take *data* along, unless what is carried under its name would be lost.
-
-    Nobody here can tell which of them is genuine.
-    """
+    """Take *data* along, beside what else is carried under its name."""
     carried, today = node.spool.carried, node.time.past_day()
-    if carried.shares(today).find(name) and not data.startswith(carried.read(name)):
+    if carried.place(carried.shares(today), name, data, source) is None:
         return ANOTHER
-    taken = carried.take({name: data}, source, today_days=today)
-    return Have() if name in taken else NO_ROOM
+    return Have() if name in carried.take({name: data}, source, today_days=today) else NO_ROOM
 
 
 def recover(node: Node, source: str) -> None:

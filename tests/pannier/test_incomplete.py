@@ -180,6 +180,24 @@ def test_a_mule_with_a_spoilt_copy_takes_the_rest_along_all_the_same(tmp_path: P
         assert files(world, "bea") == files(world, "ada")
 
 
+def test_what_lacks_takes_the_place_of_no_whole_copy(tmp_path: Path) -> None:
+    """Its reader may have lost by then what it had."""
+    with World(tmp_path) as world:
+        world.found("ada", "bea")
+        world.rounds(["ada", "bea"], 3, "first")
+        add(world, "ada", "photo", random.Random(3).randbytes(LONG_PHOTO))
+        for stick in ("one", "two"):
+            world.exchange("ada", stick)
+        (whole,) = (one for one in fragments(world.stick("two")) if is_long(one))
+        (path,) = (one for one in fragments(world.stick("one")) if is_long(one))
+        path.write_bytes(attacks.flipped(path.read_bytes(), 500, 0))
+        data = whole.read_bytes()
+        world.rounds(["bea", "ada"], 1, "one")
+        world.exchange("ada", "two")
+        assert whole.read_bytes() == data
+        assert len([one for one in fragments(world.stick("two")) if is_long(one)]) == 2
+
+
 def test_repair_makes_no_file_longer_than_its_reader_takes(world: World) -> None:
     world.configure("ada", "[peer.bea]\nrepair = 1000\n")
     add(world, "ada", "photo", random.Random(3).randbytes(LONG_PHOTO))

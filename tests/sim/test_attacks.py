@@ -12,7 +12,14 @@ from bundler import cose, items
 from bundler.content import Recipient, open_bundle, pack_full
 from bundler.entry_encodings import encode_entries
 from bundler.errors import BundleError
-from bundler.fragment import Check, Fragment, crc_check, is_plausible
+from bundler.fragment import (
+    Check,
+    Fragment,
+    crc_check,
+    fragment_body,
+    fragment_head,
+    is_plausible,
+)
 from bundler.join import Cause
 from bundler.notices import ForkSection, HaveSection, Receipt, ReceiptSection, Seen
 from bundler.seal import Sealer, open_full, seal_full
@@ -547,6 +554,33 @@ def test_a_strangers_bundle_is_as_good_as_one_for_others(world: World) -> None:
     attacks.leave(world, "eve", "bea", sealed)
     done = receive(world)
     assert (done.collected.others, done.report.outcomes.get(bundle_id(sealed).hex())) == (1, None)
+
+
+@pytest.mark.parametrize("way", [("honest", "evil"), ("evil", "honest"), ("honest", "evil", "two")])
+@pytest.mark.parametrize("more_bytes", [-40, 0, 100])
+def test_junk_under_the_name_of_what_a_mule_carries_takes_nothing_from_it(
+    world: World, way: tuple[str, ...], more_bytes: int
+) -> None:
+    """Whoever saw a stick knows its names, and needs no key to write the like elsewhere."""
+    world.add("mule")
+    world.put("ada", "well", 13)
+    world.exchange("ada", "honest")
+    for path in fragments(world.stick("honest")):
+        name = FragmentName.from_text(path.name)
+        head = fragment_head(bytes.fromhex(name.bundle_id), 1000, 1000)
+        symbols = bytes(path.stat().st_size + more_bytes)
+        target = world.stick("evil") / path.relative_to(world.stick("honest"))
+        target.parent.mkdir(parents=True)
+        target.write_bytes(fragment_body(head, 0, symbols) + b"\x48no key !")
+    before = {stick: tree(world.stick(stick)) for stick in ("honest", "evil")}
+    for stick in (*way, *way):
+        world.exchange("mule", stick)
+    for stick, files in before.items():
+        now = tree(world.stick(stick))
+        assert all(now[path] == data for path, data in files.items() if path.endswith(".pnr"))
+    world.exchange("mule", "two")
+    world.exchange("bea", "two")
+    assert_equal(world, BOTH)
 
 
 def test_a_replay_does_nothing(world: World) -> None:

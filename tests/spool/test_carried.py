@@ -1,3 +1,5 @@
+from hashlib import sha256
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -53,13 +55,55 @@ def test_a_second_source_and_a_longer_file() -> None:
     tree = spool_in(fs).carried
     name = fragment(1)
     tree.take({name: b"long"}, STICK, today_days=0)
-    tree.take({name: b"lon"}, OTHER, today_days=0)
+    assert tree.take({name: b"lon"}, OTHER, today_days=0) == {name}
     assert tree.read(name) == b"long"
-    tree.take({name: b"longer"}, "third", today_days=0)
+    tree.take({name: b"long"}, OTHER, today_days=0)
+    tree.take({name: b"longer"}, STICK, today_days=0)
     assert tree.read(name) == b"longer"
     (known,) = tree.known().values()
-    assert known.sources == (STICK, OTHER, "third")
+    assert known.sources == (OTHER, STICK), "who has but a beginning is not noted"
     assert len([path for path in fs.files() if path.startswith("carry/")]) == 1
+
+
+@pytest.mark.parametrize("junk", [b"junk", b"more than is genuine"])
+@pytest.mark.parametrize("is_first", [False, True])
+def test_nothing_of_another_origin_replaces_what_is_carried(junk: bytes, is_first: bool) -> None:
+    """Nobody here can tell which is genuine: each is carried, in the share of who brought it."""
+    tree = spool_in(MemoryFileSystem()).carried
+    name = fragment(1)
+    brought = [(b"genuine", STICK), (junk, OTHER)]
+    for _ in range(2):
+        for data, source in reversed(brought) if is_first else brought:
+            assert tree.take({name: data}, source, today_days=0) == {name}
+    found = {tree.read(each.name): each.sources for each in tree.known().values()}
+    assert found == {data: (source,) for data, source in brought}
+    assert name in tree.known()
+
+
+def test_what_another_origin_adds_to_the_end_is_in_its_own_share() -> None:
+    tree = spool_in(MemoryFileSystem()).carried
+    tree.take({fragment(1): b"genuine"}, STICK, today_days=0)
+    tree.take({fragment(1): b"genuine and more"}, OTHER, today_days=0)
+    found = {tree.read(each.name): each.sources for each in tree.known().values()}
+    assert found == {b"genuine": (STICK,), b"genuine and more": (OTHER,)}
+
+
+def test_under_both_of_its_names_nothing_is_replaced() -> None:
+    tree = spool_in(MemoryFileSystem()).carried
+    name = fragment(1)
+    others = {name: b"one", name.beside(sha256(b"genuine").digest()): b"two"}
+    tree.take(others, STICK, today_days=0)
+    assert not tree.take({name: b"genuine"}, OTHER, today_days=0)
+    assert {each: tree.read(each) for each in tree.known()} == others
+
+
+def test_junk_of_the_same_name_pushes_out_nothing_of_others() -> None:
+    tree = spool_in(MemoryFileSystem(), Quotas(carried_bytes=6 * 4096)).carried
+    honest = carried(3)
+    tree.take(honest, STICK, today_days=0)
+    junk = {name: bytes(2 * 4096) for name in honest}
+    assert len(tree.take(junk, OTHER, today_days=0)) == 1
+    assert {name: tree.read(name) for name in honest} == honest
 
 
 def test_only_the_newest_sources_are_remembered() -> None:

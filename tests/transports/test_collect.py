@@ -391,6 +391,28 @@ def test_what_there_is_no_room_for_is_not_read() -> None:
         assert (collected.others, collected.carried, len(read)) == (len(names), 2, visit)
 
 
+def test_of_what_has_the_name_of_something_carried_no_more_is_read_than_may_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(collect_module, "_MOST_COMPARED_BYTES", 9000)
+    stick, names = stick_with(*(bytes([number]) * 3000 for number in range(6)), recipient=7)
+    other = medium_in(MemoryFileSystem())
+    mule, read = ToyNode(3, MemoryFileSystem()), []
+    mule.at(medium_in(stick)).collect(TERMS)
+    for name in names:
+        other.files.stage(fragment_path(name.fragment(0)), [bytes(4000)], mark="0" * 8)
+        other.files.publish([fragment_path(name.fragment(0))], mark="0" * 8)
+    other.id = "0" * 16
+
+    def note(name: FragmentName, peer: str | None, data: bytes) -> Sifted:
+        read.append(name)
+        return mule.sift(name, peer, data)
+
+    directory = mule.at(other)
+    directory._replace(questions=directory.questions._replace(sift=note)).collect(TERMS)
+    assert len(read) == 2
+
+
 def long_stick() -> tuple[MemoryFileSystem, list[BundleName]]:
     return stick_with(b"one" * 500_000, b"two" * 600_000, b"short")
 

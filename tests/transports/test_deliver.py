@@ -1,5 +1,6 @@
 import errno
 from collections.abc import Iterable, Iterator
+from hashlib import sha256
 from itertools import count
 
 import pytest
@@ -372,3 +373,31 @@ def test_two_deliveries_add_up() -> None:
     anne.queue(2, b"two")
     both = one.and_then(anne.at(medium_in(stick)).deliver(PEERS, TERMS))
     assert (len(both.written), len(both.already_there), both.carried_written) == (2, 1, 0)
+
+
+@pytest.mark.parametrize("junk", [b"short", b"longer than what is genuine"])
+def test_what_is_carried_lies_beside_what_else_has_its_name(junk: bytes) -> None:
+    """And replaces it not: either of them may be the genuine one."""
+    data, name = b"what is genuine", BundleName(3, 9000, "00000000", "a" * 16, 1360).fragment(0)
+    mule, stick = ToyNode(3, MemoryFileSystem()), MemoryFileSystem()
+    mule.spool.carried.take({name: data}, "1", today_days=0)
+    medium = medium_in(stick)
+    stick.make_folder("pannier/aa")
+    stick.create(fragment_path(name), [junk])
+    assert mule.at(medium).deliver([], TERMS).carried_written == 1
+    found = {path: stick.read(path, limit_bytes=99) for path in fragments_on(stick)}
+    beside = fragment_path(name.beside(sha256(data).digest()))
+    assert found == {fragment_path(name): junk, beside: data}
+    assert mule.at(medium).deliver([], TERMS).carried_written == 0
+
+
+def test_a_beginning_of_what_is_carried_is_made_whole() -> None:
+    data, name = b"what is genuine", BundleName(3, 9000, "00000000", "a" * 16, 1360).fragment(0)
+    mule, stick = ToyNode(3, MemoryFileSystem()), MemoryFileSystem()
+    mule.spool.carried.take({name: data}, "1", today_days=0)
+    medium = medium_in(stick)
+    stick.make_folder("pannier/aa")
+    stick.create(fragment_path(name), [data[:4]])
+    assert mule.at(medium).deliver([], TERMS).carried_written == 1
+    assert fragments_on(stick) == {fragment_path(name)}
+    assert stick.read(fragment_path(name), limit_bytes=99) == data

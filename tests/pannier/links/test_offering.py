@@ -142,10 +142,10 @@ def test_a_file_that_has_changed_since_is_not_given_out_as_what_was_offered(worl
     name = FragmentName(4, 60_000, "0" * 8, "1" * 16, 0)
     world["ada"].spool.carried.take({name: b"short"}, "stick", today_days=0)
     (ware,) = [ware for ware in wares(world, one) if ware.kind == 1]
-    world["ada"].spool.carried.take({name: b"longer"}, "stick", today_days=0)
+    world["ada"].spool.carried.take({name: b"shorter"}, "stick", today_days=0)
     assert one.contents(world["ada"], ware) is None
     (again,) = [ware for ware in wares(world, one) if ware.kind == 1]
-    assert one.contents(world["ada"], again) == b"longer"
+    assert one.contents(world["ada"], again) == b"shorter"
 
 
 @pytest.mark.parametrize(

@@ -235,15 +235,15 @@ def test_under_a_name_that_is_taken_only_the_same_is_taken_for_it(peer: Peer) ->
 
 def test_longer_junk_takes_the_place_of_nothing(peer: Peer) -> None:
     data = genuine_file(peer)
-    forged = Cut(mtu_bytes=450, symbol_bytes=400, check=mac_check(bytes(32)))
+    junk = b"".join(split(DATA, Cut(mtu_bytes=450, symbol_bytes=400, check=mac_check(bytes(32)))))
     carried = peer.world["ada"].spool.carried
-    for handle, one in enumerate((data[: len(data) // 2], b"".join(split(DATA, forged)), data)):
+    for handle, one in enumerate((data[: len(data) // 2], junk, data)):
         peer.offer(handle, file_ware(peer, one, hint=bytes(4)))
         peer.taking.arrived(handle, 0, one)
-        answers = peer.step()
-        assert answers == [(handle, None if handle == 1 else ())]
-    (carry,) = carried.known()
-    assert carried.read(carry) == data
+        assert peer.step() == [(handle, ())]
+    assert {carried.read(one) for one in carried.known()} == {data, junk}
+    for handle, one in enumerate((junk, data)):
+        assert peer.offer(handle, file_ware(peer, one, hint=bytes(4))) == [(handle, ())]
 
 
 def test_a_flood_of_offers_costs_one_look_each_and_no_more_room_than_there_is(peer: Peer) -> None:

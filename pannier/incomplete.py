@@ -67,14 +67,16 @@ def lack_section(node: Node, peer: str) -> LackSection | None:
     """
     numbers = {number for sender, number, _ in node.spool.inbox.known() if sender == peer}
     unseen = (one for one in sorted(numbers) if node.db.seen(one, peer) is None)
-    found = (PartlyCome(bytes.fromhex(one), runs) for one in unseen if (runs := _runs(node, one)))
+    found = (
+        PartlyCome(bytes.fromhex(one), runs) for one in unseen if (runs := _runs(node, one, peer))
+    )
     bundles = tuple(islice(found, MAX_BUNDLES))
     return LackSection(bundles=bundles) if bundles else None
 
 
-def _runs(node: Node, number: str) -> tuple[SymbolRun, ...]:
-    """Return what lacks of a bundle; nothing if it is whole, or beyond what more symbols mend."""
-    arrived = partial(_arrived, node, number)
+def _runs(node: Node, number: str, peer: str) -> tuple[SymbolRun, ...]:
+    """Return what lacks of a bundle of *peer*; nothing if it is whole, or past mending."""
+    arrived = partial(_arrived, node, number, peer)
     first = next((part for data in arrived() for part in _fragments(data)), None)
     if first is None:
         return ()
@@ -89,8 +91,8 @@ def _runs(node: Node, number: str) -> tuple[SymbolRun, ...]:
     return _few([SymbolRun(a // size, -(-b // size) - a // size) for a, b in ranges])
 
 
-def _arrived(node: Node, number: str) -> Iterator[bytes]:
-    return (one.data for one in node.spool.inbox.read(number))
+def _arrived(node: Node, number: str, peer: str) -> Iterator[bytes]:
+    return (one.data for one in node.spool.inbox.read(number, peer))
 
 
 def _fragments(data: bytes) -> Iterator[Fragment]:

@@ -1,14 +1,18 @@
 """Joining the fragments of one bundle, wherever they came from. Pure.
 
 What a stranger forged was thrown away when it arrived (`pannier.answers`). A sender itself, or a
-member of a group, can spoil a join, but not what is joined: the id says so. Then each source is
-left out in turn, and then tried alone, so that one bad source does not spoil what others brought.
+member of a group, can spoil a join, but not what is joined: the id says so. So nobody is joined
+with others first: what one sender sent is joined alone. Where that comes to something else, each
+source is left out in turn, and then tried alone, so that one bad source does not spoil what others
+brought; and then each file.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from itertools import product
+from functools import partial
+from itertools import chain, product
 from operator import eq, ne
+from typing import NamedTuple, TypeAlias
 
 from bundler.errors import BundleError
 from bundler.fragment import Fragment, is_plausible
@@ -16,12 +20,65 @@ from bundler.join import Cause, Complete, Joiner, Spoiled
 from bundler.sealed import bundle_id
 from bundler.sequence import parse_sequence
 from bundler.whole import START, Whole
+from spool.delivery import Arrival
 
-_MAX_SOURCES_TRIED = 8
+_MAX_TRIED = 8
+
+_Labelled: TypeAlias = Iterable[tuple[str | int, bytes]]
+"""Deliveries, each with what it is left out by."""
+
+
+class Spoilt(NamedTuple):
+    """What came makes no bundle.
+
+    Attributes:
+        cause: Why.
+        senders: Whose deliveries show that; what others sent may yet make it whole.
+    """
+
+    cause: Cause
+    senders: tuple[str, ...]
+
+
+def join_arrived(
+    number: bytes, senders: Sequence[str], read: Callable[[str], Iterable[Arrival]]
+) -> bytes | Spoilt | None:
+    """Return the sealed bundle with the id *number*, whatever else others sent under that id.
+
+    All is read once, if one sender's suffices or lacks some; what several sent is joined only if
+    none of them sent all.
+
+    Args:
+        number: 8 bytes.
+        senders: Node ids, or groups, whose MACs what came bears.
+        read: Gives, as often as it is asked, what came of one of them.
+
+    Returns:
+        The bundle; None while more must come; or whose deliveries are to go.
+    """
+    spoilers: list[str] = []
+    for sender in senders:
+        answer = _join_sender(number, partial(read, sender))
+        if isinstance(answer, bytes):
+            return answer
+        spoilers += [sender] if answer is not None else []
+    others = [one for one in senders if one not in spoilers]
+    if len(others) > 1:
+        together, _ = _join(number, enumerate(one.data for one in chain(*map(read, others))))
+        if isinstance(together, bytes):
+            return together
+    return Spoilt(Cause.WRONG_ID, tuple(spoilers)) if spoilers else None
+
+
+def _join_sender(number: bytes, read: Callable[[], Iterable[Arrival]]) -> bytes | Cause | None:
+    answer = _join_some(number, lambda: ((one.source, one.data) for one in read()))
+    if answer is Cause.WRONG_ID:
+        return join(number, lambda: (one.data for one in read()))
+    return answer
 
 
 def join(number: bytes, deliveries: Callable[[], Iterable[bytes]]) -> bytes | Cause | None:
-    """Return the sealed bundle with the id *number*.
+    """Return the sealed bundle with the id *number*, of what one sender sent.
 
     Args:
         number: 8 bytes.
@@ -31,28 +88,33 @@ def join(number: bytes, deliveries: Callable[[], Iterable[bytes]]) -> bytes | Ca
     Returns:
         The bundle; None while more must come; or why what came makes no bundle.
     """
-    answer, sources = _join(number, deliveries())
+    return _join_some(number, lambda: enumerate(deliveries()))
+
+
+def _join_some(number: bytes, deliveries: Callable[[], _Labelled]) -> bytes | Cause | None:
+    """Join what has any label; or else without one label, or of one label alone."""
+    answer, labels = _join(number, deliveries())
     if answer is not Cause.WRONG_ID:
         return answer
-    tried = range(min(sources, _MAX_SOURCES_TRIED) if sources > 1 else 0)
-    for is_chosen, source in product((ne, eq), tried):
-        chosen = (data for place, data in enumerate(deliveries()) if is_chosen(place, source))
+    tried = labels[:_MAX_TRIED] if len(labels) > 1 else []
+    for is_chosen, label in product((ne, eq), tried):
+        chosen = ((one, data) for one, data in deliveries() if is_chosen(label, one))
         again, _ = _join(number, chosen)
         if isinstance(again, bytes):
             return again
     return answer
 
 
-def _join(number: bytes, deliveries: Iterable[bytes]) -> tuple[bytes | Cause | None, int]:
-    """Return what the deliveries make together, and how many there were."""
-    joiner, cause, count = Joiner(number), None, 0
-    for data in deliveries:
-        count += 1
+def _join(number: bytes, deliveries: _Labelled) -> tuple[bytes | Cause | None, Sequence[str | int]]:
+    """Return what the deliveries make together, and their labels."""
+    joiner, cause, labels = Joiner(number), None, dict[str | int, None]()
+    for label, data in deliveries:
+        labels[label] = None
         if data.startswith(START):
             with suppress(BundleError):
                 sealed = Whole.from_bytes(data).sealed
                 if bundle_id(sealed) == number:
-                    return sealed, count
+                    return sealed, list(labels)
             continue
         for part in parse_sequence(data, is_plausible):
             if not isinstance(part, Fragment) or part.bundle_id != number:
@@ -60,7 +122,7 @@ def _join(number: bytes, deliveries: Iterable[bytes]) -> tuple[bytes | Cause | N
             with suppress(BundleError):  # intact, and impossible: it is of nobody's making
                 answer = joiner.receive(part)
                 if isinstance(answer, Complete):
-                    return answer.sealed, count
+                    return answer.sealed, list(labels)
                 if isinstance(answer, Spoiled) and answer.cause is Cause.WRONG_ID:
                     cause = answer.cause
-    return cause, count
+    return cause, list(labels)

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 from bundler.content import Opened, open_bundle
 from bundler.errors import BundleError, UnencryptedError, UnopenableError
-from bundler.join import Cause
 from bundler.notices import MAX_REASON_BYTES
 from bundler.sealed import Header, parse_sealed
 from ledger.errors import LedgerError
@@ -20,7 +19,7 @@ from pannier.held_owners import HeldOwners
 from pannier.home import Peer
 from pannier.import_report import Outcome, Report
 from pannier.importing import MAX_COUNTER, keyring
-from pannier.joining import join
+from pannier.joining import Spoilt, join_arrived
 from pannier.merging import Merging
 from pannier.new_ledgers import NewLedgers
 from pannier.node import Node
@@ -49,13 +48,18 @@ def take(new: NewLedgers, number: str, report: Report) -> Outcome:
     if _is_seen(node, number):
         node.spool.inbox.discard(number)
         return Outcome.SEEN
-    joined = join(
-        bytes.fromhex(number), lambda: (one.data for one in node.spool.inbox.read(number))
+    inbox = node.spool.inbox
+    joined = join_arrived(
+        bytes.fromhex(number), inbox.senders(number), lambda sender: inbox.read(number, sender)
     )
     if joined is None:
         return Outcome.INCOMPLETE
-    if isinstance(joined, Cause):
-        return _quarantine(node, number, f"damaged: {joined.value}", report)
+    if isinstance(joined, Spoilt):
+        # What others sent stays: it may be the genuine one, and come to its end.
+        reason = f"damaged: {joined.cause.value}"
+        node.spool.reject_from(number, reason, joined.senders)
+        report.reasons[number] = reason
+        return Outcome.REFUSED
     return _import(new, number, joined, report)
 
 

@@ -72,18 +72,18 @@ def lacking(node: Node, start: str = "") -> Iterator[Lacking]:
     """
     for number in node.spool.inbox.bundles():
         if number.startswith(start.lower()) and node.db.seen(number) is None:
-            found = _lacking(node, number)
-            if found is not None:
-                yield found
+            for sender in node.spool.inbox.senders(number):
+                found = _lacking(node, number, sender)
+                if found is not None:
+                    yield found
 
 
-def _lacking(node: Node, number: str) -> Lacking | None:
-    """Return what a bundle lacks; None if it is whole, or its sender is not known any more."""
-    joiner, sender, geometry = Joiner(bytes.fromhex(number)), "", None
-    for arrival in node.spool.inbox.read(number):
+def _lacking(node: Node, number: str, sender: str) -> Lacking | None:
+    """Return what lacks of a bundle of *sender*; None if it is whole, or nobody known sent it."""
+    joiner, geometry = Joiner(bytes.fromhex(number)), None
+    for arrival in node.spool.inbox.read(number, sender):
         if arrival.data.startswith(WHOLE_START):
             return None
-        sender = arrival.peer
         for part in parse_sequence(arrival.data, is_plausible):
             if isinstance(part, Fragment):
                 with suppress(BundleError):

@@ -100,8 +100,17 @@ class Inbox:
         """
         return frozenset(stored.source for stored in self._of(bundle_id))
 
-    def read(self, bundle_id: str) -> Iterator[Arrival]:
-        """Yield what arrived of a bundle, one file after another.
+    def senders(self, bundle_id: str) -> list[str]:
+        """Return from whom any part of a bundle came, as `Arrival.peer` says, each once.
+
+        Raises:
+            MalformedNameError: *bundle_id* is none.
+            StorageError: the disk refused.
+        """
+        return list(dict.fromkeys(stored.peer for stored in self._of(bundle_id)))
+
+    def read(self, bundle_id: str, peer: str | None = None) -> Iterator[Arrival]:
+        """Yield what arrived of a bundle, all or from *peer* alone, one file after another.
 
         A file that the disk has spoiled is removed: under its name the carrier's copy, which is
         sound, would never be taken.
@@ -110,7 +119,7 @@ class Inbox:
             MalformedNameError: *bundle_id* is none.
             StorageError: the disk refused.
         """
-        for stored in self._of(bundle_id):
+        for stored in self._of(bundle_id, peer):
             try:
                 data = self._files.read(_path(stored), limit_bytes=self._quotas.file_bytes)
             except GoneError:
@@ -120,14 +129,14 @@ class Inbox:
                 continue
             yield Arrival(stored.peer, stored.source, data)
 
-    def paths(self, bundle_id: str) -> list[str]:
-        """Return the paths in the spool of what arrived of a bundle.
+    def paths(self, bundle_id: str, peer: str | None = None) -> list[str]:
+        """Return the paths in the spool of what arrived of a bundle, all or from *peer* alone.
 
         Raises:
             MalformedNameError: *bundle_id* is none.
             StorageError: the disk refused.
         """
-        return [_path(stored) for stored in self._of(bundle_id)]
+        return [_path(stored) for stored in self._of(bundle_id, peer)]
 
     def discard(self, bundle_id: str) -> None:
         """Forget what arrived of a bundle; missing is no error.
@@ -138,6 +147,15 @@ class Inbox:
         """
         check_bundle_id(bundle_id)
         self._files.remove_tree(f"{_FOLDER}/{bundle_id}")
+
+    def forget(self, paths: Iterable[str]) -> None:
+        """Forget what lies at some of the `paths` of a bundle; missing is no error.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        for path in paths:
+            self._files.remove(path)
 
     def expire(self, is_late: IsLate) -> list[str]:
         """Forget bundles of which nothing is of use any more; return their ids.
@@ -164,11 +182,11 @@ class Inbox:
         ids = filter(is_bundle_id, self._files.names(_FOLDER))
         return [stored for bundle_id in ids for stored in self._of(bundle_id)]
 
-    def _of(self, bundle_id: str) -> list[StoredDelivery]:
+    def _of(self, bundle_id: str, peer: str | None = None) -> list[StoredDelivery]:
         check_bundle_id(bundle_id)
         names = self._files.names(f"{_FOLDER}/{bundle_id}")
         found = (parse_stored(bundle_id, name) for name in names)
-        return [stored for stored in found if stored is not None]
+        return [one for one in found if one is not None and peer in (None, one.peer)]
 
 
 def _path(stored: StoredDelivery) -> str:

@@ -7,7 +7,7 @@ time, and all may be killed at any instant.
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -130,6 +130,17 @@ class Spool:
         """
         self.quarantine.move(bundle_id, reason, self.inbox.paths(bundle_id))
         self.inbox.discard(bundle_id)
+
+    def reject_from(self, bundle_id: str, reason: str, peers: Iterable[str]) -> None:
+        """Move what arrived of a bundle from *peers* into quarantine; what others sent stays.
+
+        Raises:
+            MalformedNameError: *bundle_id* is none.
+            StorageError: the disk refused.
+        """
+        paths = [path for peer in peers for path in self.inbox.paths(bundle_id, peer)]
+        self.quarantine.move(bundle_id, reason, paths)
+        self.inbox.forget(paths)
 
     @contextmanager
     def exchange(self, source: str) -> Iterator[None]:

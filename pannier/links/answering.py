@@ -124,10 +124,10 @@ def _of_ours(node: Node, ware: Ware, source: str, sender: str) -> Answer:
         return Refuse(str(error))
     inbox, number = node.spool.inbox, ware.bundle_id.hex()
     ranges = lacking(
-        ware.bundle_id, shape.geometry, lambda: (one.data for one in inbox.read(number))
+        ware.bundle_id, shape.geometry, lambda: (one.data for one in inbox.read(number, sender))
     )
     if isinstance(ranges, Cause):
-        node.spool.reject(number, f"damaged: {ranges.value}")
+        node.spool.reject_from(number, f"damaged: {ranges.value}", [sender])
         return Want(part, ((0, ware.size),), shape, sender, is_spoiled=True)
     return Want(part, ranges, shape, sender) if ranges else Have(is_new=True)
 

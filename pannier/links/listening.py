@@ -201,7 +201,7 @@ class Listener:
         match whose(node, name):
             case Mine(peer):
                 hearing = _Hearing(name, peer)
-                known = [arrival.data for arrival in node.spool.inbox.read(name.bundle_id)]
+                known = [one.data for one in node.spool.inbox.read(name.bundle_id, peer)]
             case Fate.OTHER if node.config.spool.carry_bytes >= _LEAST_FILE_BYTES:
                 hearing = _Hearing(name, None)
                 known = self._carried(name)

@@ -9,7 +9,8 @@ from bundler.join import Cause
 from bundler.sealed import bundle_id
 from bundler.split import Cut, split
 from bundler.whole import Whole
-from pannier.joining import join
+from pannier.joining import Spoilt, join, join_arrived
+from spool.delivery import Arrival
 
 SEALED = random.Random(3).randbytes(900)
 NUMBER = bundle_id(SEALED)
@@ -45,3 +46,42 @@ def test_a_source_that_lies_is_left_out(place: int) -> None:
 
 def test_where_all_lie_there_is_no_bundle() -> None:
     assert join(NUMBER, lambda: [b"".join(FALSE)]) is Cause.WRONG_ID
+
+
+def arrived(*deliveries: tuple[str, str, bytes]) -> bytes | Spoilt | None:
+    """Join what came, each as sender, source and bytes."""
+    came = [Arrival(*one) for one in deliveries]
+    senders = list(dict.fromkeys(one.peer for one in came))
+    return join_arrived(NUMBER, senders, lambda sender: [one for one in came if one.peer == sender])
+
+
+LIES = [("mal", f"stick{count}", part) for count in range(3) for part in FALSE[:5]]
+"""More than are left out one by one, of several symbols."""
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+def test_nobody_spoils_what_another_sent(is_first: bool) -> None:
+    honest = [("ada", "stick", b"".join(PARTS))]
+    assert arrived(*([*LIES, *honest] if is_first else [*honest, *LIES])) == SEALED
+    parts = [("ada", f"way{place}", part) for place, part in enumerate(PARTS)]
+    assert arrived(*LIES, *parts) == SEALED
+
+
+def test_only_who_spoiled_is_named() -> None:
+    whole_lie = ("mal", "stick", b"".join(FALSE))
+    assert arrived(whole_lie, ("ada", "stick", PARTS[0])) == Spoilt(Cause.WRONG_ID, ("mal",))
+    assert arrived(*LIES, ("ada", "stick", b"".join(PARTS[5:]))) is None
+    assert arrived() is None
+
+
+def test_what_several_sent_adds_up_if_none_sent_all() -> None:
+    halves = [("ada", "stick", b"".join(PARTS[:4])), ("group", "stick", b"".join(PARTS[4:]))]
+    assert arrived(*halves) == SEALED
+    assert arrived(("mal", "stick", b"".join(FALSE)), *halves) == SEALED
+
+
+def test_of_one_sender_a_source_that_lies_is_left_out_with_all_its_files() -> None:
+    """Under the MAC of a group any member sends; whoever saw the honest stick can fill another."""
+    lies = [("group", "evil", part) for part in FALSE for _ in range(3)]
+    halves = [("group", "one", b"".join(PARTS[:4])), ("group", "two", b"".join(PARTS[4:]))]
+    assert arrived(*lies, *halves) == SEALED

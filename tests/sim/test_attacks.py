@@ -223,6 +223,41 @@ def test_one_false_fragment_by_the_sender_does_not_spoil_the_others(
     assert receive(world).report.outcomes[name.bundle_id] is Outcome.MERGED
 
 
+@pytest.mark.parametrize("count", [1, 9, 40])
+def test_no_peer_keeps_what_another_sent_from_being_joined(world: World, count: int) -> None:
+    """Though it saw the name, and forges as many symbols of it as it likes, under its own MAC."""
+    sealed, name = sealed_bundle(world)
+    cyd, bea, number = world["cyd"], world["bea"], bytes.fromhex(name.bundle_id)
+    hint = cyd.shared.hint_to(cyd.peer_named("bea"), number).hex()
+    (whole,) = split(sealed, Cut(mtu_bytes=1 << 16, symbol_bytes=64))
+    genuine, check = Fragment.from_bytes(whole, is_plausible), attacks.check_of(cyd, bea)
+    for index in range(count):
+        symbols = index.to_bytes(64, "big")
+        forged = renamed(replace(genuine, symbols=symbols), number, check).to_bytes()
+        attacks.drop(world.stick(), replace(name, hint=hint, payload_id=index), [forged])
+    check = attacks.check_of(world["ada"], bea)
+    attacks.drop(
+        world.stick(), name, split(sealed, Cut(mtu_bytes=1 << 16, symbol_bytes=64, check=check))
+    )
+    assert receive(world).report.outcomes[name.bundle_id] is Outcome.MERGED
+
+
+def test_of_what_another_spoiled_nothing_is_thrown_away(world: World) -> None:
+    sealed, name = sealed_bundle(world)
+    cyd, bea, number = world["cyd"], world["bea"], bytes.fromhex(name.bundle_id)
+    hint = cyd.shared.hint_to(cyd.peer_named("bea"), number).hex()
+    lies = split(bytes(len(sealed)), Cut(mtu_bytes=1 << 16, symbol_bytes=64))
+    check = attacks.check_of(cyd, bea)
+    forged = [renamed(Fragment.from_bytes(one, is_plausible), number, check) for one in lies]
+    attacks.drop(world.stick(), replace(name, hint=hint), [one.to_bytes() for one in forged])
+    check = attacks.check_of(world["ada"], bea)
+    first, *others = split(sealed, Cut(mtu_bytes=160, symbol_bytes=64, check=check))
+    attacks.drop(world.stick(), name, [first])
+    assert receive(world).report.outcomes[name.bundle_id] is Outcome.REFUSED
+    attacks.drop(world.stick(), replace(name, payload_id=1), others)
+    assert receive(world).report.outcomes[name.bundle_id] is Outcome.MERGED
+
+
 def test_a_thousand_forged_fragments_a_genuine_one_do_no_harm(world: World) -> None:
     """By somebody who can write to the stick, in files of their own and in that of the sender."""
     sealed, name = sealed_bundle(world)

@@ -22,6 +22,18 @@ def test_what_arrives_is_read_back_with_peer_and_source() -> None:
     assert {each.data for each in arrivals} == WHOLE | {b"x"}
 
 
+def test_what_came_of_one_sender_can_be_read_and_rejected_alone() -> None:
+    spool = spool_in(MemoryFileSystem())
+    spool.inbox.receive([*PARTS, Delivery(fragment(1), BEA, "serial0", b"x")])
+    assert sorted(spool.inbox.senders(ID)) == [ANNE, BEA]
+    assert [each.data for each in spool.inbox.read(ID, BEA)] == [b"x"]
+    spool.reject_from(ID, "forged", [BEA])
+    assert {each.data for each in spool.inbox.read(ID)} == WHOLE
+    spool.reject_from(ID, "forged", [BEA, ANNE])
+    assert spool.inbox.bundles() == []
+    assert [bad.size_bytes for bad in spool.quarantine.list()] == [4 * 4096]
+
+
 def test_an_acknowledgement_is_true_after_any_crash() -> None:
     for fs, finished in every_crash(MemoryFileSystem, lambda fs: spool_in(fs).inbox.receive(PARTS)):
         inbox = spool_in(fs).inbox

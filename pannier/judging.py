@@ -28,7 +28,7 @@ from pannier.origin import Origin, origin_of
 from pannier.statements import UNFOUNDED, believe, note_sender_holds
 from pannier.waits import Wait, this_day, worth_noting
 from pannier.wanted_ledgers import as_wanted
-from spool.errors import FullError
+from spool.errors import FullError, GoneError
 from spool.name import BundleName
 
 # A held bundle is found by its id and by what it waits for. Only that a person must look at it
@@ -295,7 +295,12 @@ def retry(
         LedgerError: a ledger file cannot be read or written.
         SpoolError: the spool cannot be read or written.
     """
-    node, number, sealed = new.node, name.bundle_id, new.node.spool.held.read(name)
+    node, number = new.node, name.bundle_id
+    try:
+        sealed = node.spool.held.read(name)
+    except GoneError:
+        _drop(node, name)  # no file, whatever has its name
+        return ()
     found = _reopened(node, number, sealed, report)
     if found is None:
         _drop(node, name)

@@ -4,6 +4,10 @@ A crash at any instant leaves under a name either nothing (or what was there) or
 all files of a group are written under temporary names and synced together, then renamed, then
 the folders are synced, so that a group costs two flushes however many files it has.
 
+People look into these folders, and leave things there: a file where a folder should be, or a folder
+where a file should be. Such a thing is not there for who reads, stays where something is removed,
+and is renamed where something is to be written.
+
 Source: POSIX rename(2) and fsync(2); docs/format.md section 9.
 """
 
@@ -20,8 +24,11 @@ from spool.file_system import Facts, FileSystem, Kind, parent_of
 TEMP_FOLDER = "tmp"
 _TEMP_NAME = re.compile(r"([0-9]{1,20})-[0-9a-f]{16}")
 _DAY_NS = 86_400 * 10**9
+_FOREIGN = "foreign"
 # Between making a folder and renaming into it, another process may find it empty and remove it.
 _TRIES = 8
+# What systems say of a folder, a link or the like where a file is expected, or below a file.
+_NO_FILE = (errno.EISDIR, errno.ENOTDIR, errno.EINVAL, errno.ELOOP, errno.EPERM)
 
 
 class Order(Enum):
@@ -115,10 +122,13 @@ class Files:
         """
         with converted("write"):
             for _ in range(_TRIES):
-                for folder in reversed(_folders_above(path)[:-1]):
-                    self._fs.make_folder(folder)
-                with suppress(FileNotFoundError):
+                try:
+                    self._make_folders(path)
                     return self._fs.append(path, data)
+                except (NotADirectoryError, IsADirectoryError):
+                    self._make_way(path)
+                except FileNotFoundError:
+                    pass  # somebody removed the folder just now
             raise OSError(errno.EBUSY, "the folder is removed again and again", path)
 
     def settle(self, folders: Iterable[str]) -> None:
@@ -153,15 +163,20 @@ class Files:
             StorageError: the disk refused, or the file is longer than *limit_bytes*.
         """
         with converted("read"):
-            return self._fs.read(path, limit_bytes=limit_bytes)
+            try:
+                return self._fs.read(path, limit_bytes=limit_bytes)
+            except OSError as error:
+                if error.errno in _NO_FILE and self.inspect(path) is None:
+                    raise FileNotFoundError(error.errno, "not a regular file", path) from error
+                raise
 
     def names(self, folder: str) -> list[str]:
-        """Return the names in *folder*, sorted; none when it is missing.
+        """Return the names in *folder*, sorted; none when it is missing, or no folder.
 
         Raises:
             StorageError: the disk refused.
         """
-        with converted("list"), suppress(FileNotFoundError):
+        with converted("list"), suppress(FileNotFoundError, NotADirectoryError):
             return sorted(self._fs.names(folder))
         return []
 
@@ -171,9 +186,10 @@ class Files:
         Raises:
             StorageError: the disk refused.
         """
-        with converted("look at"):
+        with converted("look at"), suppress(NotADirectoryError):
             found = self._fs.inspect(path)
-        return found if found is not None and found.kind is Kind.FILE else None
+            return found if found is not None and found.kind is Kind.FILE else None
+        return None
 
     def remove(self, path: str) -> None:
         """Remove the file *path*, and its folder if it was the last in it; missing is no error.
@@ -182,19 +198,19 @@ class Files:
             StorageError: the disk refused.
         """
         with converted("remove"):
-            self._fs.remove(path)
-            self._fs.remove_folder(parent_of(path))
+            self._remove_file(path)
+            self._remove_folder(parent_of(path))
 
     def remove_tree(self, folder: str) -> None:
-        """Remove *folder* and the files in it; missing is no error.
+        """Remove *folder* and the files in it; missing is no error, and folders in it stay.
 
         Raises:
             StorageError: the disk refused.
         """
         with converted("remove"):
             for name in self.names(folder):
-                self._fs.remove(f"{folder}/{name}")
-            self._fs.remove_folder(folder)
+                self._remove_file(f"{folder}/{name}")
+            self._remove_folder(folder)
 
     def sweep(self, *, is_alive: Callable[[int], bool], now_ns: int) -> None:
         """Remove the temporary files of processes that are gone, and any older than a day.
@@ -233,7 +249,8 @@ class Files:
                 if write.order is Order.NEW:
                     raise ConflictError(f"{write.path} exists already") from None
                 if not self._is_there(write):
-                    continue  # another process had it and has done with it
+                    self._make_way(write.path)
+                    continue  # or another process had it and has done with it
                 self._fs.remove(temp)
             return
         raise OSError(errno.EBUSY, "the file appears again and again", write.path)
@@ -241,17 +258,45 @@ class Files:
     def _rename(self, rename: Callable[[str, str], None], old: str, new: str) -> bool:
         """Rename into a folder that may have to be made; False when *old* is gone."""
         for _ in range(_TRIES):
-            for folder in reversed(_folders_above(new)[:-1]):
-                self._fs.make_folder(folder)
-            with suppress(FileNotFoundError):
+            try:
+                self._make_folders(new)
                 rename(old, new)
+            except (NotADirectoryError, IsADirectoryError):
+                self._make_way(new)
+            except FileNotFoundError:
+                pass  # either of the two
+            else:
                 return True
-            if self._fs.inspect(old) is None:
+            if self.inspect(old) is None:
                 return False
         raise OSError(errno.EBUSY, "the folder is removed again and again", new)
 
+    def _make_folders(self, path: str) -> None:
+        for folder in reversed(_folders_above(path)[:-1]):
+            self._fs.make_folder(folder)
+
+    def _make_way(self, path: str) -> None:
+        """Rename what is no folder of ours above *path*, and no file at it; it loses nothing."""
+        for place in (*reversed(_folders_above(path)[:-1]), path):
+            found = self._fs.inspect(place)
+            wanted = Kind.FILE if place == path else Kind.FOLDER
+            if found is not None and found.kind is not wanted:
+                self._fs.rename(place, f"{place}.{_FOREIGN}-{self._entropy(4).hex()}")
+                return
+
+    def _remove_file(self, path: str) -> None:
+        try:
+            self._fs.remove(path)
+        except OSError as error:
+            if error.errno not in _NO_FILE or self.inspect(path) is not None:
+                raise
+
+    def _remove_folder(self, path: str) -> None:
+        with suppress(NotADirectoryError):
+            self._fs.remove_folder(path)
+
     def _is_there(self, write: Write) -> bool:
-        facts = self._fs.inspect(write.path)
+        facts = self.inspect(write.path)
         if facts is None:
             return False
         if facts.size_bytes == len(write.data):

@@ -77,8 +77,9 @@ class Quarantine:
         Raises:
             StorageError: the disk refused.
         """
-        ids = filter(is_bundle_id, self._files.names(_FOLDER))
-        return sorted(map(self._look, ids), key=lambda bad: (bad.modified_ns, bad.bundle_id))
+        found = map(self._look, filter(is_bundle_id, self._files.names(_FOLDER)))
+        kept = [bad for bad in found if bad is not None]
+        return sorted(kept, key=lambda bad: (bad.modified_ns, bad.bundle_id))
 
     def discard(self, bundle_id: str) -> None:
         """Forget one; missing is no error.
@@ -125,9 +126,13 @@ class Quarantine:
             if found is not None and name != _REASON
         }
 
-    def _look(self, bundle_id: str) -> Bad:
+    def _look(self, bundle_id: str) -> Bad | None:
+        """Return what is of a bundle; None if nothing, but what somebody else put there."""
         path = f"{_FOLDER}/{bundle_id}/{_REASON}"
         facts = self._files.inspect(path)
+        sizes = self._sizes(bundle_id)
+        if facts is None and not sizes:
+            return None
         reason = b""
         # A person may have edited or removed it meanwhile.
         with suppress(GoneError, StorageError):
@@ -135,7 +140,7 @@ class Quarantine:
         return Bad(
             bundle_id,
             reason.decode(errors="replace"),
-            sum(self._sizes(bundle_id).values()),
+            sum(sizes.values()),
             facts.modified_ns if facts else 0,
         )
 

@@ -172,6 +172,8 @@ class MemoryFileSystem:
 
     def remove_folder(self, path: str) -> None:
         if path in self.live and not any(parent_of(other) == path for other in self.live if other):
+            if self.live[path] is not None:
+                raise _error(errno.ENOTDIR, path)
             self._step("remove_folder", path)
             del self.live[path]
         self._check_alive(path)

@@ -11,7 +11,7 @@ from ledger.members import Role
 from pannier.import_report import Outcome
 from pannier.membership import share
 from pannier.trusted_time import Uptime
-from spool.name import FragmentName
+from spool.name import BundleName, FragmentName
 from tests.sim.world import (
     DAY_US,
     START_US,
@@ -412,3 +412,17 @@ def test_a_ledger_of_many_bundles_is_joined_though_the_grant_comes_last(
         assert not list((world.home("bea").ledgers / "pending").glob("*.db*"))
         world.rounds(("bea", "ada"), 2)
         assert list(world["ada"].db.bundles(world["bea"].card.node_id)) == []
+
+
+def test_what_somebody_put_into_the_spool_ends_no_exchange(world: World) -> None:
+    """Files with ids of bundles, folders with names of ours: whoever looked there left them."""
+    spool = world.home("bea").path / "spool"
+    for tree_name in ("in", "held", "out", "carry", "part", "bad"):
+        (spool / tree_name).mkdir(parents=True, exist_ok=True)
+        (spool / tree_name / ("0" * 16)).write_bytes(b"note")
+        (spool / tree_name / ("1" * 16) / "unpacked").mkdir(parents=True)
+    held = BundleName(0, 60_000, "0" * 8, "1" * 16, 0)
+    (spool / "held" / held.bundle_id / held.to_text()).mkdir()
+    world.put("ada", "well", 12)
+    world.rounds(["ada", "bea"], 2)
+    assert_equal(world, ["ada", "bea"])

@@ -13,8 +13,9 @@ import pytest
 from spool.delivery import Delivery
 from spool.errors import BusyError, MalformedNameError, SpoolError
 from spool.partial import Piece
+from spool.quotas import Quotas
 from spool.tree import Spool, open_spool
-from tests.faults import Faults, MemoryFileSystem
+from tests.faults import Faults, MemoryFileSystem, counting_entropy
 from tests.spool.samples import ANNE, STICK, bundle, every_crash, fragment, late_from, spool_in
 from tests.spool.test_partial import part
 
@@ -159,3 +160,58 @@ def test_a_killed_process_leaves_a_valid_spool(tmp_path: Path) -> None:
     for name in queue:
         assert outbox.read(ANNE, name) == bytes(int(name.bundle_id, 16))
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+TREES = ("in", "held", "out", "carry", "part", "bad")
+
+
+def use(spool: Spool, number: int) -> None:
+    """Put something into each tree and take it out again, under ids that begin with *number*."""
+    spool.outbox.publish(ANNE, bundle(number), b"x")
+    spool.inbox.receive([Delivery(fragment(number), ANNE, STICK, b"x")])
+    spool.held.hold(bundle(number), b"x")
+    spool.carried.take({fragment(number): b"x"}, STICK, today_days=0)
+    spool.partials.append(part(number), [Piece(0, b"x")])
+    spool.quarantine.put(f"{number:016x}", "bad", {"x": b"x"})
+    assert len(list(spool.inbox.read(f"{number:016x}"))) == 1
+    assert spool.outbox.read(ANNE, bundle(number)) == b"x"
+    assert spool.held.read(bundle(number)) == b"x"
+    assert spool.carried.read(fragment(number)) == b"x"
+    assert f"{number:016x}" in [bad.bundle_id for bad in spool.quarantine.list()]
+
+
+def test_what_somebody_put_into_the_spool_ends_nothing_and_stays(tmp_path: Path) -> None:
+    """A file where a folder should be, folders in folders of ours, and folders with our names."""
+    quotas = Quotas(quarantine_bundles=2)
+    spool = open_spool(tmp_path, entropy=counting_entropy(), quotas=quotas)
+    for number in range(4):
+        use(spool, number)
+    for tree in TREES:
+        for number in (4, 9):
+            path = tmp_path / tree / f"{number:016x}"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(b"note")
+        for folder in [each for each in (tmp_path / tree).iterdir() if each.is_dir()]:
+            (folder / "unpacked").mkdir()
+            (folder / "unpacked" / "note").write_bytes(b"note")
+    for path in [each for each in tmp_path.glob("*/*/*") if each.is_file()][::2]:
+        path.unlink()
+        path.mkdir()
+    for number in range(9):
+        use(open_spool(tmp_path, entropy=os.urandom, quotas=quotas), number)
+    assert len(spool.quarantine.list()) == 2
+    spool.expire(lambda _: True)
+    assert (spool.inbox.bundles(), spool.held.names(), spool.carried.known()) == ([], [], {})
+    notes = [
+        each for each in tmp_path.rglob("*") if each.is_file() and each.read_bytes() == b"note"
+    ]
+    assert len(notes) >= 2 * len(TREES)
+    assert not list((tmp_path / "tmp").iterdir())
+
+
+def test_a_tree_that_is_a_file_is_put_aside(tmp_path: Path) -> None:
+    spool = open_spool(tmp_path, entropy=counting_entropy())
+    for tree in TREES:
+        (tmp_path / tree).write_bytes(b"note")
+    use(spool, 1)
+    assert {each.read_bytes() for each in tmp_path.glob("*.foreign-*")} == {b"note"}

@@ -9,7 +9,7 @@ other: the later one is carried beside the first, under `FragmentName.beside`, i
 whoever brought it. Only what its own origin made longer is one file.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from hashlib import sha256
 from typing import NamedTuple
@@ -113,9 +113,12 @@ class Carried:
                 writes.append(Write(carry_path(place.name, sources), data, Order.REPLACE))
                 shorter += [place.before] if place.before else []
                 written.add(name)
-        for victim in shares.victims:
-            self._files.remove(victim.path)
-        return frozenset(here | written if self._publish(writes, shorter) else here)
+        # What gives way is there until what it gives way to is: the disk may be full.
+        try:
+            self._files.publish_over(writes, [each.path for each in (*shares.victims, *shorter)])
+        except FullError:
+            return frozenset(here)
+        return frozenset(here | written)
 
     def place(self, shares: Shares, name: FragmentName, data: bytes, source: str) -> Place | None:
         """Return where *data* from *source* is carried, or would be; None: nowhere.
@@ -202,18 +205,6 @@ class Carried:
         for each in late:
             self._files.remove(each.path)
         return len(late)
-
-    def _publish(self, writes: Sequence[Write], shorter: Iterable[Carry]) -> bool:
-        """Write what is new, then remove beginnings of it; say whether there was room."""
-        try:
-            self._files.publish(writes)
-        except FullError:
-            return False
-        paths = {write.path for write in writes}
-        for each in shorter:
-            if each.path not in paths:
-                self._files.remove(each.path)
-        return True
 
     def _of(self, bundle_id: str) -> dict[FragmentName, Carry]:
         found: dict[FragmentName, Carry] = {}

@@ -13,7 +13,7 @@ Source: POSIX rename(2) and fsync(2); docs/format.md section 9.
 
 import errno
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from enum import Enum
 from typing import NamedTuple
@@ -110,6 +110,31 @@ class Files:
                         self._fs.remove(temp)
             if done:
                 self._fs.sync({folder for path in done for folder in _folders_above(path)})
+
+    def publish_over(self, writes: Sequence[Write], victims: Iterable[str]) -> None:
+        """Do what `publish` does, and remove the files that give way to that once it is durable.
+
+        Where the disk has no room for both, so many of them go before as make room for the group.
+        If they would not, by what the disk says of its room, all stays as it was.
+
+        Raises:
+            ConflictError: a name is taken and its order does not allow that.
+            FullError: no room even so.
+            StorageError: the disk refused.
+        """
+        written = {write.path for write in writes}
+        going = [path for path in victims if path not in written]
+        try:
+            self.publish(writes)
+        except FullError:
+            first = self._enough_for(writes, going)
+            if not first:
+                raise
+            for path in first:
+                self.remove(path)
+            self.publish(writes)
+        for path in going:
+            self.remove(path)
 
     def append(self, path: str, data: bytes) -> None:
         """Add *data* at the end of the file *path*, made if missing; not durable before `settle`.
@@ -228,6 +253,29 @@ class Files:
             if not is_alive(int(written[1])) or now_ns - facts.modified_ns > _DAY_NS:
                 with converted("remove"):
                     self._fs.remove(path)
+
+    def _enough_for(self, writes: Iterable[Write], victims: Iterable[str]) -> list[str]:
+        """Return which of *victims* to remove, so that there is room; none if nothing helps.
+
+        Each file may have a folder of its own, which takes as much as the shortest file.
+        """
+        with converted("ask for the room of"):
+            space = self._fs.space()
+        if space.free_bytes is None:
+            return []
+
+        def room_bytes(size_bytes: int) -> int:
+            return (-(-size_bytes // space.cluster_bytes) + 1) * space.cluster_bytes
+
+        lacking_bytes = sum(room_bytes(len(write.data)) for write in writes) - space.free_bytes
+        chosen: list[str] = []
+        for path in victims if lacking_bytes > 0 else ():
+            facts = self.inspect(path)
+            chosen.append(path)
+            lacking_bytes -= 0 if facts is None else room_bytes(facts.size_bytes)
+            if lacking_bytes <= 0:
+                return chosen
+        return []
 
     def _write_temps(self, writes: Iterable[Write], temps: dict[str, Write]) -> Iterator[str]:
         """Write all but what is there; yield that, since it may not be durable yet."""

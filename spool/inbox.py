@@ -45,7 +45,7 @@ class Inbox:
 
         Raises:
             MalformedNameError: a peer or source is none.
-            FullError: the disk is full.
+            FullError: the disk is full; then nothing has given way, unless that freed too little.
             StorageError: the disk refused.
         """
         admission = Admission(self._quotas)
@@ -56,10 +56,11 @@ class Inbox:
             admission.count(stored, size_bytes)
         for delivery in deliveries:
             admission.ask(delivery)
-        for stored in admission.dropped:
-            self._files.remove(_path(stored))
-        self._files.publish(
-            Write(_path(stored), data, Order.SAME) for stored, data in admission.admitted.items()
+        admitted = admission.admitted.items()
+        # What gives way is there until what it gives way to is: the disk may be full.
+        self._files.publish_over(
+            [Write(_path(stored), data, Order.SAME) for stored, data in admitted],
+            map(_path, admission.dropped),
         )
         # What was there may be left by a process that was killed before its last flush.
         self._files.settle(f"{_FOLDER}/{bundle_id}" for bundle_id in sorted(admission.repeated))

@@ -1,3 +1,5 @@
+import errno
+from collections.abc import Iterable
 from hashlib import sha256
 
 import pytest
@@ -146,6 +148,41 @@ def test_a_full_disk_takes_nothing_and_fails_nothing() -> None:
     assert tree.take(carried(1), STICK, today_days=0)
     assert tree.take(carried(9), OTHER, today_days=0) == {fragment(0)}
     assert list(tree.known()) == [fragment(0)]
+
+
+def refuse(path: str, chunks: Iterable[bytes]) -> int:
+    """Write nothing, as a full disk does."""
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_what_gives_way_stays_where_the_disk_refuses_the_newcomer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fs = MemoryFileSystem()
+    tree = spool_in(fs, Quotas(carried_bytes=4 * 4096)).carried
+    tree.take(carried(4), STICK, today_days=0)
+    before = dict(tree.known())
+    newcomers = {fragment(number): b"x" for number in range(10, 14)}
+    with monkeypatch.context() as full:
+        full.setattr(fs, "create", refuse)
+        assert not tree.take(newcomers, OTHER, today_days=0)
+    assert tree.known() == before
+    assert len(tree.take(newcomers, OTHER, today_days=0)) == 2
+    assert len(tree.known()) == 4
+
+
+def test_on_a_full_disk_what_gives_way_makes_room() -> None:
+    fs = MemoryFileSystem()
+    tree = spool_in(fs, Quotas(carried_bytes=4 * 4096)).carried
+    tree.take(carried(4), STICK, today_days=0)
+    fs.capacity_bytes = len(fs.files()) * 4096
+    newcomers = {fragment(number): b"x" for number in range(10, 14)}
+    assert len(tree.take(newcomers, OTHER, today_days=0)) == 2
+    assert len(tree.known()) == 4
+    fs.capacity_bytes -= 3 * 4096
+    before = dict(tree.known())
+    assert not tree.take({fragment(20): b"x"}, "third", today_days=0)
+    assert tree.known() == before
 
 
 def test_expiry() -> None:

@@ -1,10 +1,11 @@
 import pytest
 
 from spool.delivery import Delivery
-from spool.errors import MalformedNameError
+from spool.errors import FullError, MalformedNameError
 from spool.quotas import Quotas
 from tests.faults import KEEP_NOTHING, MemoryFileSystem
 from tests.spool.samples import ANNE, BEA, STICK, every_crash, fragment, late_from, spool_in
+from tests.spool.test_carried import refuse
 
 ID = f"{1:016x}"
 PARTS = [Delivery(fragment(1), ANNE, STICK, bytes([number]) * 99) for number in range(3)]
@@ -62,6 +63,25 @@ def test_what_the_disk_spoiled_is_taken_again() -> None:
     assert len(list(inbox.read(ID))) == len(PARTS) - 1
     inbox.receive(PARTS)
     assert {each.data for each in inbox.read(ID)} == WHOLE
+
+
+def test_what_gives_way_stays_where_the_disk_refuses_the_newcomer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fs = MemoryFileSystem()
+    inbox = spool_in(fs, Quotas(inbox_bytes=4 * 4096)).inbox
+    inbox.receive([Delivery(fragment(number), ANNE, STICK, b"x") for number in range(4)])
+    urgent = [Delivery(fragment(number, priority=0), ANNE, STICK, b"y") for number in (7, 8)]
+    before = inbox.bundles()
+    with monkeypatch.context() as full:
+        full.setattr(fs, "create", refuse)
+        with pytest.raises(FullError):
+            inbox.receive(urgent)
+    assert inbox.bundles() == before
+    fs.capacity_bytes = len(fs.files()) * 4096
+    assert len(inbox.receive(urgent).stored) == 2
+    assert inbox.bundles()[:2] == [f"{7:016x}", f"{8:016x}"]
+    assert len(inbox.bundles()) == 4
 
 
 def test_a_group_costs_two_flushes() -> None:

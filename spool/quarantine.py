@@ -17,6 +17,8 @@ from spool.quotas import Quotas
 _FOLDER = "bad"
 _REASON = "reason.txt"
 MAX_REASON_BYTES: Final = 1000
+# To look at all of a full quarantine takes as long as to put some hundred bundles there.
+_NOTED_BY_ONE_LOOK: Final = 256
 
 
 class Bad(NamedTuple):
@@ -42,6 +44,10 @@ class Quarantine:
         """Own the tree in *files*."""
         self._files = files
         self._quotas = quotas
+        # What each bundle takes, the oldest first; looked at when the first is noted.
+        self._kept: dict[str, int] = {}
+        self._used_bytes = 0
+        self._noted_count = 0
 
     def put(self, bundle_id: str, reason: str, parts: Mapping[str, bytes]) -> None:
         """Keep *parts*, bytes by file name, of a bundle that failed.
@@ -90,6 +96,7 @@ class Quarantine:
         """
         check_bundle_id(bundle_id)
         self._files.remove_tree(f"{_FOLDER}/{bundle_id}")
+        self._uncount(bundle_id)
 
     def _publish(self, writes: Iterable[Write], *, keep: str) -> None:
         with suppress(FullError):
@@ -98,22 +105,46 @@ class Quarantine:
 
     def _shrink(self, keep: str) -> None:
         """Drop the oldest until the bounds are kept, and if need be the largest files of *keep*."""
-        found = self.list()
-        used = sum(footprint_bytes(bad.size_bytes) for bad in found)
-        count = len(found)
-        for bad in found:
-            if used <= self._quotas.quarantine_bytes and count <= self._quotas.quarantine_bundles:
-                return
-            if bad.bundle_id != keep:
-                self.discard(bad.bundle_id)
-                used -= footprint_bytes(bad.size_bytes)
-                count -= 1
+        self._note(keep)
+        while self._is_over and (oldest := next((one for one in self._kept if one != keep), None)):
+            self.discard(oldest)
+        if self._used_bytes <= self._quotas.quarantine_bytes:
+            return
         sizes = self._sizes(keep)
         for name in sorted(sizes, key=lambda name: -sizes[name]):
             if sum(sizes.values()) <= self._quotas.quarantine_bytes:
-                return
+                break
             self._files.remove(f"{_FOLDER}/{keep}/{name}")
             del sizes[name]
+        self._count(keep)
+
+    @property
+    def _is_over(self) -> bool:
+        is_full = self._used_bytes > self._quotas.quarantine_bytes
+        return is_full or len(self._kept) > self._quotas.quarantine_bundles
+
+    def _note(self, bundle_id: str) -> None:
+        """Count a bundle that came just now: it is the newest.
+
+        Now and then all is looked at: other processes put and discard, too.
+        """
+        if self._noted_count % _NOTED_BY_ONE_LOOK == 0:
+            found = self.list()
+            self._kept = {bad.bundle_id: footprint_bytes(bad.size_bytes) for bad in found}
+            self._used_bytes = sum(self._kept.values())
+        else:
+            self._count(bundle_id)
+        self._noted_count += 1
+
+    def _count(self, bundle_id: str) -> None:
+        self._uncount(bundle_id)
+        bad = self._look(bundle_id)
+        if bad is not None:
+            self._kept[bundle_id] = footprint_bytes(bad.size_bytes)
+            self._used_bytes += self._kept[bundle_id]
+
+    def _uncount(self, bundle_id: str) -> None:
+        self._used_bytes -= self._kept.pop(bundle_id, 0)
 
     def _sizes(self, bundle_id: str) -> dict[str, int]:
         folder = f"{_FOLDER}/{bundle_id}"

@@ -1,3 +1,5 @@
+from random import Random
+
 import pytest
 
 from spool.delivery import Delivery
@@ -5,6 +7,7 @@ from spool.errors import MalformedNameError
 from spool.quotas import Quotas
 from tests.faults import MemoryFileSystem
 from tests.spool.samples import ANNE, STICK, every_crash, fragment, spool_in
+from tests.spool.test_held import CountedFileSystem
 
 ID = f"{1:016x}"
 
@@ -57,6 +60,43 @@ def test_bytes_are_bounded_and_the_newest_is_kept() -> None:
         used = sum(bad.size_bytes for bad in quarantine.list())
         assert used <= quotas.quarantine_bytes
         assert quarantine.list()[-1].bundle_id == f"{number:016x}"
+
+
+def test_what_is_put_there_is_counted_without_a_look_at_all() -> None:
+    """Whoever sends what is refused must not have all of it read for each."""
+    fs = CountedFileSystem()
+    for number in range(100):
+        spool_in(fs).quarantine._files.replace(f"bad/{number:016x}/reason.txt", b"x")
+    quarantine = spool_in(fs, Quotas(quarantine_bundles=100)).quarantine
+    quarantine.put(f"{100:016x}", "bad", {"x": b""})
+    before = fs.looks
+    for number in range(101, 201):
+        quarantine.put(f"{number:016x}", "bad", {"x": b""})
+    assert fs.looks - before <= 20 * 100
+    assert [bad.bundle_id for bad in quarantine.list()] == [f"{n:016x}" for n in range(101, 201)]
+
+
+def test_what_other_processes_put_there_is_counted_in_time() -> None:
+    fs, quotas = MemoryFileSystem(), Quotas(quarantine_bundles=4)
+    quarantine = spool_in(fs, quotas).quarantine
+    for number in range(300):
+        quarantine.put(f"{number % 5:016x}", "bad", {"x": b""})
+        if number < 200:
+            quarantine._files.replace(f"bad/{1000 + number:016x}/reason.txt", b"x")
+    assert len(quarantine.list()) == 4
+
+
+def test_the_bounds_are_kept_whatever_is_put_again() -> None:
+    quotas = Quotas(quarantine_bytes=6 * 4096, quarantine_bundles=4)
+    quarantine, random = spool_in(MemoryFileSystem(), quotas).quarantine, Random(5)
+    for _ in range(300):
+        bundle_id = f"{random.randrange(6):016x}"
+        quarantine.put(bundle_id, "bad", {random.choice("xyz"): bytes(random.randrange(20_000))})
+        if not random.randrange(5):
+            quarantine.discard(f"{random.randrange(6):016x}")
+        found = quarantine.list()
+        assert len(found) <= 4
+        assert sum(bad.size_bytes for bad in found) <= quotas.quarantine_bytes
 
 
 def test_of_one_too_large_the_smaller_files_stay() -> None:

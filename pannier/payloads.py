@@ -81,13 +81,18 @@ class Payloads:
         found = node_ids or called
         if len(found) == 1:
             return found[0]
-        what = "several members" if found else "no member"
-        listed = sorted(
-            f"{self._node.who(author)} ({one.card.node_id})" for author, one in known.items()
-        )
+        # Behind what several call themselves there is a part of the id; here is all of it.
+        own_names = [(self._own_name(one.card), one.card.node_id) for one in known.values()]
+        is_taken = found or [own_name for own_name, _ in own_names].count(name) > 1
+        what = "several members" if is_taken else "no member"
+        listed = sorted(f"{own_name} ({node_id})" for own_name, node_id in own_names)
         raise UsageError(
             f"{name} is {what} of {self._store.genesis.name}; say one of: {', '.join(listed)}"
         )
+
+    def _own_name(self, card: Card) -> str:
+        peer = self._node.peer_by_author(card.author)
+        return card.name if peer is None else peer.name
 
     def _key(self, card: Card) -> HpkeKey:
         """Return the strongest key of a member, by the card in the ledger or by the one here."""

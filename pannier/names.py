@@ -7,7 +7,6 @@ show so.
 """
 
 import unicodedata
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -39,7 +38,7 @@ class Names:
         """
         self._node = node
         self._known: list[Members] = []
-        self._counts = Counter[str]()
+        self._claims: dict[str, set[bytes]] = {}
 
     def of(self, author: bytes) -> str:
         """Return how people here call *author*: eight digits of its key where nothing is known.
@@ -50,16 +49,34 @@ class Names:
             BusyError: another process held a ledger for too long.
             DiskError: the disk, and not what stands on it, is at fault.
         """
-        node = self._node
-        if author == node.card.author:
-            return node.card.name
-        peer = node.peer_by_author(author)
-        if peer is not None:
-            return peer.name
+        name = self._given_here(author)
+        if name is not None:
+            return name
         known = self._all_members()
         card = next((card for one in known if (card := one.card(author)) is not None), None)
-        if card is None:
-            return author.hex()[:_SHOWN_DIGITS]
+        return author.hex()[:_SHOWN_DIGITS] if card is None else self._by_card(card)
+
+    def of_card(self, card: "Card") -> str:
+        """Return how people here call the owner of *card*, who may be in no ledger here yet.
+
+        Raises:
+            PannierError: as `of`.
+            BusyError: as `of`.
+            DiskError: as `of`.
+        """
+        name = self._given_here(card.author)
+        if name is not None:
+            return name
+        self._all_members()
+        return self._by_card(card)
+
+    def _given_here(self, author: bytes) -> str | None:
+        if author == self._node.card.author:
+            return self._node.card.name
+        peer = self._node.peer_by_author(author)
+        return None if peer is None else peer.name
+
+    def _by_card(self, card: "Card") -> str:
         behind = f" ({card.node_id[:_SHOWN_DIGITS]})" if self._misleads(card) else ""
         return f"{card.name}{behind}"
 
@@ -69,17 +86,19 @@ class Names:
         if not alike or set(alike) & set("(:"):
             return True  # what stands behind names is for this program to say
         own = (self._node.card.name, *(peer.name for peer in self._node.peers.values()))
-        return alike in map(likeness, own) or self._counts[alike] > 1
+        return alike in map(likeness, own) or bool(self._claims.get(alike, set()) - {card.author})
 
     def _all_members(self) -> list[Members]:
-        """Return the members of all ledgers, whose names are counted anew where they changed."""
+        """Return the members of all ledgers; where they changed it is noted who has which name."""
         found: list[Members] = []
         for store in self._node.readable_ledgers():
             with suppress(DamagedError):
                 found.append(members(store))
         if len(found) != len(self._known) or any(map(_is_other, found, self._known)):
             self._known = found
-            self._counts = Counter(alike for alike, _ in set(_claims(found)))
+            self._claims = {}
+            for alike, author in _claims(found):
+                self._claims.setdefault(alike, set()).add(author)
         return found
 
 

@@ -251,6 +251,16 @@ class Node:
         """
         return self._names.of(author)
 
+    def who_has(self, card: "Card") -> str:
+        """Return how people here call the owner of *card*, in whatever bundle that came.
+
+        Raises:
+            PannierError: as `who`.
+            BusyError: as `who`.
+            DiskError: as `who`.
+        """
+        return self._names.of_card(card)
+
     def settings(self, peer: Peer) -> PeerConfig:
         """Return how *peer* is to be served."""
         return self.config.peer(peer.name)

@@ -81,11 +81,10 @@ class Payloads:
         found = node_ids or called
         if len(found) == 1:
             return found[0]
-        # Behind what several call themselves there is a part of the id; here is all of it.
-        own_names = [(self._own_name(one.card), one.card.node_id) for one in known.values()]
-        is_taken = found or [own_name for own_name, _ in own_names].count(name) > 1
+        cards = [one.card for one in known.values()]
+        is_taken = found or [self._own_name(card) for card in cards].count(name) > 1
         what = "several members" if is_taken else "no member"
-        listed = sorted(f"{own_name} ({node_id})" for own_name, node_id in own_names)
+        listed = sorted(f"{self._node.who_has(card)} ({card.node_id})" for card in cards)
         raise UsageError(
             f"{name} is {what} of {self._store.genesis.name}; say one of: {', '.join(listed)}"
         )

@@ -140,8 +140,8 @@ class _Summing:
         found = self.ledger(genesis.ledger_id)
         found.name = genesis.name
         if found.is_new:
-            found.admins = [card.name for card in genesis.admins]
-        self._names |= {card.author.hex(): card.name for card in genesis.admins}
+            found.admins = [self._node.who_has(card) for card in genesis.admins]
+        self._names |= {card.author.hex(): self._node.who_has(card) for card in genesis.admins}
 
     def add_log(self, section: LogSection) -> None:
         store, ledger = self._node.ledger(section.ledger), self.ledger(section.ledger)
@@ -214,8 +214,9 @@ class _Summing:
         try:
             if entry.action == Action.GRANT:
                 grant = grant_from_payload(entry.payload or b"")
-                self._names.setdefault(grant.card.author.hex(), grant.card.name)
-                ledger.grants.append((grant.card.name, grant.role.label, grant.card.fingerprint))
+                name = self._node.who_has(grant.card)
+                self._names.setdefault(grant.card.author.hex(), name)
+                ledger.grants.append((name, grant.role.label, grant.card.fingerprint))
             else:
                 author = revocation_from_payload(entry.payload or b"").author
                 ledger.revocations.append(self._node.who(author))

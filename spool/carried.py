@@ -14,7 +14,7 @@ from contextlib import suppress
 from hashlib import sha256
 from typing import NamedTuple
 
-from spool.carry import FOLDER, Carry, carry_path
+from spool.carry import FOLDER, MAX_SOURCES, Carry, carry_path
 from spool.errors import FullError, GoneError, MalformedNameError
 from spool.expiry import IsLate, Waiting
 from spool.files import Files, Order, Write
@@ -27,9 +27,6 @@ from spool.name import (
 )
 from spool.quotas import Quotas
 from spool.shares import Shares
-
-# A name has at most 255 bytes: 44 of the fragment and 33 for each source.
-_MAX_SOURCES = 6
 
 
 class Place(NamedTuple):
@@ -240,4 +237,4 @@ def _urgency(name: FragmentName) -> tuple[int, int]:
 
 def _joined(sources: Iterable[str], source: str) -> tuple[str, ...]:
     kept = [each for each in sources if each != source]
-    return (*kept, source)[-_MAX_SOURCES:]
+    return (*kept, source)[-MAX_SOURCES:]

@@ -7,6 +7,8 @@ from spool.file_system import footprint_bytes
 from spool.name import FragmentName
 
 FOLDER = "carry"
+# A name has at most 255 bytes: 44 of the fragment and 33 for each source.
+MAX_SOURCES = 6
 
 
 class Carry(NamedTuple):
@@ -38,6 +40,11 @@ class Carry(NamedTuple):
     def is_handed_on(self) -> bool:
         """Whether it is elsewhere, too: then less is lost with it."""
         return len(self.sources) > 1
+
+    @property
+    def is_widespread(self) -> bool:
+        """Whether so many have it that some may be forgotten."""
+        return len(self.sources) >= MAX_SOURCES
 
     @property
     def footprint_bytes(self) -> int:

@@ -115,7 +115,8 @@ class Files:
         """Do what `publish` does, and remove the files that give way to that once it is durable.
 
         Where the disk has no room for both, so many of them go before as make room for the group.
-        If they would not, by what the disk says of its room, all stays as it was.
+        If they would not, by what the disk says of its room, all stays as it was. If by that there
+        is room, it refused for want of something else, and as much of them goes as is to come.
 
         Raises:
             ConflictError: a name is taken and its order does not allow that.
@@ -254,7 +255,7 @@ class Files:
                 with converted("remove"):
                     self._fs.remove(path)
 
-    def _enough_for(self, writes: Iterable[Write], victims: Iterable[str]) -> list[str]:
+    def _enough_for(self, writes: Sequence[Write], victims: Iterable[str]) -> list[str]:
         """Return which of *victims* to remove, so that there is room; none if nothing helps.
 
         Each file may have a folder of its own, which takes as much as the shortest file.
@@ -267,13 +268,16 @@ class Files:
         def room_bytes(size_bytes: int) -> int:
             return (-(-size_bytes // space.cluster_bytes) + 1) * space.cluster_bytes
 
-        lacking_bytes = sum(room_bytes(len(write.data)) for write in writes) - space.free_bytes
+        needed_bytes = sum(room_bytes(len(write.data)) for write in writes)
+        lacking_bytes, lacking_files = needed_bytes - space.free_bytes, 0
+        if lacking_bytes <= 0:  # what lacks is a user's share, or room for files, however short
+            lacking_bytes, lacking_files = needed_bytes, len(writes)
         chosen: list[str] = []
-        for path in victims if lacking_bytes > 0 else ():
+        for path in victims:
             facts = self.inspect(path)
             chosen.append(path)
             lacking_bytes -= 0 if facts is None else room_bytes(facts.size_bytes)
-            if lacking_bytes <= 0:
+            if lacking_bytes <= 0 and len(chosen) >= lacking_files:
                 return chosen
         return []
 

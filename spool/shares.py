@@ -49,8 +49,16 @@ class Shares:
         return self._known.get(name)
 
     def has_room(self, name: FragmentName, size_bytes: int, source: str) -> bool:
-        """Say whether `add` would find room for a newcomer with a name that nothing has yet."""
-        return self._giving_way(name, footprint_bytes(size_bytes), source) is not None
+        """Say whether `add` would find room for a newcomer from *source*.
+
+        If it is longer than what *source* brought under its name, for that in its place: it may be
+        the same, of which there was only a beginning. Else beside all that is carried.
+        """
+        needed_bytes = footprint_bytes(size_bytes)
+        known = self._known.get(name)
+        if known is not None and known.origin == source and known.size_bytes < size_bytes:
+            needed_bytes -= known.footprint_bytes
+        return self._giving_way(name, needed_bytes, source) is not None
 
     def add(self, name: FragmentName, size_bytes: int, source: str) -> bool:
         """Count a newcomer from *source* if there is room or something gives way; say whether.

@@ -153,7 +153,10 @@ class _Pass:
     def _carry(self, found: Found) -> None:
         name, source = found.name, self._medium.id
         known = self._shares.find(name)
-        if known is not None and source in known.sources and known.size_bytes == found.size_bytes:
+        is_alike = known is not None and known.size_bytes == found.size_bytes
+        # Of those that have what is widespread some are forgotten, and would be read at each visit.
+        if known is not None and is_alike and (source in known.sources or known.is_widespread):
+            self._spool.carried.add_source(known, source)
             self._tally.carried += 1
             return
         if not self._is_worth_reading(found, known):

@@ -4,6 +4,7 @@ import time
 
 import click
 
+from ledger.keys import NodeKeys
 from pannier.cli.passphrase import unlock
 from pannier.cli.session import (
     home_of,
@@ -14,7 +15,8 @@ from pannier.cli.session import (
     print_json,
     say,
 )
-from pannier.errors import PartlyDoneError
+from pannier.errors import PannierError, PartlyDoneError
+from pannier.home import Home
 from pannier.link_counters import link_text
 from pannier.node import Node
 from pannier.overview import LedgerOverview, Overview, PeerOverview, overview
@@ -33,20 +35,28 @@ def status(watch: bool, as_json: bool, home: str | None) -> None:
     """
     where = home_of(home)
     keys = unlock(where).keys
-    while True:
-        with open_node_with(where, keys) as node:  # anew: there may be other peers and settings
-            seen = overview(node)
-            if as_json:
-                print_json(seen.to_json())
-            else:
-                _show(node, seen)
-        if not watch:
-            break
+    seen = _look(where, keys, as_json=as_json)
+    while watch:
         time.sleep(2)
         if not as_json:
             click.clear()
+        try:
+            seen = _look(where, keys, as_json=as_json)
+        except PannierError as error:
+            say(str(error), err=True)  # somebody may be writing a file just now
     if seen.unreadable:
         raise PartlyDoneError("; ".join(seen.unreadable))
+
+
+def _look(where: Home, keys: NodeKeys, *, as_json: bool) -> Overview:
+    """Show what there is now, of peers and settings, too, and return it."""
+    with open_node_with(where, keys) as node:
+        seen = overview(node)
+        if as_json:
+            print_json(seen.to_json())
+        else:
+            _show(node, seen)
+    return seen
 
 
 def _show(node: Node, seen: Overview) -> None:

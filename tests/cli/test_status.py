@@ -97,6 +97,11 @@ def test_watch_shows_it_again_until_stopped(farm: Computer, tmp_path: Path) -> N
         farm.types("peer", "add", "barn", home.types("card").out.strip())
         terminal.wait_for("ledger farm: 1 entry")
         terminal.wait_for("barn")
+        farm.configure("[half a line")
+        terminal.wait_for("config.toml")
+        farm.configure("")
+        farm.types("put", "x", "2")
+        terminal.wait_for("ledger farm: 2 entries")
         terminal.process.send_signal(2)
         assert terminal.finish() == 1
         assert "Traceback" not in terminal.screen

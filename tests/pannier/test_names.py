@@ -105,3 +105,24 @@ def test_an_id_means_who_has_it_and_not_who_is_called_so(circle: Circle) -> None
     assert isinstance(members, list)
     assert {one["node"] for one in members if one["role"] is None} == {bea}
     assert number in {one["node"] for one in members if one["role"] == "writer"}
+
+
+def test_where_a_person_decides_nobody_is_called_like_another(circle: Circle) -> None:
+    cy, mal, nan = circle.cy, Computer(circle.folder / "mal"), Computer(circle.folder / "nan")
+    for one in (mal, nan):  # cy knows mal, and calls it so
+        one.types("init", "--name", "bea", "--no-passphrase")
+    acquaint(mal, cy)
+    cy.configure("[peer.mal]\nimport = 'review'\n")
+    mal.types("ledger", "new", "plans")
+    mal.types("put", "well", "1")
+    mal.types("peer", "add", "nan", nan.types("card").out.strip())
+    for name in ("nan", "cy"):
+        mal.types("ledger", "share", name)
+    exchange(circle.folder / "s", mal, cy)
+    (waiting,) = cy.types("review", "list").lines
+    asked = cy.asks("review", "show", waiting.split()[0])
+    assert isinstance(asked, dict)
+    (ledger,) = asked["ledgers"]
+    (number,) = re.findall("node ([0-9a-f]{16})", nan.types("status").out)
+    assert ledger["admins"] == [one["name"] for one in ledger["authors"]] == ["mal"]
+    assert [one[0] for one in ledger["grants"]] == [f"bea ({number[:8]})", "cy"]

@@ -67,7 +67,7 @@ def test_two_members_of_one_name_must_be_told_apart(node: Node) -> None:
     payloads = Payloads(node, lambda: store_of(node))
     with pytest.raises(UsageError, match="ada is several members") as error:
         payloads.make("x", 1, to=["ada"])
-    assert f"ada ({twin.card.node_id})" in str(error.value)
+    assert f"ada ({twin.card.node_id[:8]}) ({twin.card.node_id})" in str(error.value)
     entry = entry_of(node, payloads.make("x", 1, to=[twin.card.node_id]))
     assert read_by(node, twin, entry).value == 1
     assert read_by(node, ADA, entry).obstacle == "sealed for others"

@@ -185,6 +185,33 @@ def test_on_a_full_disk_what_gives_way_makes_room() -> None:
     assert tree.known() == before
 
 
+def test_where_no_more_files_may_be_made_what_gives_way_makes_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A disk may have bytes and no inodes left, or none for this user."""
+    fs = MemoryFileSystem(capacity_bytes=1 << 30)
+    tree = spool_in(fs, Quotas(carried_bytes=4 * 4096)).carried
+    tree.take(carried(4), STICK, today_days=0)
+    most, create = len(fs.files()), fs.create
+
+    def create_few(path: str, chunks: Iterable[bytes]) -> int:
+        return refuse(path, chunks) if len(fs.files()) >= most else create(path, chunks)
+
+    monkeypatch.setattr(fs, "create", create_few)
+    for number in (10, 11):
+        newcomer = {fragment(number): b"x"}
+        assert tree.take(newcomer, OTHER, today_days=0) == set(newcomer)
+    assert len(tree.known()) == 4
+
+
+def test_there_is_room_for_the_whole_where_there_is_none_for_its_beginning_beside_it() -> None:
+    tree = spool_in(MemoryFileSystem(), Quotas(carried_bytes=3 * 4096)).carried
+    tree.take({fragment(1): bytes(5000)}, STICK, today_days=0)
+    assert tree.shares(0).has_room(fragment(1), 9000, STICK)
+    assert not tree.shares(0).has_room(fragment(1), 9000, OTHER)
+    assert not tree.shares(0).has_room(fragment(1), 5000, STICK)
+
+
 def test_expiry() -> None:
     tree = spool_in(MemoryFileSystem()).carried
     tree.take(carried(2, expiry_days=9), STICK, today_days=0)

@@ -2,12 +2,14 @@ import errno
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 
 import pytest
 
 from spool.errors import BusyError, FullError, SpoolError
+from spool.file_system import footprint_bytes
 from spool.name import BundleName, FragmentName
 from spool.quotas import Quotas
 from tests.faults import KEEPS, CrashError, Faults, MemoryFileSystem, counting_entropy
@@ -323,6 +325,47 @@ def test_a_fragment_on_two_media_goes_back_to_neither() -> None:
     for medium in (medium_in(first), second_medium):
         medium.clear([known.name.bundle_id])
         assert mule.at(medium).deliver([], TERMS).carried_written == 0
+
+
+def test_of_a_file_that_is_written_in_place_the_rest_is_taken_by_a_mule_that_is_full() -> None:
+    stick, (name,) = stick_with(bytes(range(256)) * 80, recipient=7)
+    path = fragment_path(name.fragment(0))
+    whole = stick.files()[path]
+    mule = ToyNode(9, MemoryFileSystem(), Quotas(carried_bytes=footprint_bytes(len(whole)) + 4096))
+    for data in (whole[: len(whole) // 2], whole):
+        damage(stick, name, data, age_ns=0)
+        assert mule.at(medium_in(stick)).collect(TERMS).carried == 1
+    assert [known.size_bytes for known in mule.spool.carried.known().values()] == [len(whole)]
+
+
+def _repeated(number: int, size: int) -> bytes:
+    return bytes([number]) * size
+
+
+def test_what_more_media_have_than_are_remembered_is_not_read_at_each_visit() -> None:
+    first, names = stick_with(b"one", recipient=7)
+    path = fragment_path(names[0].fragment(0))
+    sticks = []
+    for number in range(9):
+        fs = MemoryFileSystem()
+        stick = Medium.attach(fs, entropy=partial(_repeated, number))
+        fs.make_folder(path.rpartition("/")[0])
+        fs.create(path, [first.files()[path]])
+        sticks.append(stick)
+    mule, read = ToyNode(9, MemoryFileSystem()), []
+
+    def note(name: FragmentName, peer: str | None, data: bytes) -> Sifted:
+        read.append(name)
+        return mule.sift(name, peer, data)
+
+    for reads in (6, 0, 0):
+        read.clear()
+        for stick in sticks:
+            directory = mule.at(stick)
+            questions = directory.questions._replace(sift=note)
+            assert directory._replace(questions=questions).collect(TERMS).carried == 1
+            assert mule.spool.carried.offered(stick.id) == []
+        assert len(read) == reads
 
 
 def test_two_exchanges_with_one_medium_exclude_each_other() -> None:

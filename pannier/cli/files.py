@@ -9,7 +9,8 @@ import click
 from ledger.store import Store
 from pannier import ledgers
 from pannier.adding import Adding
-from pannier.checkout import Checkout, CheckoutOptions, Disputed
+from pannier.checked_out import CheckoutOptions, Disputed
+from pannier.checkout import Checkout
 from pannier.cli.session import (
     choose_ledger,
     home_option,

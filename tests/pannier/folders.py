@@ -12,7 +12,8 @@ from ledger.store import Store
 from ledger.views import heads, things
 from pannier import ledgers
 from pannier.adding import Added, Adding
-from pannier.checkout import CheckedOut, Checkout, CheckoutOptions
+from pannier.checked_out import CheckedOut, CheckoutOptions
+from pannier.checkout import Checkout
 from pannier.files import Skipped, version_of
 from pannier.node import Node
 

@@ -12,7 +12,8 @@ from ledger.blob import CHUNK_BYTES, chunk_of
 from ledger.file_payload import file_of
 from ledger.views import conflicts
 from pannier import checkout, ledgers, target_folder
-from pannier.checkout import Checkout, CheckoutOptions, Disputed
+from pannier.checked_out import CheckoutOptions, Disputed
+from pannier.checkout import Checkout
 from pannier.errors import BusyError, PannierError, UsageError
 from pannier.node import Node
 from pannier.target_folder import TargetFolder

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pannier import ledgers
-from pannier.checkout import CheckedOut, CheckoutOptions
+from pannier.checked_out import CheckedOut, CheckoutOptions
 from pannier.node import Node
 from tests.cli.computers import new_computer
 from tests.pannier.folders import check_out, delete, put_file, tree

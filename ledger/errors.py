@@ -4,6 +4,8 @@ The class says who is at fault: `MalformedError` and `UnverifiedError` are the f
 the bytes, `RefusedError` of whoever asked, `DamagedError` of the disk.
 """
 
+from pathlib import Path
+
 
 class LedgerError(Exception):
     """Root of what this package raises. Anything else that escapes is a bug."""
@@ -37,7 +39,13 @@ class OtherKeysError(RefusedError):
 
 
 class DamagedError(LedgerError):
-    """A file of ours is not as we wrote it."""
+    """A file of ours is not as we wrote it.
+
+    Attributes:
+        path: The ledger file that was read when it showed; None where that is not known.
+    """
+
+    path: Path | None = None
 
 
 class DiskError(DamagedError):

@@ -2,9 +2,11 @@
 
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from ledger.descriptors import refusal
 from ledger.errors import BusyError, DamagedError, DiskError, FullError
@@ -16,6 +18,52 @@ _DISK_CODES = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PER
 
 _ERROR_CODE = re.compile("error code[ =]([0-9]+)")
 """What a check of SQLite says in the midst of its lines."""
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class _OfFile(Protocol):
+    """What reads one file.
+
+    Attributes:
+        path: Of the file.
+    """
+
+    path: Path
+
+
+_Reader = TypeVar("_Reader", bound=_OfFile)
+
+
+@contextmanager
+def found_in(path: Path) -> Iterator[None]:
+    """Let what shows damage in the block say in which file it was found.
+
+    Raises:
+        DamagedError: as it was, with `path`.
+    """
+    try:
+        yield
+    except DamagedError as error:
+        error.path = error.path or path
+        raise
+
+
+def naming_its_file(
+    method: Callable[Concatenate[_Reader, _P], _T],
+) -> Callable[Concatenate[_Reader, _P], _T]:
+    """Let the damage that *method* finds bear the path of its file (`found_in`), but faster."""
+
+    @wraps(method)
+    def named(self: _Reader, /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        try:
+            return method(self, *args, **kwargs)
+        except DamagedError as error:
+            error.path = error.path or self.path
+            raise
+
+    return named
 
 
 @contextmanager
@@ -35,6 +83,9 @@ def storage_errors(path: Path, name: str = "", damage: list[str] | None = None) 
     """
     try:
         yield
+    except DamagedError as error:
+        error.path = error.path or path
+        raise
     except sqlite3.OperationalError as error:
         said = str(error)
         if "locked" in said:
@@ -51,7 +102,7 @@ def storage_errors(path: Path, name: str = "", damage: list[str] | None = None) 
         if is_of_disk(error):
             why = reason(error)
             raise DiskError(f"{path}: {why}") from why
-        raise DamagedError(f"{path}: {error}") from error
+        raise _of(path, DamagedError(f"{path}: {error}")) from error
     except OSError as error:
         raise DiskError(f"{path}: {error}") from error
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
@@ -86,4 +137,9 @@ def _damaged(path: Path, error: Exception, damage: list[str] | None) -> DamagedE
     said = f"{path} is damaged ({error}){MEND}"
     if damage is not None:
         damage.append(said)
-    return DamagedError(said)
+    return _of(path, DamagedError(said))
+
+
+def _of(path: Path, error: DamagedError) -> DamagedError:
+    error.path = path
+    return error

@@ -19,6 +19,7 @@ from ledger.keys import Entropy
 from ledger.lazy_dataclass import dataclass
 from ledger.pack_file import PackWriter, read_bodies, read_record
 from ledger.records import SqlValue, read_back
+from ledger.storage_errors import found_in
 from ledger.store_file import StoreFile
 
 MAX_PACK_BYTES = 1 << 30
@@ -97,7 +98,7 @@ class Blobs:
             rows = self._store.rows(f"{_FIND} IN ({_marks(names)})", *names)
             for pack, *row in rows:
                 span = _span(row)
-                with read_back():
+                with found_in(self._store.path), read_back():
                     found[names[span.name]] = Place(cbor.as_bytes(pack), span)
         return found
 
@@ -194,7 +195,8 @@ class Blobs:
     def key(self) -> bytes:
         """What the packs are under: the ledger's key, or the one that it had before `reseal`."""
         kept, rest = self._store.meta(BLOB_KEY), self._store.rest
-        return rest.key if kept is None else rest.open(BLOB_KEY_LABEL, kept)
+        with found_in(self._store.path):
+            return rest.key if kept is None else rest.open(BLOB_KEY_LABEL, kept)
 
     @cached_property
     def keys(self) -> BlobKeys:
@@ -203,7 +205,7 @@ class Blobs:
 
     def packs(self) -> dict[bytes, int]:
         """Return the names of the packs that rows name, and their numbers."""
-        with read_back():
+        with found_in(self._store.path), read_back():
             rows = self._store.rows("SELECT name, id FROM pack")
             return {cbor.as_bytes(name): cbor.as_uint(number) for name, number in rows}
 
@@ -212,7 +214,7 @@ class Blobs:
         for some in _steps(digests, _STEP):
             names = {self.keys.name(digest): digest for digest in some}
             rows = self._store.rows(f"{select} IN ({_marks(names)})", *names)
-            with read_back():
+            with found_in(self._store.path), read_back():
                 found.update(names[cbor.as_bytes(name)] for (name,) in rows)
         return found
 

@@ -27,7 +27,7 @@ from ledger.names import Names
 from ledger.records import SqlValue, read_back
 from ledger.rest import FileKey, Rest, RestKey
 from ledger.schema import APPLICATION_ID, TABLES, VERSION
-from ledger.storage_errors import MEND, storage_errors
+from ledger.storage_errors import MEND, found_in, naming_its_file, storage_errors
 from ledger.store_place import put_in_place
 
 BUSY_SECONDS = 30.0
@@ -184,7 +184,8 @@ class StoreFile:
             yield
             return
         if self._damage:
-            raise DamagedError(self._damage[0])
+            with found_in(self.path):
+                raise DamagedError(self._damage[0])
         with storage_errors(self.path, self.genesis.name, self._damage):
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -230,6 +231,7 @@ class StoreFile:
             finally:
                 self._db.rollback()
 
+    @naming_its_file
     def derived(self, make: Callable[[Self], _T], also: int = 0) -> _T:
         """Return what *make* works out from the facts of the ledger, once until they change.
 
@@ -259,6 +261,7 @@ class StoreFile:
         """Change something; only inside `transaction`."""
         self._db.execute(sql, values)
 
+    @naming_its_file
     def meta(self, key: str) -> bytes | None:
         """Return a small value kept beside the logs, or None."""
         found = self.rows("SELECT value FROM meta WHERE key = ?", key)

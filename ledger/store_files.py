@@ -13,6 +13,7 @@ from ledger.file_payload import FILE_HEAD, FilePayload, file_from_payload
 from ledger.lazy_dataclass import dataclass
 from ledger.records import read_back
 from ledger.schema import NUMBER_BITS
+from ledger.storage_errors import found_in
 from ledger.store_blobs import Blobs
 from ledger.store_file import StoreFile
 
@@ -149,13 +150,14 @@ class Files:
         )
         while found := self._store.rows(select, first, end, _STEP):
             for number, digest, sealed in found:
-                with read_back():
+                with found_in(self._store.path), read_back():
                     payload = self._store.rest.open_payload(
                         cbor.as_bytes(digest), cbor.as_bytes(sealed)
                     )
                 file = file_from_payload(payload)
                 if file is None:
-                    raise DamagedError("the ledger file is damaged: a file entry that is none")
+                    with found_in(self._store.path):
+                        raise DamagedError("the ledger file is damaged: a file entry that is none")
                 yield _uint(number), file
             first = _uint(found[-1][0]) + 1
 

@@ -7,7 +7,7 @@ from ledger import cbor
 from ledger.entries import Entries
 from ledger.entry import Entry
 from ledger.entry_table import EntryTable
-from ledger.errors import AlteredError
+from ledger.errors import AlteredError, DamagedError
 from ledger.facts import Fact
 from ledger.log import LogName, LogState
 from ledger.merkle import EMPTY_FRONTIER, NodeReader, leaf_hashes, tiled_reader
@@ -22,6 +22,7 @@ from ledger.records import (
 )
 from ledger.rest import NAME_EXTRA_BYTES, TAG_BYTES
 from ledger.schema import NUMBER_BITS
+from ledger.storage_errors import found_in, naming_its_file
 from ledger.store_file import StoreFile
 
 STEP = 64
@@ -53,16 +54,19 @@ class Queries(StoreFile):
             known = self._states[row[0]] = row, log_from_row(row, self.rest)
         return known[1]
 
+    @naming_its_file
     def logs(self) -> list[LogState]:
         """Return every log of which at least one entry is, or was, here."""
         return [self._state(row) for row in self.rows(f"{_SELECT_LOG} ORDER BY id")]
 
+    @naming_its_file
     def log_names(self) -> list[LogName]:
         """Return the name of each log of which at least one entry is, or was, here."""
         found = self.rows("SELECT author, incarnation FROM log ORDER BY id")
         with read_back():
             return [LogName(cbor.as_bytes(one), cbor.as_bytes(other)) for one, other in found]
 
+    @naming_its_file
     def count_unseen(self, author: bytes) -> int:
         """Return of how many logs of *author* no entry is here, though something else is.
 
@@ -73,11 +77,13 @@ class Queries(StoreFile):
         with read_back():
             return cbor.as_uint(found[0][0])
 
+    @naming_its_file
     def newest_log(self) -> int:
         """Return a number that grows with each log that comes; 0 before the first."""
         with read_back():
             return cbor.as_uint(self.rows("SELECT coalesce(max(id), 0) FROM log")[0][0])
 
+    @naming_its_file
     def log(self, name: LogName) -> LogState:
         """Return the state of one log; that of an empty one if it is not here."""
         found = self.rows(f"{_SELECT_LOG} WHERE author = ? AND incarnation = ?", *name)
@@ -89,6 +95,7 @@ class Queries(StoreFile):
         """Return the entries *first* up to (not including) *end* of *log*, in order."""
         return self.columns(log, first, end).one_by_one()
 
+    @naming_its_file
     def columns(self, log: LogState, first: int, end: int) -> Entries:
         """Return the entries *first* up to (not including) *end* of *log* as columns.
 
@@ -114,6 +121,7 @@ class Queries(StoreFile):
         """
         return self._facts("= ? AND entry.id & 4294967295 = 0", action)
 
+    @naming_its_file
     def _facts(self, which: str, *values: int) -> list[Fact]:
         found = self.rows(
             f"SELECT author, incarnation, entry.id & 4294967295, {_LEAF}, payload {_FROM_ENTRY} "
@@ -133,6 +141,7 @@ class Queries(StoreFile):
                 facts.append(Fact(log, cbor.as_uint(number), entry))
         return facts
 
+    @naming_its_file
     def numbers(self, log: LogState, first: int, end: int) -> list[int]:
         """Return the numbers from *first* up to *end* of which there is an entry, in order."""
         found = self.rows(
@@ -143,6 +152,7 @@ class Queries(StoreFile):
         )
         return [cbor.as_uint(row[0]) for row in found]
 
+    @naming_its_file
     def costs(self, log: LogState, first: int, end: int) -> list[int]:
         """Return at least what each entry *first* up to *end* counts between two checkpoints."""
         found = self.rows(
@@ -156,6 +166,7 @@ class Queries(StoreFile):
         )
         return [cbor.as_uint(row[0]) for row in found]
 
+    @naming_its_file
     def leaves(self, log: LogState, first: int, end: int) -> list[bytes]:
         """Return the leaf hashes of the entries *first* up to *end*; their payloads stay unread."""
         bounds = (entry_id(log, first), entry_id(log, end))
@@ -174,8 +185,18 @@ class Queries(StoreFile):
             with read_back():
                 return cbor.as_bytes(found[0][0]) if found else None
 
-        return tiled_reader(stored, lambda first, end: self.leaves(log, first, end))
+        read = tiled_reader(stored, lambda first, end: self.leaves(log, first, end))
 
+        def node(level: int, position: int) -> bytes:
+            try:
+                return read(level, position)
+            except DamagedError as error:
+                error.path = error.path or self.path
+                raise
+
+        return node
+
+    @naming_its_file
     def checkpoints(self, log: LogState, first: int, end: int) -> list[Checkpoint]:
         """Return the checkpoints with a size above *first* and up to *end*, ascending."""
         found = self.rows(
@@ -187,6 +208,7 @@ class Queries(StoreFile):
         )
         return [checkpoint_from_row(row) for row in found]
 
+    @naming_its_file
     def last_checkpoint(self, log: LogState) -> Checkpoint | None:
         """Return the checkpoint of the greatest size, or None if nothing was ever signed."""
         found = self.rows(
@@ -196,6 +218,7 @@ class Queries(StoreFile):
         )
         return checkpoint_from_row(found[0]) if found else None
 
+    @naming_its_file
     def evidence(self, what: str) -> list[tuple[LogState, bytes]]:
         """Return what is kept as proof of the kind *what* (``fork``, ``dropped``).
 
@@ -207,6 +230,7 @@ class Queries(StoreFile):
         with read_back():
             return [(states[cbor.as_uint(row)], cbor.as_bytes(data)) for row, data in found]
 
+    @naming_its_file
     def evidence_of(self, log: LogState, what: str) -> list[bytes]:
         """Return what is kept as proof of the kind *what* of one log, the oldest first.
 
@@ -219,6 +243,7 @@ class Queries(StoreFile):
         with read_back():
             return [cbor.as_bytes(data) for (data,) in found]
 
+    @naming_its_file
     def newest_evidence(self) -> int:
         """Return the number of the proof that was kept last; 0 if there is none."""
         with read_back():
@@ -238,7 +263,7 @@ class Queries(StoreFile):
             STEP,
         ):
             for number, author, incarnation, data in found:
-                with read_back():
+                with found_in(self.path), read_back():
                     log = LogName(cbor.as_bytes(author), cbor.as_bytes(incarnation))
                     after = cbor.as_uint(number)
                 yield log, *dropped_from_row(log, data, self.rest)

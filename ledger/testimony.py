@@ -13,6 +13,7 @@ from ledger.members import Members
 from ledger.merkle import consistency_proof
 from ledger.note import Checkpoint
 from ledger.records import read_back
+from ledger.storage_errors import found_in
 from ledger.store import Store
 from ledger.unseen import may_begin
 from ledger.witness import Cosignature, Witnessed, gather, witnessed_from_bytes, witnessed_to_bytes
@@ -30,7 +31,7 @@ def heard_of(store: Store, state: LogState) -> tuple[Witnessed, ...]:
         DamagedError: the file cannot be read.
     """
     found = store.evidence_of(state, WITNESS)
-    with read_back():
+    with found_in(store.path), read_back():
         return witnessed_from_bytes(found[0]) if found else ()
 
 
@@ -41,7 +42,7 @@ def contradiction_of(store: Store, state: LogState) -> Contradiction | None:
         DamagedError: the file cannot be read.
     """
     found = store.evidence_of(state, CONTRADICTION)
-    with read_back():
+    with found_in(store.path), read_back():
         return Contradiction.from_bytes(found[0]) if found else None
 
 

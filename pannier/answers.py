@@ -57,8 +57,13 @@ def whose(node: Node, name: FragmentName) -> Verdict:
         # Others of the group may lack it yet: only its sender takes it off.
         return Fate.OURS if is_seen or is_held(node, name.bundle_id) else Mine(group)
     if is_seen:
-        return Fate.SEEN
+        return Fate.OURS if _may_be_of_group(node, name.bundle_id) else Fate.SEEN
     return Fate.OURS if is_held(node, name.bundle_id) else _whose_by_hint(node, name, number)
+
+
+def _may_be_of_group(node: Node, number: str) -> bool:
+    """Return whether a bundle that was seen may be for a group whose ledger cannot be read."""
+    return node.db.seen_from(number) not in node.peers and bool(node.unreadable)
 
 
 def _whose_by_hint(node: Node, name: FragmentName, number: bytes) -> Verdict:

@@ -94,7 +94,7 @@ def _bring_together(new: NewLedgers, report: Report) -> None:
     made room before, or found none on the disk, has its turn in the next import.
     """
     wanted = wanted_ledgers(new.node.db)
-    at_hand = {one for one in wanted if new.node.ledger(one) is None}
+    at_hand = {one for one in wanted if not new.node.has_ledger(one)}
     cut_short: set[LedgerId] = set()
     for _ in range(_MOST_ROUNDS):
         before = new.moves, new.progress()
@@ -115,7 +115,7 @@ def _moved(
     now = new.progress()
     moved = {one for one in wanted & now.keys() if now[one] != before.get(one)}
     if new.has_room:
-        moved |= {one for one in wanted - now.keys() if new.node.ledger(one) is None}
+        moved |= {one for one in wanted - now.keys() if not new.node.has_ledger(one)}
     return moved
 
 

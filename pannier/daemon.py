@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from bundler.errors import BundleError
 from ledger.errors import LedgerError
 from ledger.lazy_dataclass import dataclass
+from pannier import unreadable
 from pannier.errors import BusyError, PannierError, UsageError, bugs_told
 from pannier.exchange import Exchanged, exchange_medium
 from pannier.housekeeping import keep_house
@@ -42,6 +43,9 @@ MEDIUM_FOLDER = "pannier"
 
 _PATIENCE_SECONDS = 30.0
 """How long it waits for commands at the same home."""
+
+_LEDGERS = "ledgers"
+"""In place of a place: what is wrong with ledger files."""
 
 Told = Callable[[Node, Exchanged], list[str]]
 
@@ -96,7 +100,8 @@ class Daemon:
 
     Attributes:
         stopped: Set it, from any thread, to end `serve`.
-        problems: What went wrong at the last attempt, by place; told when it changes.
+        problems: What went wrong at the last attempt, by place; told when it changes. Of ledgers
+            that could not be read, at any.
     """
 
     def __init__(
@@ -263,6 +268,7 @@ class Daemon:
             with bugs_told(), self._open() as node:
                 node.patience_seconds = _PATIENCE_SECONDS
                 problems = act(node)
+                self._tell_unreadable(node)
             is_done = True
         except (
             PannierError, LedgerError, BundleError, SpoolError, TransportError, OSError,
@@ -273,6 +279,14 @@ class Daemon:
                 self._telling.say(f"{where}: {problem}")
         self.problems[where] = problems
         return is_done
+
+    def _tell_unreadable(self, node: Node) -> None:
+        """Tell once of a ledger that cannot be read: damage deep in a file shows now and then."""
+        known = self.problems.setdefault(_LEDGERS, [])
+        for problem in unreadable.problems(node):
+            if problem not in known:
+                known.append(problem)
+                self._telling.say(problem)
 
 
 def _surely(say: Callable[[str], None]) -> Callable[[str], None]:

@@ -26,6 +26,7 @@ from pannier.out_bundle import OutBundle
 from pannier.passphrase_ledgers import hellos
 from pannier.sending import prepare
 from pannier.times import time_text
+from pannier.unreadable import going_on
 from spool.errors import FullError
 from spool.name import BundleName
 from transports.directory import Directory
@@ -77,7 +78,7 @@ class Exchanged:
 def exchange_medium(
     node: Node, folder: Path, *, peers: Sequence[Peer] | None = None, label: str | None = None
 ) -> Exchanged:
-    """Exchange with the medium at *folder*, both ways.
+    """Exchange with the medium at *folder*, both ways; of ledgers that cannot be read nothing goes.
 
     Args:
         node: Who exchanges.
@@ -104,12 +105,13 @@ def exchange_medium(
     asked = questions(node)._replace(take=lambda offers: _take(node, report, offers))
     directory = Directory(medium, node.spool, asked)
     terms = Terms(today_days=node.time.past_day(), now_ns=node.clock() * 1000)
-    done = _collect(directory, terms, report)
+    done = going_on(node, lambda: _collect(directory, terms, report))
     node.db.count_forged(done.collected.forged)
     report.add(import_arrived(node))
     _name_problems(done)
     if not done.is_gone:
         _leave_if_it_stays(node, directory, terms, done, served(node) if peers is None else peers)
+        done.problems = list(dict.fromkeys(done.problems))  # some was begun twice (`going_on`)
     return done
 
 
@@ -155,7 +157,7 @@ def _leave_if_it_stays(
 ) -> None:
     """Leave what others lack; note what was left if the medium goes away or refuses."""
     try:
-        _leave(node, directory, terms, done, peers)
+        going_on(node, lambda: _leave(node, directory, terms, done, peers))
     except MediumGoneError as error:
         if isinstance(error.done, Delivered):
             _note_delivered(node, directory.medium, error.done, done, peers)

@@ -107,7 +107,7 @@ def make_files(node: Node, peer: Peer, room: Room, *, mtu: int | None = None) ->
                 notes.write()
     notes.write()
     if not (room.is_cut or way.is_oneway):
-        _settle(way, before - look.awaited)
+        _settle(way, before - look.awaited - way.held_back)
 
 
 def unpacked_bytes(node: Node, peer: Peer) -> int:

@@ -29,6 +29,7 @@ from pannier.lacks import Piece, in_order, needs_cover, parts, spans_lacked
 from pannier.node import Node
 from pannier.out_bundle import OutBundle, withdraw
 from pannier.sending import reconcile, take_back
+from pannier.unreadable import free
 from pannier.way import Way
 from spool.name import BundleName
 
@@ -80,7 +81,7 @@ def _tidy(node: Node) -> None:
     for group in groups:
         reconcile(node, group)
         store = node.groups.ledger(bytes.fromhex(group))
-        for bundle in node.db.bundles(group):
+        for bundle in free(node, node.db.bundles(group)):
             if bundle.control:
                 continue  # for nobody in particular, see `pannier.passphrase_ledgers`
             if store is None or not _may_go_on(node, store, bundle):

@@ -10,7 +10,7 @@ from dataclasses import replace
 from hashlib import sha256
 from itertools import islice
 
-from bundler.have_digest import Holding, ask_for, bucket_of, differing, digest_of, item_of
+from bundler.have_digest import Holding, ask_for, bucket_of, differing, digest_of
 from bundler.notices import (
     ROOT_START_BYTES,
     Ask,
@@ -29,7 +29,6 @@ from pannier.have_rows import MAX_LOGS, HaveState, LogKey, Told
 from pannier.home import Peer
 from pannier.node import Node
 
-_MARK_BYTES = 8
 _SECTION_LOGS = 8_000
 """Logs of one section: at most 90 bytes each, so that it stays well below 1 MiB."""
 
@@ -66,6 +65,7 @@ class OwnHave:
         digest: Of all that is said, but for what was seen of the peer.
         news: The same without what is plain to the peer anyway.
         marks: What is said of each log that is named; empty: that it is held no more.
+        spelt: The marks of those that are not, where no more than a digest was kept of it.
         is_full: Whether all else that the peer was told counts no more.
         holds_anything: Whether there is a log.
     """
@@ -74,12 +74,13 @@ class OwnHave:
     digest: bytes
     news: bytes
     marks: Mapping[LogKey, bytes]
+    spelt: Mapping[LogKey, bytes]
     is_full: bool
     holds_anything: bool
 
 
 NOTHING_SAID = OwnHave(
-    sections=(), digest=b"", news=b"", marks={}, is_full=False, holds_anything=False
+    sections=(), digest=b"", news=b"", marks={}, spelt={}, is_full=False, holds_anything=False
 )
 
 
@@ -113,10 +114,37 @@ def own_have(
         shared: The ledgers.
         is_plain: Whether the peer can tell by itself that this node holds that of a log.
 
+    Of a ledger that cannot be read the peer is told what it was told before: neither that it is
+    gone, nor anything new. Where that is not known, nothing is said of any.
+
     Raises:
         LedgerError: one of them cannot be read.
     """
-    return telling(node, peer, own_holdings(shared), is_plain=is_plain)
+    kept = _as_told(node, peer)
+    if kept is None:
+        return NOTHING_SAID
+    holdings = [*kept, *own_holdings(shared)][:MAX_LOGS]
+    return telling(node, peer, holdings, is_plain=is_plain)
+
+
+def _as_told(node: Node, peer: Peer) -> list[Holding] | None:
+    """Return what *peer* was told of ledgers that cannot be read; None if that is not known.
+
+    Who was never told of one, but of others, is not known to be in it. Nor is who was told nothing:
+    whom this node met just now, or forgot.
+    """
+    unreadable = node.unreadable
+    if not unreadable:
+        return []
+    told = have_rows.told(node.db, peer.node_id)
+    kept = {key: one for key, one in told.items() if one.mark and key[0] in unreadable}
+    state = node.db.peer(peer.node_id)
+    has_forgotten = not told and (
+        state.told is not None or (state.have is not None and state.have.seen is not None)
+    )
+    if has_forgotten or not all(one.is_spelt_out for one in kept.values()):
+        return None
+    return [have_rows.told_of(key, one) for key, one in kept.items()]
 
 
 def telling(
@@ -149,7 +177,12 @@ def telling(
         sections=sections,
         digest=sha256(digest + rest).digest(),
         news=sha256(news + rest).digest(),
-        marks={_key(one): _mark(one) for part in parts for one in part.holdings},
+        marks={_key(one): have_rows.mark_of(one) for part in parts for one in part.holdings},
+        spelt={
+            _key(one): have_rows.mark_of(one)
+            for one in holdings
+            if (last := told.get(_key(one))) and not last.is_spelt_out and last.says(one)
+        },
         is_full=said is None,
         holds_anything=bool(holdings),
     )
@@ -173,6 +206,7 @@ def note_own_have(node: Node, peer: Peer, own: OwnHave, counter: int) -> None:
             have_rows.forget_told(node.db, peer.node_id)
         elif heard is not None and heard.base is not None:
             have_rows.forget_gone(node.db, peer.node_id, heard.base)
+        have_rows.spell_out(node.db, peer.node_id, own.spelt)
         have_rows.note_told(node.db, peer.node_id, own.marks, counter)
 
 
@@ -257,7 +291,7 @@ def _changes(
         key = _key(one)
         here.add(key)
         last = told.get(key)
-        if last is None or last.counter > base or last.mark != _mark(one):
+        if last is None or last.counter > base or not last.says(one):
             yield one
     for key, last in told.items():
         if key not in here and (last.mark or last.counter > base):
@@ -309,8 +343,3 @@ def _by_ledger(holdings: Iterable[Holding]) -> tuple[LedgerHave, ...]:
 def _key(holding: Holding) -> LogKey:
     ledger_id, held = holding
     return ledger_id, LogName(held.author, held.incarnation)
-
-
-def _mark(holding: Holding) -> bytes:
-    """Return what stands for a holding in ``node.db``; empty for one that is no more."""
-    return sha256(item_of(holding)).digest()[:_MARK_BYTES] if holding[1].size else b""

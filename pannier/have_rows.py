@@ -4,10 +4,19 @@ One row a log, so that a difference costs what it says and not what there is.
 """
 
 from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from struct import Struct
 from typing import NamedTuple
 
-from bundler.have_digest import Holding, bucket_of
-from bundler.notices import KEY_ID_BYTES, MAX_ASK_BITS, Ask, HeldLog, Seen
+from bundler.have_digest import Holding, bucket_of, item_of
+from bundler.notices import (
+    KEY_ID_BYTES,
+    MAX_ASK_BITS,
+    ROOT_START_BYTES,
+    Ask,
+    HeldLog,
+    Seen,
+)
 from ledger.genesis import LedgerId
 from ledger.lazy_dataclass import dataclass
 from ledger.log import LogName
@@ -29,6 +38,8 @@ NEVER = 2**63 - 1
 """In place of the counter of a bundle that did not arrive: above all that a peer may confirm."""
 
 _INCARNATION_BYTES = 8
+_OLD_MARK_BYTES = 8
+_MARK = Struct(f">Q{ROOT_START_BYTES}sQ")  # size, start of the root, up to where files are whole
 LogKey = tuple[LedgerId, LogName]
 
 
@@ -36,12 +47,37 @@ class Told(NamedTuple):
     """What a peer was told last of one log.
 
     Attributes:
-        mark: Of what was said; empty: that it is held no more.
+        mark: What was said (`mark_of`); empty: that it is held no more.
         counter: Under which of this node's counters.
     """
 
     mark: bytes
     counter: int
+
+    @property
+    def is_spelt_out(self) -> bool:
+        """Whether the mark says it; older panniers kept but a digest."""
+        return len(self.mark) == _MARK.size
+
+    def says(self, holding: Holding) -> bool:
+        """Return whether that is what was said."""
+        return self.mark == (mark_of(holding) if self.is_spelt_out else _digest_of(holding))
+
+
+def mark_of(holding: Holding) -> bytes:
+    """Return what stands for a holding in ``node.db``; empty for one that is no more."""
+    held = holding[1]
+    return _MARK.pack(held.size, held.root, held.files) if held.size else b""
+
+
+def told_of(key: LogKey, told: Told) -> Holding:
+    """Return what was said of a log, which is held and spelt out."""
+    (ledger_id, log), (size, root, files) = key, _MARK.unpack(told.mark)
+    return ledger_id, HeldLog(*log, size, root, files if files < size else None)
+
+
+def _digest_of(holding: Holding) -> bytes:
+    return sha256(item_of(holding)).digest()[:_OLD_MARK_BYTES] if holding[1].size else b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +204,17 @@ def note_told(db: NodeDbFile, peer: str, marks: Mapping[LogKey, bytes], counter:
         "INSERT OR REPLACE INTO told VALUES (?, ?, ?, ?, ?, ?)",
         (
             (peer, ledger, log.author, log.incarnation, mark, counter)
+            for (ledger, log), mark in marks.items()
+        ),
+    )
+
+
+def spell_out(db: NodeDbFile, peer: str, marks: Mapping[LogKey, bytes]) -> None:
+    """Keep what *peer* was told of some logs instead of a digest of that; only in a transaction."""
+    db.run_many(
+        "UPDATE told SET mark = ? WHERE peer = ? AND ledger = ? AND author = ? AND incarnation = ?",
+        (
+            (mark, peer, ledger, log.author, log.incarnation)
             for (ledger, log), mark in marks.items()
         ),
     )

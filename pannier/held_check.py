@@ -4,12 +4,12 @@ What a peer is thought to hold it is not sent: one number too large, and entries
 said something wrong, a disk or the peer, does not show; that peer is asked anew.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from bundler.have_digest import Holding
 from bundler.notices import ROOT_START_BYTES, HeldLog
 from ledger.append import is_written
-from ledger.errors import DamagedError, RefusedError
+from ledger.errors import DamagedError
 from ledger.genesis import LedgerId
 from ledger.lazy_dataclass import dataclass
 from ledger.log import LogName, LogStatus, root_at
@@ -43,7 +43,7 @@ def misheld(node: Node) -> list[Misheld]:
     # First what others hold, then the logs: these only grow meanwhile.
     peers = [str(peer) for (peer,) in node.db.rows("SELECT DISTINCT peer FROM held")]
     held = [(peer, one) for peer in peers for one in have_rows.held_by(node.db, peer)]
-    stores = {ledger_id: _readable(node, ledger_id) for ledger_id in node.ledger_ids()}
+    stores = {store.ledger_id: store for store in node.ledgers()}
     return [Misheld(peer=peer, holding=one) for peer, one in held if not _may_be(node, stores, one)]
 
 
@@ -82,14 +82,7 @@ def peer_name(node: Node, peer: str) -> str:
     return known.name if known else peer
 
 
-def _readable(node: Node, ledger_id: LedgerId) -> Store | None:
-    try:
-        return node.ledger(ledger_id)
-    except (DamagedError, RefusedError):
-        return None
-
-
-def _may_be(node: Node, stores: dict[LedgerId, Store | None], holding: Holding) -> bool:
+def _may_be(node: Node, stores: Mapping[LedgerId, Store], holding: Holding) -> bool:
     ledger_id, held = holding
     store = stores.get(ledger_id)
     try:

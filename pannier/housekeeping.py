@@ -5,11 +5,14 @@ A bundle is late when its last day has passed by this node's clock *and* by the 
 counted running time.
 """
 
+from functools import partial
+
 from ledger.adopt import adopt
 from pannier.have import forget_shared_keys
 from pannier.import_report import Outcome
 from pannier.node import Node
 from pannier.trusted_time import MAX_LIFETIME_DAYS, count_running, has_lain
+from pannier.unreadable import going_on
 from spool.expiry import Waiting
 from spool.name import BundleName
 
@@ -20,6 +23,8 @@ _GRACE_DAYS = 30
 def keep_house(node: Node) -> None:
     """Drop what has expired from the queues and from ``node.db``; look what packs there are.
 
+    Of no bundle it depends on a ledger whether it is dropped.
+
     Only bundles expire, never entries: what they carried is planned again. Forgetting too early,
     by a wrong clock, costs a bundle that is merged again, which changes nothing.
 
@@ -28,8 +33,7 @@ def keep_house(node: Node) -> None:
         SpoolError: the spool cannot be written.
         LedgerError: a ledger cannot be read or written.
     """
-    for store in node.ledgers():
-        adopt(store)
+    going_on(node, partial(_adopt, node))
     judge = _Judge(node)
     for bundle in node.db.queued_bundles():
         if judge.is_late(Waiting(bundle.bundle_id, bundle.expiry_days, bundle.peer)):
@@ -41,6 +45,11 @@ def keep_house(node: Node) -> None:
             _give_up(node, name, judge.sender(name.bundle_id))
         _forget_waits(node)
         _forget(node, before=node.time.past_day() - _GRACE_DAYS)
+
+
+def _adopt(node: Node) -> None:
+    for store in node.ledgers():
+        adopt(store)
 
 
 def end_expired(node: Node, bundle_id: str) -> None:

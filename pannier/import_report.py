@@ -16,6 +16,7 @@ class Outcome(Enum):
     SEEN = "seen"
     NO_ROOM = "no room"
     UNREAD = "unread"
+    UNOPENED = "unopened"
 
 
 @dataclass(kw_only=True)

@@ -12,6 +12,7 @@ from pannier.node import Node
 from pannier.passphrase_ledgers import meet_members
 from pannier.rollback import go_on_beginning
 from pannier.rotation import tend_all_epochs
+from pannier.unreadable import going_on
 
 if TYPE_CHECKING:
     from bundler.keyring import Keyring
@@ -23,6 +24,8 @@ MAX_COUNTER = 2**63 - 1
 def import_arrived(node: Node) -> Report:
     """Take in everything in the inbox that is whole, and what waited for it.
 
+    What is of a ledger that cannot be read waits until it can be.
+
     Raises:
         BusyError: another process is importing into this home.
         PannierError: the home cannot be read or written.
@@ -31,16 +34,20 @@ def import_arrived(node: Node) -> Report:
     """
     report = Report()
     with node.alone("import", "importing"):
-        go_on_beginning(node)
-        if _is_any_here(node):
-            from pannier.arrivals import take_in  # noqa: PLC0415 -- it opens bundles: much code
-
-            take_in(node, report)
-        else:
-            settle_own_forks(node, report.notes)
-        tend_all_epochs(node, report.notes)
-        meet_members(node, report.notes)
+        going_on(node, lambda: _import(node, report))
     return report
+
+
+def _import(node: Node, report: Report) -> None:
+    go_on_beginning(node)
+    if _is_any_here(node):
+        from pannier.arrivals import take_in  # noqa: PLC0415 -- it opens bundles: much code
+
+        take_in(node, report)
+    else:
+        settle_own_forks(node, report.notes)
+    tend_all_epochs(node, report.notes)
+    meet_members(node, report.notes)
 
 
 def _is_any_here(node: Node) -> bool:

@@ -4,7 +4,7 @@ Every step may be killed and is done again: its fragments leave the inbox only a
 is in the ledgers, or in `held/`, or in quarantine.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from bundler.content import Opened, open_bundle
 from bundler.errors import BundleError, UnencryptedError, UnopenableError
@@ -77,6 +77,8 @@ def _import(new: NewLedgers, number: str, sealed: bytes, report: Report) -> Outc
     try:
         opened = open_bundle(sealed, keyring(node))
     except BundleError as error:
+        if _may_open_later(node, error, node.spool.inbox.senders(number)):
+            return Outcome.UNOPENED
         _refuse_unopened(node, number, sealed, error)
         return _quarantine(node, number, str(error), report)
     peer = origin_of(node, opened)
@@ -117,6 +119,20 @@ def _conclude(
         _finish(merging, number, opened, has_data=has_data)
     node.spool.inbox.discard(number)
     return Outcome.MERGED
+
+
+def _may_open_later(node: Node, error: BundleError, senders: Iterable[str]) -> bool:
+    """Return whether a bundle may be for the members of a ledger that cannot be read now.
+
+    Its keys are in there.
+
+    Args:
+        node: Who could not open it.
+        error: Why.
+        senders: Whom it is from: node ids of peers, or the epoch id of a group.
+    """
+    is_of_group = not node.peers.keys() & set(senders)
+    return isinstance(error, UnopenableError) and is_of_group and bool(node.unreadable)
 
 
 def _refuse_unopened(node: Node, number: str, sealed: bytes, error: BundleError) -> None:
@@ -304,6 +320,7 @@ def retry(
     found = _reopened(node, number, sealed, report)
     if found is None:
         _drop(node, name)
+    if found is None or isinstance(found, BundleError):
         return ()
     opened, peer = found
     must_ask = name.hint == gate.REVIEW_HINT or gate.must_ask(node, peer, ())
@@ -346,11 +363,16 @@ def _put_away(
 
 def _reopened(
     node: Node, number: str, sealed: bytes, report: Report
-) -> tuple[Opened, Origin] | None:
-    """Return what is in a held bundle, and who sent it; None if it is of no use any more."""
+) -> tuple[Opened, Origin] | BundleError | None:
+    """Return what is in a held bundle, and who sent it; None if it is of no use any more.
+
+    An error: it does not open now, and may when all ledgers can be read.
+    """
     try:
         opened = open_bundle(sealed, keyring(node))
     except BundleError as error:
+        if _may_open_later(node, error, [sender(node, number)]):
+            return error
         # It opened once: a peer's card or a key is gone. Whoever sent it still has it.
         report.notes.append(f"bundle {number} no longer opens and is dropped: {error}")
         return None

@@ -99,7 +99,9 @@ def _spans(way: Way, store: Store, state: LogState, end: int) -> list[Span]:
     if confirmed is None or confirmed >= end:
         return []
     states = ("queued", "sent") if way.is_oneway else ("queued",)
-    on_the_way = way.node.db.spans_for(way.peer.node_id, store.ledger_id, state.name, states)
+    on_the_way = way.node.db.spans_for(
+        way.peer.node_id, store.ledger_id, state.name, states, without=way.held_back
+    )
     in_vain = way.left_out.get((store.ledger_id, state.name), ())
     return plan.lacking(end, confirmed, [*on_the_way, *in_vain])
 

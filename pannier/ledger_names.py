@@ -28,7 +28,7 @@ def ledger_names(node: Node) -> dict[LedgerId, str | None]:
         DiskError: the disk, and not what stands on it, is at fault.
     """
     known: dict[LedgerId, str | None] = {
-        store.ledger_id: store.genesis.name for store in node.readable_ledgers()
+        store.ledger_id: store.genesis.name for store in node.ledgers()
     }
     return known | {one: None for one in node.ledger_ids() if one not in known}
 

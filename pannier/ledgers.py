@@ -45,7 +45,7 @@ def new_ledger(
         LedgerError: *name* is not a name, or the disk said no.
     """
     with node.alone("new", "making a ledger"):
-        if any(store.genesis.name == name for store in node.ledgers()):
+        if any(store.genesis.name == name for store in node.every_ledger()):
             raise UsageError(f"there is a ledger {name} already")
         return _make(node, name, terms, hide_names=hide_names)
 

@@ -18,6 +18,7 @@ from pannier.have_rows import LogKey
 from pannier.home import Peer
 from pannier.node import Node
 from pannier.out_bundle import OutBundle
+from pannier.unreadable import held_back
 
 LEFT_OUT = "left out"
 _DAY_US = 86_400_000_000
@@ -44,12 +45,13 @@ def left_out(node: Node, peer: Peer, known: KnownHave) -> Mapping[LogKey, Sequen
     newest = node.db.bundles(peer.node_id, LEFT_OUT)[-_MOST_BUNDLES:]
     if not newest:
         return {}
-    now, now_us = _Now(node, peer, known), node.clock()
+    now, now_us, held = _Now(node, peer, known), node.clock(), held_back(node)
     first_us: dict[tuple[LogKey, int], int] = {}
     found = defaultdict[LogKey, list[Span]](list)
     for bundle in newest:
         spans = node.db.spans(bundle.bundle_id)
-        if bundle.note != now.mark(spans):
+        # Of a ledger that cannot be read nobody can tell whether it is otherwise.
+        if bundle.bundle_id not in held and bundle.note != now.mark(spans):
             continue
         for ledger_id, log, span in spans:
             key = ledger_id, log
@@ -84,7 +86,7 @@ class _Now:
         return self._words[ledger_id]
 
     def _root(self, ledger_id: LedgerId, log: LogName, size: int) -> bytes:
-        store = self._node.ledger(ledger_id)
+        store = self._node.readable(ledger_id)
         state = store.log(log) if store is not None else None
         if store is None or state is None or size > state.size:
             return b""

@@ -43,6 +43,7 @@ from pannier.node import Node
 from pannier.origin import Group, Origin
 from pannier.rollback import begin_anew
 from pannier.tail_reading import logs_of, read_tail
+from pannier.unreadable import unread_logs_of
 from pannier.waits import Wait, is_readable
 from pannier.witnessing import hear_all
 
@@ -159,7 +160,11 @@ class Merging:
     def _store(self, ledger_id: LedgerId) -> Store | None:
         self._check_about(ledger_id)
         self._about.add(ledger_id)
-        return self.new.get(ledger_id) or self.node.ledger(ledger_id)
+        return self.new.get(ledger_id) or self.node.readable(ledger_id)
+
+    def _wait_for(self, ledger_id: LedgerId) -> Wait:
+        """Return what is waited for where there is no `_store`."""
+        return Wait("file" if self.node.has_ledger(ledger_id) else "ledger", ledger_id)
 
     def _check_about(self, ledger_id: LedgerId) -> None:
         """Refuse a bundle of one ledger's members about another: they may be no members there."""
@@ -177,7 +182,7 @@ class Merging:
             return
         store = self._store(section.ledger)
         if store is None:
-            self.waits.append(Wait("ledger", section.ledger))
+            self.waits.append(self._wait_for(section.ledger))
             return
         log = LogName(section.author, section.incarnation)
         before = members(store)
@@ -256,7 +261,8 @@ class Merging:
             raise BundleLimitError("tails that build on too many entries for one bundle")
         logs = logs_of(self.node.ledgers(), section.reference)
         if not logs:
-            self.is_behind = True
+            # It may as well be of a ledger that cannot be read: who sent it knows nothing wrong.
+            self.is_behind |= not self.node.unreadable
             self.waits.append(Wait("log", b"", section.reference))
         others = []
         for store, log in logs:
@@ -267,7 +273,10 @@ class Merging:
                 self._note_removals(store, before)
                 return
             others.append((store, log, outcome))
-        self.is_unfounded |= any(outcome is None for _, _, outcome in others)
+        if any(outcome is None for _, _, outcome in others):
+            unread = unread_logs_of(self.node, section.reference)
+            self.waits += [Wait("file", one) for one in unread]
+            self.is_unfounded |= not unread
         for store, log, outcome in others:
             if outcome is not None:
                 self._note(store, log, outcome, section.first)
@@ -330,7 +339,7 @@ class Merging:
     def _take_fork(self, section: ForkSection) -> None:
         store = self._store(section.ledger)
         if store is None:
-            self.waits.append(Wait("ledger", section.ledger))
+            self.waits.append(self._wait_for(section.ledger))
             return
         log = LogName(section.author, section.incarnation)
         if self._take_proof(store, log, proof_from_bytes(section.fork)):

@@ -91,7 +91,7 @@ class Names:
     def _all_members(self) -> list[Members]:
         """Return the members of all ledgers; where they changed it is noted who has which name."""
         found: list[Members] = []
-        for store in self._node.readable_ledgers():
+        for store in self._node.ledgers():
             with suppress(DamagedError):
                 found.append(members(store))
         if len(found) != len(self._known) or any(map(_is_other, found, self._known)):

@@ -89,7 +89,7 @@ class NewLedgers:
             DamagedError: the disk said no.
         """
         ledger_id = genesis.ledger_id
-        if self.node.ledger(ledger_id) is not None or self.get(ledger_id) is not None:
+        if self.node.has_ledger(ledger_id) or self.get(ledger_id) is not None:
             return True
         if len(self._stores) >= MOST_OPEN and not self._make_room(sender):
             return False

@@ -5,16 +5,15 @@ decides nothing: `pannier.sending`, `pannier.importing` and `pannier.exchange` d
 does not ask for is not opened for it, nor is its module imported.
 """
 
-import re
-from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from ledger.append import Author
-from ledger.errors import DamagedError, DiskError, RefusedError
+from ledger.errors import DamagedError
 from ledger.genesis import Genesis, LedgerId
 from ledger.hpke import HpkeWrapper, Wrapper
 from ledger.kdf import derive
@@ -22,9 +21,10 @@ from ledger.members import members
 from ledger.rest import RestKey
 from ledger.store import Store
 from pannier.config import Config, PeerConfig, read_config
-from pannier.errors import PannierError, UsageError
+from pannier.errors import UsageError
 from pannier.home import Home, Peer, read_peers
 from pannier.lock import exclusive
+from pannier.open_ledgers import OpenLedgers
 from pannier.trusted_time import TrustedTime, Uptime, no_uptime
 
 if TYPE_CHECKING:
@@ -40,17 +40,10 @@ if TYPE_CHECKING:
 Clock = Callable[[], int]
 """Returns microseconds since 1970 UTC, as far as this machine knows."""
 
-_LEDGER_FILE = re.compile("[0-9a-f]{32}[.]db")
 _INCARNATION_BYTES = 8
 # An incarnation is seconds since 1970, then this many random bits.
 _INCARNATION_RANDOM_BITS = 24
 _LAST_INCARNATION = (1 << 8 * _INCARNATION_BYTES) - 1
-
-
-def _ledger_id(path: Path) -> LedgerId:
-    if not _LEDGER_FILE.fullmatch(path.name):
-        raise PannierError(f"{path} has not the name of a ledger file: move it out of that folder")
-    return LedgerId(bytes.fromhex(path.stem))
 
 
 @dataclass(kw_only=True)
@@ -76,8 +69,6 @@ class Node:
     uptime: Callable[[], Uptime] = no_uptime
     wrapper: Wrapper = field(default_factory=HpkeWrapper)
     patience_seconds: float = 0.0
-    _stores: dict[LedgerId, Store] = field(default_factory=dict)
-    _passed_over: frozenset[LedgerId] = frozenset()
 
     @classmethod
     def open(
@@ -107,9 +98,7 @@ class Node:
 
     def let_go(self) -> None:
         """Close all ledgers; one is opened again when it is asked for."""
-        for store in self._stores.values():
-            store.close()
-        self._stores.clear()
+        self._open_ledgers.close()
 
     def __enter__(self) -> Self:
         return self
@@ -277,77 +266,97 @@ class Node:
 
     # -- ledgers ------------------------------------------------------------------------------
 
+    @cached_property
+    def _open_ledgers(self) -> OpenLedgers:
+        return OpenLedgers(self.home.ledgers, lambda: self.rest_key)
+
     def ledgers(self) -> Iterator[Store]:
-        """Yield every ledger of this node.
+        """Yield every ledger of this node that can be read.
 
-        Raises:
-            PannierError: a file with another name lies among them.
-            LedgerError: one cannot be opened.
-        """
-        yield from map(self._opened, self.ledger_ids())
-
-    def readable_ledgers(self) -> Iterator[Store]:
-        """Yield every ledger of this node that can be opened, for who shows or chooses one.
-
-        Not for who acts on what there is: what cannot be read now is not gone.
+        One that cannot is not gone (`unreadable`): where it matters what is in no ledger, or that
+        somebody is in none, nothing follows from these alone.
 
         Raises:
             PannierError: a file with another name lies among them.
             BusyError: another process held one for too long.
             DiskError: the disk, and not what stands on it, is at fault.
         """
-        for ledger_id in self.ledger_ids():
-            try:
-                store = self._opened(ledger_id)
-            except DiskError:
-                raise  # no fault of that file, as where no more files may be open
-            except (DamagedError, RefusedError):
-                continue
-            yield store
+        return self._open_ledgers.readable()
 
-    @contextmanager
-    def passing_over(self, ledgers: Collection[LedgerId]) -> Iterator[None]:
-        """Let nobody see some *ledgers* inside, where nothing is written: for who only looks."""
-        self._passed_over = frozenset(ledgers)
-        try:
-            yield
-        finally:
-            self._passed_over = frozenset()
+    def every_ledger(self) -> Iterator[Store]:
+        """Yield every ledger of this node, for who cannot do without one of them.
+
+        Raises:
+            PannierError: as `ledgers`.
+            LedgerError: one cannot be read.
+        """
+        yield from map(self._open_ledgers.open, self.ledger_ids())
+
+    @property
+    def unreadable(self) -> Mapping[LedgerId, str]:
+        """The ledgers that cannot be read now, and why: a line for people, who have to mend them.
+
+        Raises:
+            PannierError: as `ledgers`.
+            BusyError: as `ledgers`.
+            DiskError: as `ledgers`.
+        """
+        return self._open_ledgers.unreadable()
+
+    def leave(self, error: DamagedError) -> bool:
+        """Take the ledger for unreadable from now on in which *error* was found.
+
+        What was begun with it is to be given up first: its file is closed.
+
+        Returns:
+            Whether there is one that was read until now.
+        """
+        return self._open_ledgers.leave(error)
 
     def ledger_ids(self) -> list[LedgerId]:
-        """Return the ids of the ledgers of which there is a file.
+        """Return the ids of the ledgers of which there is a file, readable or not.
 
         Raises:
             PannierError: a file with another name lies among them.
         """
-        found = [_ledger_id(path) for path in sorted(self.home.ledgers.glob("*.db"))]
-        return [one for one in found if one not in self._passed_over]
+        return self._open_ledgers.ids()
 
     def ledger_path(self, ledger_id: LedgerId) -> Path:
         """Return where the file of a ledger is, or would be."""
-        return self.home.ledgers / f"{ledger_id.hex()}.db"
+        return self._open_ledgers.path(ledger_id)
+
+    def has_ledger(self, ledger_id: LedgerId) -> bool:
+        """Return whether this node has a ledger, be it readable or not."""
+        return self.ledger_path(ledger_id).exists()
 
     def ledger(self, ledger_id: LedgerId) -> Store | None:
-        """Return one ledger, or None if this node does not have it."""
-        if ledger_id not in self._passed_over and self.ledger_path(ledger_id).exists():
-            return self._opened(ledger_id)
-        return None
+        """Return one ledger, or None if this node does not have it.
+
+        Raises:
+            LedgerError: it cannot be read.
+        """
+        return self._open_ledgers.open(ledger_id) if self.has_ledger(ledger_id) else None
+
+    def readable(self, ledger_id: LedgerId) -> Store | None:
+        """Return one ledger, or None if it cannot be read, or this node does not have it.
+
+        Raises:
+            PannierError: as `ledgers`.
+            BusyError: as `ledgers`.
+            DiskError: as `ledgers`.
+        """
+        return self._open_ledgers.find(ledger_id) if self.has_ledger(ledger_id) else None
 
     def make_ledger(self, genesis: Genesis, *, hide_names: bool = False) -> Store:
         """Make the file of a ledger that is new here; it may hide names even if others do not."""
         key = RestKey(self.rest_key.key, hide_names or self.rest_key.hides_names)
         store = Store.create(self.home.ledgers, genesis, key)
-        self._stores[store.ledger_id] = store
+        self._open_ledgers.add(store)
         return store
 
     def shared_with(self, peer: Peer) -> list[Store]:
-        """Return the ledgers that *peer* is a member of."""
+        """Return the ledgers that *peer* is a member of, as far as they can be read."""
         return [store for store in self.ledgers() if peer.card.author in members(store)]
-
-    def _opened(self, ledger_id: LedgerId) -> Store:
-        if ledger_id not in self._stores:
-            self._stores[ledger_id] = Store.open(self.ledger_path(ledger_id), self.rest_key)
-        return self._stores[ledger_id]
 
     # -- how the node counts what it says -----------------------------------------------------
 

@@ -5,6 +5,7 @@ were on their way are planned again.
 """
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 
 from bundler.plan import Span
 from ledger.genesis import LedgerId
@@ -168,6 +169,21 @@ class NodeDb(PeerRows):
         self.run("UPDATE peer SET told = ? WHERE told_in = ?", UNTOLD, bundle_id)
         self.run("DELETE FROM witness WHERE bundle = ?", bundle_id)
 
+    def bundles_about(self, ledgers: Iterable[LedgerId]) -> frozenset[str]:
+        """Return the bundles of ours, ended or not, that carry something of *ledgers*."""
+        sql = "SELECT DISTINCT bundle FROM span WHERE ledger = ?"
+        return frozenset(str(number) for one in ledgers for (number,) in self.rows(sql, one))
+
+    def logs_of(self, ledger_id: LedgerId) -> list[LogName]:
+        """Return the logs of a ledger that were told or heard of, or sent."""
+        found = self.rows(
+            "SELECT author, incarnation FROM told WHERE ledger = ?1 "
+            "UNION SELECT author, incarnation FROM held WHERE ledger = ?1 "
+            "UNION SELECT author, incarnation FROM span WHERE ledger = ?1",
+            ledger_id,
+        )
+        return [LogName(as_blob(author), as_blob(incarnation)) for author, incarnation in found]
+
     def spans(self, bundle_id: str) -> list[tuple[LedgerId, LogName, Span]]:
         """Return which entries a bundle carries."""
         found = self.rows(
@@ -176,15 +192,22 @@ class NodeDb(PeerRows):
         return [_span(row) for row in found]
 
     def spans_for(
-        self, peer: str, ledger_id: LedgerId, log: LogName, states: Sequence[str]
+        self,
+        peer: str,
+        ledger_id: LedgerId,
+        log: LogName,
+        states: Sequence[str],
+        *,
+        without: AbstractSet[str] = frozenset(),
     ) -> list[Span]:
         """Return the spans of a log in the bundles for *peer* that are in one of *states*.
 
-        Those for a group are among them as long as it is waited for.
+        Those for a group are among them as long as it is waited for; those of the bundles *without*
+        are not.
         """
         marks = ", ".join("?" * len(states))
         found = self.rows(
-            "SELECT first, end FROM span WHERE bundle IN ("  # noqa: S608
+            "SELECT bundle, first, end FROM span WHERE bundle IN ("  # noqa: S608
             f"SELECT id FROM bundle WHERE peer = ? AND state IN ({marks}) UNION "
             "SELECT id FROM bundle JOIN audience ON audience.bundle = bundle.id "
             f"WHERE audience.peer = ? AND state IN ({marks})) "
@@ -196,7 +219,11 @@ class NodeDb(PeerRows):
             ledger_id,
             *log,
         )
-        return [Span(as_int(first), as_int(end)) for first, end in found]
+        return [
+            Span(as_int(first), as_int(end))
+            for bundle, first, end in found
+            if bundle not in without
+        ]
 
     def note_written(self, bundle_id: str, medium: str, time_us: int, peers: Iterable[str]) -> None:
         """Note that a bundle stands, durably, on a medium that serves *peers*."""

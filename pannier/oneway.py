@@ -32,6 +32,7 @@ from pannier.out_bundle import OutBundle
 from pannier.queued import sealed_bundle
 from pannier.sending import prepare
 from pannier.taking import Taking
+from pannier.unreadable import going_on
 from spool.delivery import Delivery
 from spool.errors import MalformedNameError, StorageError
 from spool.name import BundleName, FragmentName
@@ -83,6 +84,12 @@ def pack(
         PannierError: *into* cannot be written.
         StorageError: a bundle was spoiled on this disk; all others were written.
     """
+    return going_on(node, lambda: _pack(node, peer, into, mtu, repair_percent))
+
+
+def _pack(
+    node: Node, peer: Peer, into: Path, mtu: int | None, repair_percent: int | None
+) -> Packed:
     settings = node.settings(peer)
     mtu = mtu or settings.mtu
     percent = settings.repair if repair_percent is None else repair_percent
@@ -225,7 +232,7 @@ def unpack(node: Node, paths: Iterable[Path]) -> tuple[Report, dict[str, int]]:
     """
     intake = _Intake(node)
     for path in _files(paths):
-        intake.take(path)
+        going_on(node, partial(intake.take, path))
     intake.store()
     report = intake.take_long()
     node.db.count_forged(intake.left["forged"])

@@ -1,13 +1,13 @@
 """The state of a node in one value: what `pannier status` shows."""
 
 from dataclasses import asdict
+from functools import partial
 
 from bundler.plan import lacking as spans_lacking
-from ledger.errors import DamagedError, DiskError, RefusedError
-from ledger.genesis import LedgerId
 from ledger.lazy_dataclass import dataclass
 from ledger.log import LogStatus
 from ledger.members import passed_on
+from ledger.storage_errors import found_in
 from ledger.store import Store
 from ledger.views import conflicts, count_files
 from pannier.clear import travelling
@@ -19,6 +19,7 @@ from pannier.left_out import left_out
 from pannier.link_counters import ever_worked, is_running, read_counters
 from pannier.node import Node
 from pannier.review import waiting
+from pannier.unreadable import going_on, held_back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,30 +127,17 @@ def overview(node: Node) -> Overview:
         LedgerError: a ledger is in use, or the disk does not let it be read.
         SpoolError: the spool cannot be read.
     """
-    ledgers: list[LedgerOverview] = []
-    unreadable: dict[LedgerId, str] = {}
-    for ledger_id in node.ledger_ids():
-        try:
-            store = node.ledger(ledger_id)
-            if store is not None:
-                ledgers.append(_ledger(node, store))
-        except DiskError:
-            raise
-        except (DamagedError, RefusedError) as error:
-            unreadable[ledger_id] = str(error)
-    with node.passing_over(unreadable):
-        return _overview(node, tuple(ledgers), tuple(unreadable.values()))
+    return going_on(node, partial(_overview, node))
 
 
-def _overview(
-    node: Node, ledgers: tuple[LedgerOverview, ...], unreadable: tuple[str, ...]
-) -> Overview:
+def _overview(node: Node) -> Overview:
+    ledgers = tuple(_ledger(node, store) for store in node.ledgers())
     asked = waiting(node)
     return Overview(
         name=node.card.name,
         node=node.card.node_id,
         ledgers=ledgers,
-        unreadable=unreadable,
+        unreadable=tuple(node.unreadable.values()),
         peers=tuple(_peer(node, peer) for peer in node.peers.values()),
         strangers=_strangers(node),
         incomplete=len(node.spool.inbox.bundles()),
@@ -170,19 +158,20 @@ def _links(node: Node) -> list[dict[str, object]]:
 
 
 def _ledger(node: Node, store: Store) -> LedgerOverview:
-    logs = store.logs()
-    lacking = store.file_entries.lacking()
     stuck = (LogStatus.FORKED, LogStatus.HOSTILE)
-    return LedgerOverview(
-        name=store.genesis.name,
-        ledger=store.ledger_id.hex(),
-        entries=sum(log.size for log in logs),
-        conflicts=len(conflicts(store)),
-        forks=tuple(node.who(log.name.author) for log in logs if log.status in stuck),
-        files=count_files(store),
-        lacking_versions=lacking.versions,
-        lacking_chunks=lacking.chunks,
-    )
+    with found_in(store.path):
+        logs = store.logs()
+        lacking = store.file_entries.lacking()
+        return LedgerOverview(
+            name=store.genesis.name,
+            ledger=store.ledger_id.hex(),
+            entries=sum(log.size for log in logs),
+            conflicts=len(conflicts(store)),
+            forks=tuple(node.who(log.name.author) for log in logs if log.status in stuck),
+            files=count_files(store),
+            lacking_versions=lacking.versions,
+            lacking_chunks=lacking.chunks,
+        )
 
 
 def _strangers(node: Node) -> tuple[str, ...]:
@@ -196,13 +185,15 @@ def _unpacked(node: Node, peer: Peer) -> int:
     """
     known = known_have(node, peer)
     states = ("queued", "sent") if node.settings(peer).oneway else ("queued",)
-    count, in_vain = 0, left_out(node, peer, known)
+    count, in_vain, kept = 0, left_out(node, peer, known), held_back(node)
     for store in travelling(node, peer):
         for log in store.logs():
             held, end = known.log(store.ledger_id, log.name), passed_on(store, log)
             confirmed = held.size if held else 0
             if confirmed < end:
-                on_the_way = node.db.spans_for(peer.node_id, store.ledger_id, log.name, states)
+                on_the_way = node.db.spans_for(
+                    peer.node_id, store.ledger_id, log.name, states, without=kept
+                )
                 gone = [*on_the_way, *in_vain.get((store.ledger_id, log.name), ())]
                 spans = spans_lacking(end, confirmed, gone)
                 count += sum(span.end - span.first for span in spans)

@@ -73,7 +73,7 @@ def join(
 
     found = PassphraseLedger.derive(name, passphrase, stretch)
     genesis = found.genesis
-    for store in node.ledgers():
+    for store in node.every_ledger():
         if store.genesis.name == genesis.name and store.ledger_id != genesis.ledger_id:
             raise UsageError(
                 f"there is a ledger {genesis.name} already, and not by this passphrase"

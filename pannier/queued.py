@@ -35,8 +35,8 @@ def begin_sealed_bundle(node: Node, peer: str, name: BundleName) -> Callable[[],
     """Return what gives `sealed_bundle`; what takes time is begun at once, beside all else.
 
     Raises:
-        SpoolError: it is not queued any more.
-        LedgerError: the ledger that its contents are in cannot be read.
+        SpoolError: it is not queued any more, or of a ledger that cannot be read.
+        LedgerError: the ledger that its contents are in turns out to be damaged.
     """
     waiting = node.spool.outbox.recipe(peer, name)
     if waiting is None:
@@ -59,7 +59,9 @@ def _making(node: Node, data: bytes, name: BundleName) -> _Make:
     recipe = None
     with suppress(PannierError):
         recipe = Recipe.open(data, node.rest_key.key)
-    store = node.ledger(recipe.ledger_id) if recipe is not None else None
+    store = node.readable(recipe.ledger_id) if recipe is not None else None
+    if recipe is not None and store is None and node.has_ledger(recipe.ledger_id):
+        raise StorageError(f"bundle {name.bundle_id} is of a ledger that cannot be read now")
     if recipe is None or store is None:
         return lambda: None
     blobs, places = store.blobs, store.blobs.find(recipe.digests)

@@ -57,6 +57,8 @@ def go_on_beginning(node: "Node") -> None:
 
 
 def _go_on(node: "Node", ledger_id: LedgerId) -> None:
+    if node.has_ledger(ledger_id) and node.readable(ledger_id) is None:
+        return  # once it can be read
     try:
         store = node.ledger(ledger_id)
         if store is None:

@@ -22,6 +22,7 @@ from pannier.node import Node
 from pannier.notice import Notice, known_facts, notice_for, refusals_for
 from pannier.out_bundle import OutBundle, withdraw
 from pannier.tail_sending import TailLoad, is_sent_back
+from pannier.unreadable import free
 from pannier.way import Way
 from spool.name import BundleName
 
@@ -38,7 +39,8 @@ def prepare(
     Among them are those for groups that *peer* is one of (`pannier.group_sending`). All of them
     stay queued until they are confirmed or expire. A peer that cannot answer gets a
     bundle as often as is configured, and a medium gets each notice once: it would be read, taken
-    off and written again for ever. Where that one got lost, *medium* is left out.
+    off and written again for ever. Where that one got lost, *medium* is left out. What is of a
+    ledger that cannot be read goes nowhere (`pannier.unreadable.held_back`).
 
     Args:
         node: The sender.
@@ -61,7 +63,7 @@ def prepare(
         _take_back_stale(node, peer)
         _make(Way.to(node, peer, symbol_bytes=symbol_bytes))
     had = node.db.bundles_on(medium) if medium is not None else frozenset()
-    queued = sorted(_bundles(node, peer), key=lambda one: (one.name[0], one.counter))
+    queued = sorted(free(node, _bundles(node, peer)), key=lambda one: (one.name[0], one.counter))
     return [
         one
         for one in queued
@@ -91,8 +93,8 @@ def reconcile(node: Node, queue: str) -> None:
 
 
 def take_back(node: Node, queue: str) -> None:
-    """Take back what no carrier has touched."""
-    for bundle in node.db.bundles(queue):
+    """Take back what no carrier has touched, but for what could not be made anew."""
+    for bundle in free(node, node.db.bundles(queue)):
         if bundle.written == 0:
             node.db.forget_bundle(bundle.bundle_id)
             node.spool.outbox.withdraw(queue, BundleName.from_text(bundle.name))
@@ -102,14 +104,14 @@ def _take_back_from_removed(node: Node, peer: Peer) -> None:
     """Take back what *peer* was to have as a member, also where it lies on a medium already."""
     for bundle in node.db.bundles(peer.node_id):
         ledgers = {ledger_id for ledger_id, _, _ in node.db.spans(bundle.bundle_id)}
-        stores = filter(None, map(node.ledger, ledgers))
+        stores = filter(None, map(node.readable, ledgers))
         if any(peer.card.author not in members(store) for store in stores):
             withdraw(node, bundle, "replaced", "no member any more")
 
 
 def _take_back_large(node: Node, peer: Peer, symbol_bytes: int) -> None:
     """Take back what does not fit this carrier's frames, but for what went out often enough."""
-    for bundle in _bundles(node, peer):
+    for bundle in free(node, _bundles(node, peer)):
         is_large = BundleName.from_text(bundle.name).symbol_bytes > symbol_bytes
         if is_large and not node.is_sent_enough(peer.node_id, bundle.bundle_id):
             withdraw(node, bundle, "replaced", "made anew for smaller frames")
@@ -117,7 +119,7 @@ def _take_back_large(node: Node, peer: Peer, symbol_bytes: int) -> None:
 
 def _take_back_stale(node: Node, peer: Peer) -> None:
     """Take back compact bundles of a former incarnation: who knows of this opens them no more."""
-    for bundle in node.db.bundles(peer.node_id):
+    for bundle in free(node, node.db.bundles(peer.node_id)):
         if tail_rows.compact_under(node.db, bundle.bundle_id) not in (None, node.incarnation()):
             withdraw(node, bundle, "replaced", "made anew under another incarnation")
 

@@ -209,7 +209,7 @@ def _confirm_for(node: Node, bundle: OutBundle, peer: Peer) -> None:
 def _is_covered(node: Node, bundle: OutBundle, known: KnownHave) -> bool:
     spans = node.db.spans(bundle.bundle_id)
     for ledger_id, log, span in spans:
-        held, store = known.log(ledger_id, log), node.ledger(ledger_id)
+        held, store = known.log(ledger_id, log), node.readable(ledger_id)
         if held is None or store is None or held.size < span.end:
             return False
         state = store.log(log)

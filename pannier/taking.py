@@ -35,6 +35,7 @@ from pannier.node import Node
 from pannier.nodedb import TAKEN
 from pannier.origin import origin_of
 from pannier.rooms import Rooms
+from pannier.unreadable import going_on
 from spool.name import FragmentName
 from transports.questions import Offer, Took
 
@@ -95,7 +96,7 @@ class Taking:
             # What names the contents may have come by the same medium.
             self.report.add(import_arrived(self.node))
             with self.node.alone("import", "importing"):
-                return self._take(offers)
+                return going_on(self.node, lambda: self._take(offers))
         except BusyError:
             return Took()
 

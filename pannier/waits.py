@@ -21,24 +21,26 @@ _ELSEWHERE: dict[str, Callable[[Node, "Wait"], bool]] = {
     "review": lambda node, wait: decisions.verdict(node.db, wait.author) is not None,
     "log": lambda node, wait: bool(logs_of(node.ledgers(), wait.author)),
     "blob": lambda node, wait: is_named(node, wait.author),
+    "file": lambda node, wait: _is_mended(node, LedgerId(wait.ledger_id)),
     "newer": lambda _, wait: is_readable(wait.number),
     "day": lambda node, wait: wait.number != this_day(node),
 }
-"""What waits for something of no certain ledger, and whether it is there."""
+"""What waits for something that is in no certain ledger, and whether it is there."""
 
 
 class Wait(NamedTuple):
     """What a bundle waits for.
 
     Attributes:
-        kind: ``ledger`` (to be a member of it), ``grant`` (for the author), ``range`` (the entries
+        kind: ``ledger`` (to be a member of it), ``file`` (that of the ledger, which cannot be read,
+            to be mended), ``grant`` (for the author), ``range`` (the entries
             before *number*), ``close`` (the author's word on a fork), ``review`` (a person's word),
             ``log`` (any log that a tail's reference may mean), ``blob`` (an entry that names a
             content), ``newer`` (a version that knows the encoding *number*), ``day`` (the day after
             the one that is *number*: for more than is noted).
         ledger_id: Which ledger; empty for ``review``, ``log``, ``blob``, ``newer`` and ``day``.
-        author: Whose log or grant; empty for ``ledger``; the digest of the content for ``review``,
-            the reference for ``log``, the content for ``blob``.
+        author: Whose log or grant; empty for ``ledger`` and ``file``; the digest of the content for
+            ``review``, the reference for ``log``, the content for ``blob``.
         incarnation: Of the log, or empty.
         number: How many entries must be there, or as above, or 0; of ``ledger``, as it is noted,
             whether that is tried (`pannier.wanted_ledgers`).
@@ -64,7 +66,7 @@ class Wait(NamedTuple):
         """Return which waits like this one are over, whatever their numbers."""
         if self.kind in _ELSEWHERE:
             return _reach(_ELSEWHERE[self.kind](node, self))
-        store = node.ledger(LedgerId(self.ledger_id))
+        store = node.readable(LedgerId(self.ledger_id))
         if store is None:
             return _NOWHERE
         log = LogName(self.author, self.incarnation)
@@ -129,6 +131,14 @@ def _few(waits: list[Wait], today: int) -> list[Wait]:
     mixed = sorted(waits, key=lambda one: turn(today, (*one[1:4], b"%d" % one.number)))
     of_authors = in_turns(mixed, lambda one: (one.ledger_id, one.author))
     return in_turns(of_authors, lambda one: one.ledger_id)[:MOST_OF_A_KIND]
+
+
+def _is_mended(node: Node, ledger_id: LedgerId) -> bool:
+    """Return whether no file of a ledger is left that cannot be read.
+
+    A repair may have found nothing in it; then the ledger comes from others.
+    """
+    return node.readable(ledger_id) is not None or not node.has_ledger(ledger_id)
 
 
 def this_day(node: Node) -> int:

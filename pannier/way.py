@@ -15,6 +15,7 @@ from pannier.have_rows import LogKey
 from pannier.home import Peer
 from pannier.left_out import left_out
 from pannier.node import Node
+from pannier.unreadable import held_back
 
 _SMALL_SYMBOL_BYTES = 512
 
@@ -28,6 +29,7 @@ class Way:
         peer: The recipient.
         known: What it said last that it holds.
         left_out: What it had, and would leave out again.
+        held_back: Bundles of ours that go nowhere for now, and so are not on their way.
         stores: The ledgers that it is a member of, and that may travel as it is served.
         symbol_bytes: For which symbol size bundles are made.
     """
@@ -36,6 +38,7 @@ class Way:
     peer: Peer
     known: KnownHave
     left_out: Mapping[LogKey, Sequence[Span]]
+    held_back: frozenset[str]
     stores: tuple[Store, ...]
     symbol_bytes: int
 
@@ -48,6 +51,7 @@ class Way:
             peer=peer,
             known=known,
             left_out=left_out(node, peer, known),
+            held_back=held_back(node),
             stores=tuple(travelling(node, peer)),
             symbol_bytes=symbol_bytes,
         )
@@ -66,11 +70,13 @@ class Way:
     def is_dismissed(self) -> bool:
         """Whether the peer was removed and has nothing in common with this node any more.
 
-        It is told nothing but which of its bundles no key here opens, if any.
+        It is told nothing but which of its bundles no key here opens, if any. So is, for now, who
+        may have been removed from a ledger that cannot be read.
         """
         author = self.peer.card.author
-        return not self.stores and any(
-            author in members(store).removed for store in self.node.ledgers()
+        return not self.stores and (
+            bool(self.node.unreadable)
+            or any(author in members(store).removed for store in self.node.ledgers())
         )
 
     @property

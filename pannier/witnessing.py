@@ -83,9 +83,9 @@ def hear_all(node: Node, section: WitnessSection) -> Iterator[Heard]:
         LedgerError: a ledger cannot be read or written.
     """
     for ledger_id, logs in section.ledgers:
-        store = node.ledger(ledger_id)
+        store = node.readable(ledger_id)
         if store is None:
-            continue
+            continue  # it is said again, every few days
         known = members(store)
         for author, incarnation, witnessed in logs:
             log = LogName(author, incarnation)

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from bundler.geometry import MIN_MTU_BYTES
+from pannier import unreadable
 from pannier.cli.reports import (
     all_lines,
     exchange_json,
@@ -50,6 +51,7 @@ def exchange(
     with open_node(home) as node:
         peers = [node.peer_named(name) for name in only] if only else None
         done = exchange_medium(node, folder, peers=peers, label=label)
+        done.problems += unreadable.problems(node)
         if as_json:
             print_json(exchange_json(node, done))
         else:
@@ -95,6 +97,7 @@ def pack(peer: str, into: Path, mtu: int | None, repair: str | None, home: str |
         one = node.peer_named(peer)
         packed = pack_files(node, one, into, mtu=mtu, repair_percent=percent)
         problems = [refusal(store, one) for store in refusing(node, one)]
+        problems += unreadable.problems(node)
     if packed.is_cut:
         problems.append(f"more files wait for {peer} than go at once: pack the rest after these")
     if packed.bundles:
@@ -124,6 +127,7 @@ def unpack(paths: Sequence[Path], as_json: bool, home: str | None) -> None:
 
     with open_node(home) as node:
         report, left = unpack_files(node, paths)
+        unread = unreadable.problems(node)
         lines = report_lines(report)
         if left["forged"]:
             lines.append(forged_line(left["forged"]))
@@ -137,6 +141,7 @@ def unpack(paths: Sequence[Path], as_json: bool, home: str | None) -> None:
         for line in lines:
             say(line)
     problems = [*([quarantine_line(report)] if report.reasons else []), *left_undone(report)]
+    problems += unread
     if left["damaged"]:
         problems.append(f"{plural(left['damaged'], 'file')} could not be read")
     if left["newer"]:

@@ -85,7 +85,7 @@ def ledger_list(as_json: bool, home: str | None) -> None:
     Example:  pannier ledger list
     """
     with open_node(home) as node:
-        facts = [_ledger_json(store) for store in node.readable_ledgers()]
+        facts = [_ledger_json(store) for store in node.ledgers()]
         names = ledger_names(node)
     if as_json:
         print_json(facts)

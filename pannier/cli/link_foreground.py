@@ -35,6 +35,7 @@ def run_in_foreground(config: LinkConfig, said: RunSaid) -> None:
     # These bring half the program with them.
     from pannier.cli.link_screen import Screen  # noqa: PLC0415
     from pannier.links.run_link import run_link  # noqa: PLC0415
+    from pannier.unreadable import problems  # noqa: PLC0415
     from transports.carriers.bell import Bell  # noqa: PLC0415
 
     screen = Screen()
@@ -51,6 +52,10 @@ def run_in_foreground(config: LinkConfig, said: RunSaid) -> None:
         click.echo("All rounds are over.")
     else:
         conclude(served)
+    with run.open_node() as node:
+        unreadable = problems(node)
+    if unreadable:
+        raise PartlyDoneError("; ".join(unreadable))
 
 
 def _run_of(config: LinkConfig, said: RunSaid, screen: "Screen") -> "LinkRun":

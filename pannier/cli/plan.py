@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import click
 
+from pannier import unreadable
 from pannier.cli.percent import percent_of
 from pannier.cli.session import (
     home_option,
@@ -14,7 +15,7 @@ from pannier.cli.session import (
     print_json,
     say,
 )
-from pannier.errors import UsageError
+from pannier.errors import PartlyDoneError, UsageError
 from pannier.home import Peer
 from pannier.link_config import LinkConfig
 from pannier.links.planning import ESTIMATED, LinkTerms, Plan
@@ -47,11 +48,14 @@ def plan(
             plan_for(node, peer, _terms(label, link, rate, percent))
             for label, link, peer in _chosen(node, name)
         ]
+        problems = unreadable.problems(node)
     if as_json:
         print_json([one.to_json() for one in plans])
-        return
-    for one in plans:
-        _show(one)
+    else:
+        for one in plans:
+            _show(one)
+    if problems:
+        raise PartlyDoneError("; ".join(problems))
 
 
 def _chosen(node: Node, name: str | None) -> Iterator[tuple[str, LinkConfig, Peer]]:

@@ -47,7 +47,7 @@ def exchange_lines(node: Node, done: Exchanged) -> list[str]:
 
 def import_news(report: Report) -> list[str]:
     """Return what an import changed; fragments are looked at again until they are whole."""
-    is_news = set(report.outcomes.values()) - {Outcome.INCOMPLETE}
+    is_news = set(report.outcomes.values()) - {Outcome.INCOMPLETE, Outcome.UNOPENED}
     return report_lines(report) if is_news else []
 
 
@@ -68,6 +68,7 @@ def report_lines(report: Report) -> list[str]:
         (Outcome.REVIEW, "waiting for your review: see `pannier review list`"),
         (Outcome.UNFOUNDED, "built on what is not here, and will come again in full"),
         (Outcome.UNREAD, "that this version cannot read, and keeps"),
+        (Outcome.UNOPENED, "that may open when all ledger files can be read, and is kept"),
         (Outcome.INCOMPLETE, "not whole yet: more fragments must come"),
     ):
         count = report.count(outcome)

@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 import click
 
+from pannier import unreadable
 from pannier.cli.reports import quarantine_line, report_json, report_lines
 from pannier.cli.session import (
     home_option,
@@ -89,13 +90,16 @@ def accept_command(bundles: Sequence[str], as_json: bool, home: str | None) -> N
     """
     with open_node(home) as node:
         report = accept(node, find(node, bundles))
+        problems = unreadable.problems(node)
     if as_json:
         print_json(report_json(report))
     else:
         for line in report_lines(report):
             click.echo(visible(line))
     if report.reasons:
-        raise PartlyDoneError(quarantine_line(report))
+        problems.insert(0, quarantine_line(report))
+    if problems:
+        raise PartlyDoneError("; ".join(problems))
 
 
 @review.command("refuse")
@@ -112,12 +116,15 @@ def refuse_command(bundles: Sequence[str], why: str, as_json: bool, home: str | 
     with open_node(home) as node:
         chosen = find(node, bundles)
         report = refuse(node, chosen, why)
+        problems = unreadable.problems(node)
     if as_json:
         print_json(report_json(report))
-        return
-    click.echo(f"Refused {plural(len(chosen), 'bundle')}; the sender hears of it.")
-    for line in report_lines(report):
-        click.echo(visible(line))
+    else:
+        click.echo(f"Refused {plural(len(chosen), 'bundle')}; the sender hears of it.")
+        for line in report_lines(report):
+            click.echo(visible(line))
+    if problems:
+        raise PartlyDoneError("; ".join(problems))
 
 
 def _list_decided(found: Sequence[Decision], *, as_json: bool) -> None:

@@ -121,7 +121,7 @@ def choose_ledger(node: Node, name: str | None) -> Store:
         UsageError: none, or several, fit; the message names the choices.
         LedgerError: the one that is meant cannot be read, or may be meant if no other is.
     """
-    stores = {store.ledger_id: store for store in node.readable_ledgers()}
+    stores = {store.ledger_id: store for store in node.ledgers()}
     names = ledger_names(node)
     wanted = name or (node.config.ledger if len(names) > 1 else None)
     meant = list(names) if wanted is None else ledgers_meant(wanted, names)

@@ -17,6 +17,7 @@ from bundler.fragment import mac_check
 from bundler.geometry import MIN_MTU_BYTES, Geometry
 from bundler.split import Cut, Numbers, repair_count, symbols_of
 from bundler.whole import Whole, frame_bytes
+from pannier import unreadable
 from pannier.errors import BugError, BusyError, UsageError, bugs_told
 from pannier.files_sending import make_files
 from pannier.group_sending import prepare_groups
@@ -29,6 +30,7 @@ from pannier.node import Node
 from pannier.out_bundle import OutBundle
 from pannier.queued import Sealed, sealed_bundle
 from pannier.sending import prepare
+from pannier.unreadable import free, going_on
 from spool.errors import SpoolError
 from spool.name import BundleName
 from transports.link import settings
@@ -207,14 +209,14 @@ class Carousel:
 
     def _look(self) -> bool:
         """Take note of what waits now; False if another process keeps that from being told."""
-        self._current, self.problems = None, []
+        self._current, self.problems = None, unreadable.problems(self._node)
         try:
-            queued = self._queued()
+            queued = going_on(self._node, self._queued)
             for number in self._tracks.keys() - queued.keys():
                 del self._tracks[number]
             self._follow(queued)
             # Whether there is to be more depends on how far these have come.
-            self._follow(self._made_files())
+            self._follow(going_on(self._node, self._made_files))
         except BusyError:
             return False
         for track in self._tracks.values():
@@ -239,7 +241,7 @@ class Carousel:
         begun = self._rounds.begun() | asked_for(node.db)
         for peer in self._peers:
             kept = (*node.db.bundles(peer.node_id), *node.db.group_bundles(peer.node_id))
-            found += [one for one in kept if one.bundle_id in begun]
+            found += [one for one in free(node, kept) if one.bundle_id in begun]
         return {one.bundle_id: one for one in found}
 
     def _made_files(self) -> dict[str, OutBundle]:

@@ -21,6 +21,7 @@ from pannier.errors import BusyError
 from pannier.import_report import Outcome, Report
 from pannier.importing import import_arrived
 from pannier.node import Node
+from pannier.unreadable import going_on
 from spool.delivery import Delivery
 from spool.errors import MalformedNameError
 from spool.name import FragmentName
@@ -198,7 +199,7 @@ class Listener:
     def _begin(self, name: FragmentName) -> _Hearing:
         """Look whose a bundle is, and what of it is here."""
         node = self._node
-        match whose(node, name):
+        match going_on(node, lambda: whose(node, name)):
             case Mine(peer):
                 hearing = _Hearing(name, peer)
                 known = [one.data for one in node.spool.inbox.read(name.bundle_id, peer)]

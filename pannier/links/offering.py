@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from bundler.errors import BundleError
 from ledger.members import members
-from pannier import content_rows
+from pannier import content_rows, unreadable
 from pannier.clear import refusal, refusing
 from pannier.files_sending import make_files
 from pannier.group_sending import prepare_groups
@@ -33,6 +33,7 @@ from pannier.out_bundle import OutBundle
 from pannier.passphrase_ledgers import hellos
 from pannier.queued import sealed_bundle
 from pannier.sending import prepare
+from pannier.unreadable import free
 from spool.carry import Carry
 from spool.errors import SpoolError
 from spool.name import BundleName
@@ -99,7 +100,7 @@ class Offering:
             LedgerError: a ledger cannot be read.
             SpoolError: the spool cannot be read or written.
         """
-        problems: list[str] = []
+        problems = unreadable.problems(node)
         peers = self._served(node)
         due, is_cut = self._due(node, peers, problems)
         wares = [
@@ -136,7 +137,8 @@ class Offering:
             PannierError: ``node.db`` cannot be read.
         """
         handed = node.db.handed_over(self.source)
-        return any(_is_due(node, bundle, handed) for bundle in node.db.bundles(self.peer))
+        made = free(node, node.db.bundles(self.peer))
+        return any(_is_due(node, bundle, handed) for bundle in made)
 
     def note(self, node: Node, keys: Iterable[object]) -> None:
         """Note what the other end has, durably.

@@ -5,6 +5,7 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from os import urandom
 
+from pannier import unreadable
 from pannier.housekeeping import keep_house
 from pannier.link_config import LinkConfig, NetworkLink, UdpLink, parse_address
 from pannier.link_counters import stem_of
@@ -228,6 +229,7 @@ class _Hearing(_Attending):
         super().__init__(run, node)
         self._machine, self._listener = machine, Listener(node)
         self._seen_us = self._house_us = 0
+        self._notices = Notices(run.telling.say)
         self.reasons: list[str] = []
 
     def take(self, event: OneWay) -> None:
@@ -245,6 +247,7 @@ class _Hearing(_Attending):
         if now_us >= self._house_us:
             self._house_us = now_us + _HOUSEKEEPING_US
             keep_house(self._node)
+            self._tell_unreadable()
         self._tick(now_us)
         return self._next_us
 
@@ -281,6 +284,11 @@ class _Hearing(_Attending):
             self.reasons = [*self.reasons, *report.reasons.values()][-_MOST_REASONS:]
             for line in self._run.telling.imported(report):
                 self._run.telling.say(line)
+            self._tell_unreadable()
+
+    def _tell_unreadable(self) -> None:
+        for problem in unreadable.problems(self._node):
+            self._notices.say(problem)
 
 
 class _Udp:

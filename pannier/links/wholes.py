@@ -8,6 +8,7 @@ from pannier.links.complaints import Complaints
 from pannier.links.retries import Retries
 from pannier.links.work import LASTING_ERRORS, WORK_ERRORS
 from pannier.node import Node
+from pannier.unreadable import going_on
 from transports.link.events import WholeArrived
 
 _MOST_LATER = 128
@@ -82,7 +83,9 @@ class Wholes:
         label = arrived.label
         name = label.priority, label.expiry_days, label.hint
         try:
-            found = keep_whole(self._node, name, arrived.sealed, self._source)
+            found = going_on(
+                self._node, lambda: keep_whole(self._node, name, arrived.sealed, self._source)
+            )
         except WORK_ERRORS as error:
             if not isinstance(error, LASTING_ERRORS) and len(self._later) < _MOST_LATER:
                 self._complaints.failed(error)

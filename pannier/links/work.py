@@ -16,6 +16,7 @@ from ledger.errors import BusyError as LedgerBusyError
 from ledger.errors import LedgerError
 from pannier.errors import BusyError, PannierError
 from pannier.node import Node
+from pannier.unreadable import going_on
 from spool.errors import BusyError as SpoolBusyError
 from spool.errors import FullError, MalformedNameError, SpoolError
 
@@ -115,7 +116,7 @@ class Workers:
     def _run(self, job: Job, failed: Failed) -> Then:
         try:
             with self._open() as node:
-                return job(node)
+                return going_on(node, partial(job, node))
         except WORK_ERRORS as error:
             return partial(failed, error)
 

@@ -177,10 +177,13 @@ class TestOneOfSeveralLedgersThatCannotBeRead:
         assert len(listed) == 1
 
     def test_is_not_taken_for_none_by_an_exchange(self, farm: Computer, tmp_path: Path) -> None:
-        """What acts on what there is must not act as if it was gone."""
+        """What acts on what there is goes on with the others, and says what it left."""
         before = self.bad.read_bytes()
         (tmp_path / "stick").mkdir()
-        assert str(self.bad) in farm.types("exchange", str(tmp_path / "stick"), status=1).err
+        done = farm.types("exchange", str(tmp_path / "stick"), status=3)
+        assert str(self.bad) in done.err
+        assert "until then all that is of it waits" in done.err
+        assert "is safe to remove" in done.out
         assert self.bad.read_bytes() == before
 
 

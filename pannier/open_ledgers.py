@@ -1,0 +1,162 @@
+"""The ledger files of a home: each opened when it is asked for, and left where it cannot be read.
+
+A file that cannot be read is neither gone nor empty: what it says is not known for now. So those
+that can be read are gone through without it, who asks for that one hears why, and who must not take
+it for one that is gone asks for `unreadable`. It is tried again when it is another file.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from ledger.errors import DamagedError, DiskError, RefusedError
+from ledger.genesis import LedgerId
+from ledger.rest import RestKey
+from ledger.storage_errors import MEND
+from ledger.store import Store
+from pannier.errors import PannierError
+
+_LEDGER_FILE = re.compile("[0-9a-f]{32}[.]db")
+_Look = tuple[int, int, int] | None
+
+Unreadable = DamagedError | RefusedError
+"""Why a file is left: the disk spoiled it, or other keys or a later version wrote it."""
+
+
+class _Left(NamedTuple):
+    """A file that could not be read, as it was then, and why."""
+
+    look: _Look
+    error: Unreadable
+
+
+class OpenLedgers:
+    """The ledger files in one folder; used by one thread."""
+
+    def __init__(self, folder: Path, key: Callable[[], RestKey]) -> None:
+        """Open none yet.
+
+        Args:
+            folder: Where they are.
+            key: Gives what they are under.
+        """
+        self._folder = folder
+        self._key = key
+        self._stores: dict[LedgerId, Store] = {}
+        self._left: dict[LedgerId, _Left] = {}
+
+    def ids(self) -> list[LedgerId]:
+        """Return the ids of the ledgers of which there is a file, readable or not.
+
+        Raises:
+            PannierError: a file with another name lies among them.
+        """
+        return [_ledger_id(path) for path in sorted(self._folder.glob("*.db"))]
+
+    def path(self, ledger_id: LedgerId) -> Path:
+        """Return where the file of a ledger is, or would be."""
+        return self._folder / f"{ledger_id.hex()}.db"
+
+    def open(self, ledger_id: LedgerId) -> Store:
+        """Return the ledger of which there is a file.
+
+        Raises:
+            DamagedError: it is damaged, as far as was seen so far.
+            RefusedError: it is under other keys, or only a newer pannier reads it.
+            DiskError: the disk, and not what stands on it, is at fault.
+            BusyError: another process held it for too long.
+        """
+        left = self._left.get(ledger_id)
+        if left is not None and left.look == self._look(ledger_id):
+            raise left.error.with_traceback(None)
+        if ledger_id not in self._stores:
+            try:
+                self._stores[ledger_id] = Store.open(self.path(ledger_id), self._key())
+            except DiskError:
+                raise  # no fault of that file, as where no more files may be open
+            except (DamagedError, RefusedError) as error:
+                self._left[ledger_id] = _Left(self._look(ledger_id), error)
+                raise
+        return self._stores[ledger_id]
+
+    def find(self, ledger_id: LedgerId) -> Store | None:
+        """Return the ledger of which there is a file, or None if that cannot be read.
+
+        Raises:
+            DiskError: the disk, and not what stands on it, is at fault.
+            BusyError: another process held it for too long.
+        """
+        try:
+            return self.open(ledger_id)
+        except DiskError:
+            raise
+        except (DamagedError, RefusedError):
+            return None
+
+    def readable(self) -> Iterator[Store]:
+        """Yield every ledger that can be read.
+
+        Raises:
+            PannierError: a file with another name lies among them.
+            DiskError: the disk, and not what stands on it, is at fault.
+            BusyError: another process held one for too long.
+        """
+        yield from filter(None, map(self.find, self.ids()))
+
+    def unreadable(self) -> Mapping[LedgerId, str]:
+        """Return why the others cannot be read, and what to do about each, in a line.
+
+        Raises:
+            PannierError: a file with another name lies among them.
+            DiskError: the disk, and not what stands on it, is at fault.
+            BusyError: another process held one for too long.
+        """
+        left = [one for one in self.ids() if self.find(one) is None]
+        return {one: self._why(one, self._left[one].error) for one in left}
+
+    def leave(self, error: DamagedError) -> bool:
+        """Take the ledger for unreadable from now on in which *error* was found.
+
+        Returns:
+            Whether that is one of these which was read until now.
+        """
+        path = error.path
+        if isinstance(error, DiskError) or path is None or path.parent != self._folder:
+            return False
+        ledger_id = _ledger_id(path)
+        store = self._stores.pop(ledger_id, None)
+        if store is None:
+            return False
+        store.close()
+        self._left[ledger_id] = _Left(self._look(ledger_id), error)
+        return True
+
+    def add(self, store: Store) -> None:
+        """Have one more, which is new in the folder."""
+        self._stores[store.ledger_id] = store
+
+    def close(self) -> None:
+        """Close all; one is opened again when it is asked for."""
+        for store in self._stores.values():
+            store.close()
+        self._stores.clear()
+
+    def _look(self, ledger_id: LedgerId) -> _Look:
+        """Return what is another when somebody has mended the file, or put one in its place."""
+        try:
+            facts = self.path(ledger_id).stat()
+        except OSError:
+            return None
+        return facts.st_ino, facts.st_size, facts.st_mtime_ns
+
+    def _why(self, ledger_id: LedgerId, error: Unreadable) -> str:
+        path = str(self.path(ledger_id))
+        mend = MEND if isinstance(error, DamagedError) else ""
+        return str(error) if path in str(error) else f"{path}: {error}{mend}"
+
+
+def _ledger_id(path: Path) -> LedgerId:
+    if not _LEDGER_FILE.fullmatch(path.name):
+        raise PannierError(f"{path} has not the name of a ledger file: move it out of that folder")
+    return LedgerId(bytes.fromhex(path.stem))

@@ -1,0 +1,88 @@
+"""Going on where a ledger file cannot be read: with all others, and with nothing of that one.
+
+What it says is not known for now: who is in it, who was removed, what is held. So nothing made from
+it goes out and nothing of it is said but what was said before; what comes for it waits. None of
+that is undone or thrown away: a repair, or a later version, brings it all back.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from bundler.tail_section import log_reference
+from ledger.errors import DamagedError
+from ledger.genesis import LedgerId
+from pannier.node import Node
+from pannier.out_bundle import OutBundle
+
+_T = TypeVar("_T")
+
+
+def going_on(node: Node, act: Callable[[], _T]) -> _T:
+    """Do something, and again without a ledger that turns out to be damaged only meanwhile.
+
+    Args:
+        node: Whose ledgers.
+        act: May be cut short anywhere and done again, as where a process is killed.
+
+    Raises:
+        DamagedError: it is not known of which ledger, or the disk is at fault.
+    """
+    for _ in node.ledger_ids():
+        try:
+            return act()
+        except DamagedError as error:
+            if not node.leave(error):
+                raise
+    return act()
+
+
+def problems(node: Node) -> list[str]:
+    """Return what to tell people of the ledgers that cannot be read: a line for each.
+
+    Raises:
+        PannierError: a file with another name lies among them.
+        BusyError: another process held one for too long.
+        DiskError: the disk, and not what stands on it, is at fault.
+    """
+    return [f"{why}; until then all that is of it waits" for why in node.unreadable.values()]
+
+
+def held_back(node: Node) -> frozenset[str]:
+    """Return the ids of the bundles of ours that stay where they are, queued, and go nowhere.
+
+    Something in them is of a ledger that cannot be read: whether those whom they are for are still
+    in it is not known, and they could not be made anew.
+
+    Raises:
+        PannierError: ``node.db`` cannot be read, or as `problems`.
+        BusyError: as `problems`.
+        DiskError: as `problems`.
+    """
+    return node.db.bundles_about(node.unreadable)
+
+
+def unread_logs_of(node: Node, reference: bytes) -> list[LedgerId]:
+    """Return the ledgers that cannot be read of which a tail's *reference* means a known log.
+
+    Raises:
+        PannierError: as `held_back`.
+        BusyError: as `held_back`.
+        DiskError: as `held_back`.
+    """
+    return [
+        ledger_id
+        for ledger_id in node.unreadable
+        if any(log_reference(ledger_id, log) == reference for log in node.db.logs_of(ledger_id))
+    ]
+
+
+def free(node: Node, bundles: Iterable[OutBundle]) -> list[OutBundle]:
+    """Return those of *bundles* that are not `held_back`.
+
+    Raises:
+        PannierError: as `held_back`.
+        BusyError: as `held_back`.
+        DiskError: as `held_back`.
+    """
+    held = held_back(node)
+    return [one for one in bundles if one.bundle_id not in held]

@@ -56,7 +56,7 @@ def settle(folder: Path, names: Sequence[str]) -> State:
     for one in computers:
         with one.node() as node:
             assert_at_rest(node)
-            found.append({store.genesis.name: facts(store) for store in node.ledgers()})
+            found.append({store.genesis.name: facts(store) for store in node.every_ledger()})
             entries = entries_in(node)
     assert all(one == found[0] for one in found), "they do not agree"
     return State(entries, names_in(folder))
@@ -81,7 +81,7 @@ def assert_at_rest(node: Node) -> None:
     assert node.spool.held.names() == []
     assert node.spool.partials.names() == []
     assert node.db.rows("SELECT * FROM waiting") == []
-    for store in node.ledgers():
+    for store in node.every_ledger():
         used = {place.pack for place in store.blobs.places()}
         assert pack_names(store.blobs.folder) == used, "a pack that nothing is looked up in"
 
@@ -90,7 +90,7 @@ def entries_in(node: Node) -> Entries:
     """Count what members said in all ledgers."""
     return Counter(
         (store.genesis.name, entry.thing, entry.payload)
-        for store in node.ledgers()
+        for store in node.every_ledger()
         for log in store.logs()
         for entry in store.entries(log, 0, log.size)
         if entry.action < 2

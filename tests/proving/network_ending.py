@@ -79,7 +79,7 @@ def _outlive(life: Life) -> None:
 
 def _stores(life: Life) -> Iterator[Store]:
     for home in life.plan.names:
-        yield from life.world[home].ledgers()
+        yield from life.world[home].every_ledger()
 
 
 # -- what must be ---------------------------------------------------------------------------------
@@ -171,7 +171,7 @@ def _is_gone(life: Life, author: bytes, digest: bytes) -> bool:
     is_forgotten = any(
         life.rollbacks[name] for name in names if life.world[name].card.author == author
     )
-    stores = (store for name in names for store in life.world[name].ledgers())
+    stores = (store for name in names for store in life.world[name].every_ledger())
     return is_forgotten and not any(store.blobs.held([digest]) for store in stores)
 
 
@@ -226,7 +226,7 @@ def _passes_on(node: Node, digest: bytes) -> bool:
     """Return whether an entry that names a content goes from a node to others."""
     return any(
         digest in file.digests
-        for store in node.ledgers()
+        for store in node.every_ledger()
         for log in store.logs()
         for _, file in store.files(log, 0, passed_on(store, log))
     )

@@ -80,7 +80,7 @@ class Records:
         """
         for is_own in (True, False):
             for home, node in nodes.items():
-                for store in node.ledgers():
+                for store in node.every_ledger():
                     self._look_at(home, node, store, is_own=is_own)
 
     def holds(self, home: str, ledger: LedgerId | None = None) -> set[int]:

@@ -131,13 +131,13 @@ def _holds_more(life: Life, home: str, other: str) -> bool:
     node = life.world[home]
     own = {
         (store.ledger_id, log.name): log.size
-        for store in node.ledgers()
+        for store in node.every_ledger()
         for log in store.logs()
         if log.name.author == node.card.author
     }
     return any(
         log.size > own.get((store.ledger_id, log.name), log.size)
-        for store in life.world[other].ledgers()
+        for store in life.world[other].every_ledger()
         for log in store.logs()
     )
 

@@ -22,7 +22,7 @@ def things(computer: Computer) -> dict[str, int]:
     """How many entries there are of each thing in the ledgers of a computer."""
     counts: dict[str, int] = {}
     with computer.node() as node:
-        for store in node.ledgers():
+        for store in node.every_ledger():
             for log in store.logs():
                 for entry in store.entries(log, 0, log.size):
                     counts[entry.thing] = counts.get(entry.thing, 0) + 1

@@ -165,7 +165,7 @@ def make(folder: Path) -> Made:
 
 
 def leaves_of(world: World, name: str) -> frozenset[Leaf]:
-    return frozenset(leaf for store in world[name].ledgers() for leaf in entries_of(store))
+    return frozenset(leaf for store in world[name].every_ledger() for leaf in entries_of(store))
 
 
 def ledger_files(world: World) -> list[Path]:
@@ -229,7 +229,7 @@ def _go_on(world: World, made: Made, *, is_repaired: bool) -> None:
     for name in ("ada", "bea"):
         assert faults(world[name]) == []
         assert made.leaves < leaves_of(world, name)
-        for store in world[name].ledgers():
+        for store in world[name].every_ledger():
             assert not store.evidence("fork"), "a number was used twice"
             assert not store.evidence("contradiction"), "a number was used twice"
             assert all(not log.status for log in store.logs())
@@ -238,7 +238,7 @@ def _go_on(world: World, made: Made, *, is_repaired: bool) -> None:
 
 def _empty_log(world: World) -> None:
     """Let SQLite put its log into the file."""
-    assert list(world["ada"].ledgers())
+    assert list(world["ada"].every_ledger())
     world.reopen("ada")
 
 

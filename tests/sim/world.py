@@ -286,7 +286,7 @@ def facts(store: Store) -> dict[str, object]:
 def faults(node: Node) -> list[str]:
     """What `pannier verify` would find wrong."""
     found = []
-    for store in node.ledgers():
+    for store in node.every_ledger():
         found += [str(fault) for report in verify(store) for fault in report.faults]
         found += [str(fault) for fault in verify_file(store)]
     return found

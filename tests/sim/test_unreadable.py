@@ -1,0 +1,505 @@
+"""One ledger file of a node rots: all others go on, of that one nothing is lost or told wrongly.
+
+The ledger that rots is "log"; "other" stays as it is.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from ledger.errors import DiskError
+from ledger.members import Role, members
+from ledger.store import Store
+from pannier import unreadable
+from pannier.cli.repair import repair_each
+from pannier.exchange import exchange_medium
+from pannier.have import NOTHING_SAID, known_have, own_have
+from pannier.home import Peer
+from pannier.housekeeping import keep_house
+from pannier.import_report import Outcome, Report
+from pannier.importing import import_arrived
+from pannier.judging import retry
+from pannier.membership import revoke, share
+from pannier.new_ledgers import NewLedgers
+from pannier.node import Node
+from pannier.oneway import pack, unpack
+from pannier.out_bundle import OutBundle
+from pannier.repairing import repair_node_db
+from pannier.rollback import begin_anew
+from pannier.sending import prepare
+from spool.delivery import Delivery
+from spool.name import BundleName, FragmentName
+from tests.sim.world import World, assert_equal, data_queue, entries_of, facts, fragments
+
+BOTH = ("ada", "bea")
+LEDGERS = ("log", "other")
+PAGE = 4096
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """Two nodes with two ledgers, who know what the other holds."""
+    with World(tmp_path) as world:
+        for ledger in LEDGERS:
+            world.found("ada", "bea", ledger=ledger)
+            world.put("ada", "well", 1, ledger)
+            world.rounds(BOTH, 1)
+        settle(world)
+        yield world
+
+
+def settle(world: World) -> None:
+    world.rounds(BOTH, 4)
+    for ledger in LEDGERS:
+        assert_equal(world, BOTH, ledger)
+
+
+def assert_same_other(world: World) -> None:
+    """Both know the same of the ledger that is as it was."""
+    ada, bea = (facts(world.store(name, "other")) for name in BOTH)
+    assert ada == bea
+
+
+class Spoilt:
+    """A ledger file of a node that cannot be read, until somebody puts it right."""
+
+    def __init__(self, world: World, name: str = "ada", ledger: str = "log") -> None:
+        store = world.store(name, ledger)
+        self.world, self.name = world, name
+        self.path, self.ledger_id = store.path, store.ledger_id
+        world.reopen(name)
+        self._good = self.path.read_bytes()
+
+    def wholly(self) -> "Spoilt":
+        """Nothing of it means anything."""
+        self.path.write_bytes(b"nothing of a ledger" * 1000)
+        return self
+
+    def as_of_a_later_version(self) -> "Spoilt":
+        with closing(sqlite3.connect(self.path)) as db:
+            db.execute("PRAGMA user_version = 2")
+        return self
+
+    def deep_inside(self, table: str) -> "Spoilt":
+        """It opens; what is in a table cannot be read."""
+        select = "SELECT rootpage FROM sqlite_master WHERE name = ?"
+        with closing(sqlite3.connect(self.path)) as db:
+            (root,) = db.execute(select, [table]).fetchone()
+        data = bytearray(self.path.read_bytes())
+        data[(root - 1) * PAGE : root * PAGE] = bytes(PAGE)
+        self.path.write_bytes(data)
+        return self
+
+    def mend(self) -> None:
+        """As a repair does that saves all."""
+        self.world.reopen(self.name)
+        mended = self.path.with_suffix(".mended")
+        mended.write_bytes(self._good)
+        mended.replace(self.path)
+
+
+@pytest.fixture(params=["damaged", "of a later version"])
+def spoilt(world: World, request: pytest.FixtureRequest) -> Spoilt:
+    """The first ledger of ada is not to be read any more."""
+    spoilt = Spoilt(world)
+    return spoilt.wholly() if request.param == "damaged" else spoilt.as_of_a_later_version()
+
+
+def node_and_peer(world: World, name: str = "ada", other: str = "bea") -> tuple[Node, Peer]:
+    return world[name], world[name].peer_named(other)
+
+
+def about(node: Node, spoilt: Spoilt, peer: Peer) -> list[OutBundle]:
+    """The queued bundles of a node for a peer with something of a ledger."""
+    queued = [*node.db.bundles(peer.node_id), *node.db.group_bundles(peer.node_id)]
+    return [
+        bundle
+        for bundle in queued
+        if any(one == spoilt.ledger_id for one, _, _ in node.db.spans(bundle.bundle_id))
+    ]
+
+
+def on(stick: Path, bundle: OutBundle) -> bool:
+    return any(bundle.bundle_id in path.name for path in fragments(stick))
+
+
+def quarantined(node: Node) -> list[object]:
+    return list(node.spool.quarantine.list())
+
+
+# -- the others -----------------------------------------------------------------------------------
+
+
+def test_all_others_go_on_and_it_is_said(world: World, spoilt: Spoilt) -> None:
+    world.put("ada", "by ada", 1, "other")
+    world.put("bea", "by bea", 2, "other")
+    world.rounds(BOTH, 3)
+    assert_same_other(world)
+    assert data_queue(world["ada"]) == data_queue(world["bea"]) == []
+    (said,) = unreadable.problems(world["ada"])
+    assert str(spoilt.path) in said
+    assert said.endswith("; until then all that is of it waits")
+    assert "\n" not in said
+    spoilt.mend()
+    assert world.has("ada")
+    assert unreadable.problems(world["ada"]) == []
+
+
+def test_by_single_files_too(world: World, spoilt: Spoilt, tmp_path: Path) -> None:
+    world.put("ada", "by ada", 1, "other")
+    world.put("bea", "by bea", 2, "other")
+    for name, other in (BOTH, BOTH[::-1]):
+        node, peer = node_and_peer(world, name, other)
+        pack(node, peer, tmp_path / other, mtu=None, repair_percent=None)
+        unpack(world[other], [tmp_path / other])
+    assert_same_other(world)
+    assert not world.has("ada")
+
+
+@pytest.mark.parametrize("table", ["entry", "log", "checkpoint", "node"])
+def test_also_where_the_damage_shows_only_in_the_middle(world: World, table: str) -> None:
+    """It opens, and what bea lacks of it, or what came for it, lies on a page that is gone."""
+    for ledger in LEDGERS:
+        world.put_many("ada", 600, "field", ledger)
+        world.put("bea", "by bea", 2, ledger)
+    world.exchange("bea")
+    spoilt = Spoilt(world).deep_inside(table)
+    for name in ("ada", "bea", "ada"):
+        world.exchange(name)
+    assert_same_other(world)
+    if table != "node":  # which only some questions need
+        assert spoilt.ledger_id in world["ada"].unreadable
+    assert quarantined(world["ada"]) == []
+    spoilt.mend()
+    settle(world)
+
+
+def test_a_disk_that_refuses_is_no_damage(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusing(*_: object, **__: object) -> Store:
+        raise DiskError("too many open files")
+
+    world.reopen("ada")
+    monkeypatch.setattr("pannier.open_ledgers.Store.open", refusing)
+    with pytest.raises(DiskError):
+        exchange_medium(world["ada"], world.stick())
+
+
+# -- what is said ---------------------------------------------------------------------------------
+
+
+def test_peers_are_told_neither_that_it_is_gone_nor_anything_else(
+    world: World, spoilt: Spoilt
+) -> None:
+    bea, ada = node_and_peer(world, "bea", "ada")
+    before = {key: one for key, one in known_have(bea, ada).logs.items() if one.size}
+    assert any(ledger == spoilt.ledger_id for ledger, _ in before)
+    for number in range(3):
+        world.put("ada", "by ada", number, "other")
+        world.put("bea", "by bea", number, "other")
+        world.rounds(BOTH, 2)
+    now = known_have(bea, ada).logs
+    for key, one in before.items():
+        if key[0] == spoilt.ledger_id:
+            assert now[key] == one
+    assert any(one.size > before[key].size for key, one in now.items() if key in before)
+    state = bea.db.peer(ada.node_id).have
+    assert state is not None
+    assert state.whole == state.counter, "what it says leads to what it is known to hold"
+    assert about(bea, spoilt, ada) == [], "nothing is sent again"
+
+
+def test_who_forgot_all_is_told_all_with_what_it_was_told_before(
+    world: World, spoilt: Spoilt
+) -> None:
+    world.forget("bea")
+    world.rounds(BOTH, 4)
+    bea, ada = node_and_peer(world, "bea", "ada")
+    assert any(ledger == spoilt.ledger_id for ledger, _ in known_have(bea, ada).logs)
+    assert about(bea, spoilt, ada) == []
+
+
+def test_of_what_older_panniers_told_nothing_is_said_until_it_can_be_read(world: World) -> None:
+    """They kept a digest of it; who can read the ledger keeps what it was from the next time on."""
+    ada, bea = node_and_peer(world)
+    with ada.db.transaction():
+        ada.db.run("UPDATE told SET mark = substr(mark, 1, 8)")
+    spoilt = Spoilt(world).wholly()
+    ada, bea = node_and_peer(world)
+    assert own_have(ada, bea, list(ada.ledgers())) is NOTHING_SAID
+    spoilt.mend()
+    world.put("bea", "by bea", 1, "other")
+    settle(world)
+    Spoilt(world).wholly()
+    ada, bea = node_and_peer(world)
+    assert own_have(ada, bea, list(ada.ledgers())) is not NOTHING_SAID
+
+
+def test_who_forgot_what_it_told_says_nothing_of_what_it_holds(
+    world: World, spoilt: Spoilt
+) -> None:
+    world["ada"].close()
+    repair_node_db(world["ada"])
+    ada, bea = node_and_peer(world)
+    assert own_have(ada, bea, list(ada.ledgers())) is NOTHING_SAID
+    world.put("ada", "by ada", 1, "other")
+    world.put("bea", "by bea", 1, "other")
+    world.rounds(BOTH, 3)
+    assert_same_other(world)
+    assert own_have(ada, bea, list(ada.ledgers())) is NOTHING_SAID
+    spoilt.mend()
+    settle(world)
+
+
+# -- what comes -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_long", [False, True])
+def test_what_comes_for_it_waits_and_is_taken_in_by_itself(
+    world: World, spoilt: Spoilt, *, is_long: bool
+) -> None:
+    """As tails, which name a log by a hash alone, or as sections."""
+    for ledger in LEDGERS:
+        world.put_many("bea", 600 if is_long else 1, "field", ledger)
+    world.exchange("bea")
+    done = world.exchange("ada")
+    ada, bea = world["ada"], world["ada"].peer_named("bea")
+    assert Outcome.HELD in done.report.outcomes.values()
+    assert not {Outcome.REFUSED, Outcome.UNFOUNDED} & set(done.report.outcomes.values())
+    assert done.problems == []
+    assert quarantined(ada) == []
+    (name,) = ada.spool.held.names()
+    assert not ada.db.owes(bea.node_id, name.bundle_id), "it is not acknowledged"
+    assert_same_other(world)
+    for _ in range(2):
+        world.clock.pass_days(2)
+        world.rounds(BOTH, 1)
+        keep_house(ada)
+    assert ada.spool.held.names() == [name]
+    assert data_queue(world["bea"]) == [name.bundle_id]
+    spoilt.mend()
+    report = import_arrived(world["ada"])
+    assert report.outcomes[name.bundle_id] is Outcome.MERGED
+    assert_equal(world, BOTH)
+    world.rounds(BOTH, 2)
+    assert data_queue(world["bea"]) == []
+
+
+def test_a_repair_brings_it_all_back(world: World) -> None:
+    world.put("bea", "by bea", 1)
+    world.exchange("bea")
+    Spoilt(world).deep_inside("entry")
+    world.exchange("ada")
+    assert len(list(repair_each(world["ada"]))) == 1
+    world.reopen("ada")
+    settle(world)
+    assert world["ada"].spool.held.names() == []
+
+
+def test_it_waits_too_where_a_repair_finds_nothing_in_the_file(world: World) -> None:
+    world.put("bea", "by bea", 1)
+    world.exchange("bea")
+    Spoilt(world).wholly()
+    world.exchange("ada")
+    assert world["ada"].spool.held.names()
+    (repaired,) = repair_each(world["ada"])
+    assert repaired.salvaged is None
+    world.reopen("ada")
+    settle(world)
+
+
+def test_beginning_anew_waits_for_it(world: World, spoilt: Spoilt) -> None:
+    ada = world["ada"]
+    logs = {store.ledger_id: len(store.log_names()) for store in ada.ledgers()}
+    begin_anew(ada, above=ada.incarnation())
+    import_arrived(ada)
+    world.put("ada", "by ada", 1, "other")
+    other = world.store("ada", "other")
+    assert len(other.log_names()) == logs[other.ledger_id] + 1
+    spoilt.mend()
+    import_arrived(world["ada"])
+    world.put("ada", "by ada", 1)
+    assert len(world.store("ada").log_names()) == len(world.store("bea").log_names()) + 1
+
+
+# -- what goes ------------------------------------------------------------------------------------
+
+
+def test_what_was_made_from_it_stays_and_goes_nowhere(world: World) -> None:
+    for ledger in LEDGERS:
+        world.put("ada", "by ada", 1, ledger)
+    world.exchange("ada", "lost")
+    spoilt = Spoilt(world).wholly()
+    ada, bea = node_and_peer(world)
+    (bundle,) = about(ada, spoilt, bea)
+    for _ in range(2):
+        world.exchange("ada", "fresh")
+        keep_house(ada)
+    assert about(ada, spoilt, bea) == [bundle]
+    assert BundleName.from_text(bundle.name) in ada.spool.outbox.queued(bea.node_id)
+    assert not on(world.stick("fresh"), bundle)
+    assert on(world.stick("lost"), bundle), "what lies on a medium still arrives"
+    world.exchange("bea", "fresh")
+    assert_same_other(world)
+    spoilt.mend()
+    world.exchange("ada", "fresh")
+    assert on(world.stick("fresh"), bundle)
+    world.rounds(BOTH, 3, "fresh")
+    settle(world)
+
+
+def test_also_what_no_carrier_took(world: World) -> None:
+    world.put("ada", "by ada", 1)
+    prepare(*node_and_peer(world))
+    spoilt = Spoilt(world).wholly()
+    ada, bea = node_and_peer(world)
+    (bundle,) = about(ada, spoilt, bea)
+    assert prepare(ada, bea) == []
+    assert about(ada, spoilt, bea) == [bundle]
+    spoilt.mend()
+    settle(world)
+
+
+def test_a_receipt_for_it_counts(world: World) -> None:
+    world.put("ada", "by ada", 1)
+    world.exchange("ada")
+    spoilt = Spoilt(world).wholly()
+    world.exchange("bea")
+    assert len(about(world["ada"], spoilt, world["ada"].peer_named("bea"))) == 1
+    world.exchange("ada")
+    assert about(world["ada"], spoilt, world["ada"].peer_named("bea")) == []
+
+
+# -- who ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> Iterator[World]:
+    """With cyd ada shares the first ledger alone."""
+    with World(tmp_path, ("ada", "bea", "cyd")) as world:
+        for ledger in LEDGERS:
+            world.found("ada", "bea", ledger=ledger)
+            world.put("ada", "well", 1, ledger)
+        share(world["ada"], world.store("ada"), world["ada"].peer_named("cyd"), Role.WRITER)
+        world.rounds(world.names, 4)
+        yield world
+
+
+def test_who_was_removed_gets_no_more_and_hears_no_more(three: World) -> None:
+    three.put("ada", "by ada", 1)
+    three.exchange("ada", "lost")
+    revoke(three["ada"], three.store("ada"), [three["ada"].peer_named("cyd").card.author])
+    spoilt = Spoilt(three).wholly()
+    three.put("ada", "by ada", 1, "other")
+    three.put("cyd", "by cyd", 1)
+    three.exchange("cyd", "fresh")
+    ada, cyd = node_and_peer(three, "ada", "cyd")
+    before = ada.db.bundles(cyd.node_id)
+    made = about(ada, spoilt, cyd)
+    assert made
+    for _ in range(3):
+        three.exchange("ada", "fresh")
+        assert not any(on(three.stick("fresh"), one) for one in made)
+        assert {one.bundle_id for one in ada.db.bundles(cyd.node_id)} <= {
+            one.bundle_id for one in before
+        }
+        three.clock.pass_days(31)
+    assert all(one.control for one in prepare(ada, cyd)), "a note from before it was removed"
+    spoilt.mend()
+    three.exchange("ada", "fresh")
+    ada, cyd = node_and_peer(three, "ada", "cyd")
+    assert cyd.card.author not in members(three.store("ada"))
+    assert about(ada, spoilt, cyd) == []
+
+
+def test_who_is_known_through_it_alone_is_not_dropped(three: World) -> None:
+    three.put("ada", "by ada", 1)
+    three.exchange("ada", "lost")
+    spoilt = Spoilt(three).wholly()
+    ada, cyd = node_and_peer(three, "ada", "cyd")
+    (bundle,) = about(ada, spoilt, cyd)
+    three.put("cyd", "by cyd", 1)
+    three.rounds(("cyd", "ada"), 3)
+    assert cyd.node_id in ada.peers
+    assert about(ada, spoilt, cyd) == [bundle]
+    spoilt.mend()
+    three.rounds(three.names, 4)
+    assert_equal(three, three.names)
+
+
+# -- what is for all members ----------------------------------------------------------------------
+
+
+def group_bundle(world: World) -> OutBundle:
+    """Have ada make a bundle for all members, onto the stick "fresh"."""
+    world.put("ada", "by ada", 2)
+    world.exchange("ada", "fresh")
+    ada = world["ada"]
+    (bundle,) = [one for one in ada.db.queued_bundles() if one.peer not in ada.peers]
+    assert on(world.stick("fresh"), bundle)
+    return bundle
+
+
+def test_what_its_keys_would_open_stays_on_the_medium(three: World) -> None:
+    bundle = group_bundle(three)
+    spoilt = Spoilt(three, "bea").wholly()
+    for _ in range(2):
+        done = three.exchange("bea", "fresh")
+        assert done.problems == []
+    assert on(three.stick("fresh"), bundle)
+    assert quarantined(three["bea"]) == []
+    spoilt.mend()
+    three.exchange("bea", "fresh")
+    assert set(entries_of(three.store("bea"))) == set(entries_of(three.store("ada")))
+
+
+def test_what_it_read_before_stays_there_for_the_others(three: World) -> None:
+    bundle = group_bundle(three)
+    three.exchange("bea", "fresh")
+    Spoilt(three, "bea").wholly()
+    three.exchange("bea", "fresh")
+    assert on(three.stick("fresh"), bundle)
+    three.exchange("cyd", "fresh")
+    assert set(entries_of(three.store("cyd"))) == set(entries_of(three.store("ada")))
+
+
+def test_what_is_in_the_inbox_stays_there(three: World) -> None:
+    bundle = group_bundle(three)
+    (path,) = [one for one in fragments(three.stick("fresh")) if bundle.bundle_id in one.name]
+    bea = three["bea"]
+    name, data = FragmentName.from_text(path.name), path.read_bytes()
+    bea.spool.inbox.receive([Delivery(name, bundle.peer, "radio", data)])
+    spoilt = Spoilt(three, "bea").wholly()
+    for _ in range(2):
+        report = import_arrived(three["bea"])
+        assert report.outcomes == {bundle.bundle_id: Outcome.UNOPENED}
+        assert three["bea"].spool.inbox.bundles() == [bundle.bundle_id]
+    assert quarantined(three["bea"]) == []
+    spoilt.mend()
+    report = import_arrived(three["bea"])
+    assert report.outcomes == {bundle.bundle_id: Outcome.MERGED}
+
+
+def test_what_waits_and_does_not_open_now_is_not_dropped(three: World) -> None:
+    """A bundle for all members that builds on one that has not come."""
+    group_bundle(three)
+    three["ada"].db.run("UPDATE bundle SET written = 1 WHERE written = 0")
+    three.put("ada", "by ada", 3)
+    three.exchange("ada", "second")
+    first = {path.name for path in fragments(three.stick("fresh"))}
+    for path in fragments(three.stick("second")):
+        if path.name in first:
+            path.unlink()
+    three.exchange("bea", "second")
+    bea = three["bea"]
+    names = [one for one in bea.spool.held.names() if bea.db.seen(one.bundle_id) is None]
+    assert names
+    spoilt = Spoilt(three, "bea").wholly()
+    for name in names:
+        assert retry(NewLedgers(three["bea"]), name, Report()) == ()
+    assert three["bea"].spool.held.names() == names
+    spoilt.mend()
+    three.rounds(three.names, 3, "fresh")
+    assert three["bea"].spool.held.names() == []

@@ -22,6 +22,7 @@ from ledger.lazy_dataclass import dataclass
 from ledger.log import LogName
 from ledger.members import Members, members
 from ledger.passphrase import NETWORK_KEY, NETWORK_KEY_LABEL, network_epoch
+from ledger.storage_errors import found_in
 from ledger.store import Store
 
 
@@ -147,7 +148,8 @@ def network_key(store: Store) -> bytes | None:
         AlteredError: it was altered.
     """
     sealed = store.meta(NETWORK_KEY)
-    return None if sealed is None else store.rest.open(NETWORK_KEY_LABEL, sealed)
+    with found_in(store.path):
+        return None if sealed is None else store.rest.open(NETWORK_KEY_LABEL, sealed)
 
 
 def keep_network_key(store: Store, key: bytes) -> None:

@@ -208,6 +208,8 @@ def recover(node: Node, source: str) -> None:
         if part.source != source or not isinstance(part.name, BundleName):
             continue
         found = whose(node, part.name.fragment(0))
+        if found is Fate.OTHER and node.unreadable:
+            continue  # it may be for the members of a ledger whose keys cannot be read
         if not isinstance(found, Mine):
             node.spool.partials.drop(part)
             continue

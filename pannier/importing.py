@@ -12,6 +12,7 @@ from pannier.node import Node
 from pannier.passphrase_ledgers import meet_members
 from pannier.rollback import go_on_beginning
 from pannier.rotation import tend_all_epochs
+from pannier.taken_along import look_again
 from pannier.unreadable import going_on
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def import_arrived(node: Node) -> Report:
 
 def _import(node: Node, report: Report) -> None:
     go_on_beginning(node)
+    look_again(node)
     if _is_any_here(node):
         from pannier.arrivals import take_in  # noqa: PLC0415 -- it opens bundles: much code
 

@@ -1,4 +1,4 @@
-"""One ledger file of the farm cannot be read: all that moves goes on with the other, and says so."""
+"""One ledger file of the farm cannot be read: all else that moves goes on, and says which."""
 
 import socket
 from contextlib import ExitStack

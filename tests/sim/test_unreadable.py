@@ -455,6 +455,21 @@ def test_what_its_keys_would_open_stays_on_the_medium(three: World) -> None:
     assert set(entries_of(three.store("bea"))) == set(entries_of(three.store("ada")))
 
 
+def test_what_it_took_along_for_others_is_its_own_again(three: World) -> None:
+    """A stick that is seen once, by who carries for others."""
+    group_bundle(three)
+    spoilt = Spoilt(three, "bea").wholly()
+    assert three.exchange("bea", "fresh").collected.carried
+    import_arrived(three["bea"])
+    assert three["bea"].spool.carried.known()
+    spoilt.mend()
+    report = import_arrived(three["bea"])
+    assert Outcome.MERGED in report.outcomes.values()
+    assert set(entries_of(three.store("bea"))) == set(entries_of(three.store("ada")))
+    assert three["bea"].spool.carried.known(), "others may lack it"
+    assert import_arrived(three["bea"]).outcomes == {}
+
+
 def test_what_it_read_before_stays_there_for_the_others(three: World) -> None:
     bundle = group_bundle(three)
     three.exchange("bea", "fresh")

@@ -1,0 +1,47 @@
+"""What was taken along for others while a ledger could not be read, and is for this node after all.
+
+Only the keys in a ledger tell that a bundle is for all of its members. On a medium it stays, and is
+found there; a link hands nothing over twice.
+"""
+
+from pannier.node import Node
+from spool.delivery import Delivery
+from spool.errors import GoneError
+from spool.name import FragmentName
+
+_UNKNOWN = "whose some of what is carried is cannot be told"
+_SOURCE = "carried"
+
+
+def look_again(node: Node) -> None:
+    """Put into the inbox what is for this node of all that it carries, once that can be told.
+
+    It is carried on, too: other members may lack it.
+
+    Raises:
+        PannierError: ``node.db`` cannot be read or written.
+        LedgerError: a ledger turns out to be damaged.
+        SpoolError: the spool cannot be read or written.
+    """
+    was_unknown = bool(node.db.meta(_UNKNOWN))
+    is_unknown = bool(node.unreadable)
+    if was_unknown and not is_unknown:
+        is_unknown = not all(_take_in(node, name) for name in node.spool.carried.known())
+    if was_unknown != is_unknown:
+        node.db.set_meta(_UNKNOWN, b"\1" if is_unknown else b"")
+
+
+def _take_in(node: Node, name: FragmentName) -> bool:
+    """Put a carried file into the inbox if it is for this node; False if that has no room."""
+    from pannier.answers import sift, whose  # noqa: PLC0415 -- only after a repair
+    from transports.questions import Mine  # noqa: PLC0415
+
+    found = whose(node, name)
+    if not isinstance(found, Mine):
+        return True
+    try:
+        data = sift(node, name, found.peer, node.spool.carried.read(name)).data
+    except GoneError:
+        return True
+    deliveries = [Delivery(name, found.peer, _SOURCE, data)] if data else []
+    return not node.spool.inbox.receive(deliveries).refused

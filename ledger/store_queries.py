@@ -266,7 +266,8 @@ class Queries(StoreFile):
                 with found_in(self.path), read_back():
                     log = LogName(cbor.as_bytes(author), cbor.as_bytes(incarnation))
                     after = cbor.as_uint(number)
-                yield log, *dropped_from_row(log, data, self.rest)
+                    place = dropped_from_row(log, data, self.rest)
+                yield log, *place
 
 
 def entry_id(log: LogState, number: int) -> int:

@@ -209,7 +209,7 @@ class Carousel:
 
     def _look(self) -> bool:
         """Take note of what waits now; False if another process keeps that from being told."""
-        self._current, self.problems = None, unreadable.problems(self._node)
+        self._current, self.problems = None, []
         try:
             queued = going_on(self._node, self._queued)
             for number in self._tracks.keys() - queued.keys():
@@ -219,6 +219,7 @@ class Carousel:
             self._follow(going_on(self._node, self._made_files))
         except BusyError:
             return False
+        self.problems += unreadable.problems(self._node)
         for track in self._tracks.values():
             track.redeemed = track.supply.redeemed()
         return True

@@ -100,9 +100,10 @@ class Offering:
             LedgerError: a ledger cannot be read.
             SpoolError: the spool cannot be read or written.
         """
-        problems = unreadable.problems(node)
+        problems: list[str] = []
         peers = self._served(node)
         due, is_cut = self._due(node, peers, problems)
+        problems += unreadable.problems(node)
         wares = [
             ware
             for ware in (*self._own(node, due), *self._carried(node))

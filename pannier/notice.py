@@ -88,12 +88,13 @@ def notice_for(way: Way) -> Notice:
     facts = [one.section.to_body() for one in forks] + ([lack.to_body()] if lack else [])
     digest = sha256(have.news + b"".join(facts)).digest() + have.digest
     witness = witness_section(way)
+    said = (*sections, *_facts(way, forks), *([witness] if witness else []))
     return Notice(
-        sections=(*sections, *_facts(way, forks), *([witness] if witness else [])),
+        sections=said,
         receipts=tuple(one for one, _ in receipts),
         digest=digest,
         have=have,
-        is_news=node.db.has_untold(peer.node_id) or _is_news(way, have, digest),
+        is_news=bool(said) and (node.db.has_untold(peer.node_id) or _is_news(way, have, digest)),
         is_due=node.db.unanswered(peer.node_id) >= _DUE_AFTER,
         has_witness=witness is not None,
     )

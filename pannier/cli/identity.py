@@ -3,6 +3,7 @@
 import os
 import platform
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
 
@@ -23,7 +24,7 @@ from pannier.cli.session import (
     stdin_bytes,
 )
 from pannier.config import turn_on_for_peer
-from pannier.errors import UsageError
+from pannier.errors import PartlyDoneError, UsageError
 from pannier.home import (
     add_peer,
     check_is_new,
@@ -209,10 +210,12 @@ def peer_show(name: str, with_trust: bool, as_json: bool, home: str | None) -> N
         queued = len(node.db.bundles(one.node_id))
         heard = node.db.peer(one.node_id).incarnation is not None
         evidence = trust(node, one) if with_trust else None
+        unread = list(node.unreadable.values())
     if as_json:
         facts = {"ledgers": ledgers, "queued": queued, "heard": heard, "clear": is_clear}
         seen = {"trust": evidence.to_json()} if evidence else {}
         print_json({"peer": one.name, **_card_json(one.card), **facts, **seen})
+        _tell_left_out(unread)
         return
     say(f"{one.name}: {one.card.name}, node {one.node_id}")
     say(f"Fingerprint: {one.card.fingerprint}")
@@ -224,6 +227,17 @@ def peer_show(name: str, with_trust: bool, as_json: bool, home: str | None) -> N
     say(f"Heard from: {'yes' if heard else 'never'}")
     for line in trust_lines(evidence) if evidence else ():
         say(line)
+    _tell_left_out(unread)
+
+
+def _tell_left_out(unread: Sequence[str]) -> None:
+    """Say which ledgers could not be looked at.
+
+    Raises:
+        PartlyDoneError: there are any.
+    """
+    if unread:
+        raise PartlyDoneError("; ".join(unread))
 
 
 @peer.command("rm")

@@ -72,6 +72,12 @@ def test_a_plan(sharers: Pair, bad: Path) -> None:
     assert "entries" in done.out
 
 
+def test_what_is_known_of_a_peer(sharers: Pair, bad: Path) -> None:
+    done = sharers[0].types("peer", "show", "home", "--trust", status=3)
+    assert str(bad) in done.err
+    assert "Ledgers shared: other" in done.lines
+
+
 def test_a_link(sharers: Pair, bad: Path) -> None:
     farm, home = sharers
     port = str(free_port())

@@ -171,10 +171,25 @@ class TestLaterVersions:
         assert status["peers"] == before["peers"]
         assert len(status["unreadable"]) == len(before["ledgers"])
 
+    def test_of_ledgers_nothing_is_lost_by_an_exchange(
+        self, kept: Fixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder, farm = kept
+        monkeypatch.chdir(folder)
+        _ledger(folder, 2)
+        before = tree(farm.home / "ledgers")
+        for _ in range(2):
+            assert "update " in farm.types("exchange", "unread", status=3).err
+        assert {name: tree(farm.home / "ledgers")[name] for name in before} == before
+        _ledger(folder, 1)
+        assert farm.asks("verify") == expected(folder)["verify"]
+        farm.types("exchange", "unread")
+        assert len(for_review(farm)) == 3
+
     @pytest.mark.parametrize(
         ("raise_to", "commands"),
         [
-            (_ledger, [words for words in SHOWN if words not in STATUS]),
+            (_ledger, [words for words in SHOWN if words not in STATUS + EXCHANGE]),
             (_key_file, SHOWN),
             (_known_card, STATUS + EXCHANGE),
             (_node_db, STATUS + EXCHANGE),

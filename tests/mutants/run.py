@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 
 from tests.mutants.patch_file import ROOT, Mutant, mutants
 
@@ -27,37 +28,52 @@ def main(names: Sequence[str]) -> int:
         print("no such mutant")
         return 2
     tests = sorted({test for one in chosen for test in one.killed_by})
+    workers = os.cpu_count() or 1
     with tempfile.TemporaryDirectory(prefix="pannier-mutants-") as scratch:
-        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        copies = SimpleQueue[Path]()
+        for number in range(workers):
+            copies.put(_copy(Path(scratch) / str(number)))
+        with ThreadPoolExecutor(workers) as pool:
             sound = pool.submit(_pytest, _copy(Path(scratch) / "sound"), tests)
-            verdicts = list(pool.map(lambda one: _try(one, Path(scratch)), chosen))
+            verdicts = list(pool.map(lambda one: _try(one, copies), chosen))
         if sound.result() != _PASSED:
             print("the tests that should kill the mutants fail without them")
             return 1
-    for one, verdict in zip(chosen, verdicts, strict=True):
-        print(f"{verdict:10} {one.name}: {one.promise}")
     killed = verdicts.count("killed")
+    # The worst last: of a long output the end is what is kept.
+    for verdict, one in sorted(zip(verdicts, chosen, strict=True), key=_worst_last):
+        print(f"{verdict:10} {one.name}: {one.promise}")
     print(f"{killed} of {len(chosen)} mutants killed")
     return 0 if killed == len(chosen) else 1
 
 
-def _try(mutant: Mutant, scratch: Path) -> str:
-    folder = _copy(scratch / mutant.name)
+def _worst_last(tried: tuple[str, Mutant]) -> tuple[bool, str]:
+    verdict, mutant = tried
+    return (verdict != "killed", mutant.name)
+
+
+def _try(mutant: Mutant, copies: SimpleQueue[Path]) -> str:
+    """Take the defence away in a copy that nobody uses, and put it back there."""
+    folder = copies.get()
     try:
         mutant.apply(folder)
     except subprocess.CalledProcessError:
-        return "MISFIT"
-    status = _pytest(folder, mutant.killed_by)
-    shutil.rmtree(folder)
-    return {_PASSED: "SURVIVED", _FAILED: "killed"}.get(status, f"BROKEN ({status})")
+        verdict = "MISFIT"
+    else:
+        status = _pytest(folder, mutant.killed_by)
+        mutant.take_back(folder)
+        verdict = {_PASSED: "SURVIVED", _FAILED: "killed"}.get(status, f"BROKEN ({status})")
+    copies.put(folder)
+    return verdict
 
 
 def _copy(folder: Path) -> Path:
+    """Copy the project with its bytecode, which stays valid for all that no mutant changes."""
     folder.mkdir()
     for part in _PARTS:
         source = ROOT / part
         if source.is_dir():
-            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, folder / part)
         else:
             shutil.copy(source, folder / part)
     return folder
@@ -66,9 +82,17 @@ def _copy(folder: Path) -> Path:
 def _pytest(folder: Path, tests: Sequence[str]) -> int:
     """Return pytest's exit status: 1 only if tests ran and at least one of them failed."""
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
+    # Of a file that was changed and put back within a second the bytecode could be taken for valid.
+    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
     try:
         done = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, timeout=_SECONDS, check=False
+            command,
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return _FAILED  # what never ends is noticed, too

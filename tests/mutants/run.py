@@ -1,7 +1,7 @@
 """Take each defence away in a copy of the project and see that a test notices (`make mutants`).
 
-`python -m tests.mutants.run [NAME ...]`. A mutant that survives, or that breaks more than a test
-can say, fails the run. Beside them the same tests run on the project as it is: they must pass.
+`python -m tests.mutants.run [NAME ...]`. A mutant that survives twice, or that breaks more than a
+test can say, fails the run. Beside them the same tests run on the project as it is: they must pass.
 """
 
 import os
@@ -13,12 +13,31 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
+from typing import NamedTuple
 
 from tests.mutants.patch_file import ROOT, Mutant, mutants
 
 _PARTS = ("ledger", "bundler", "spool", "transports", "pannier", "tests", "docs", "pyproject.toml")
 _SECONDS = 300
 _PASSED, _FAILED = 0, 1
+
+
+class _Tested(NamedTuple):
+    """What pytest said: its exit status, and the end of its output."""
+
+    status: int
+    output: str
+
+
+class _Verdict(NamedTuple):
+    """What came of a mutant: in a word, and what to read where it was not killed at once."""
+
+    word: str
+    output: str = ""
+
+    @property
+    def is_killed(self) -> bool:
+        return self.word == "killed"
 
 
 def main(names: Sequence[str]) -> int:
@@ -36,35 +55,53 @@ def main(names: Sequence[str]) -> int:
         with ThreadPoolExecutor(workers) as pool:
             sound = pool.submit(_pytest, _copy(Path(scratch) / "sound"), tests)
             verdicts = list(pool.map(lambda one: _try(one, copies), chosen))
-        if sound.result() != _PASSED:
-            print("the tests that should kill the mutants fail without them")
+        if sound.result().status != _PASSED:
+            print(sound.result().output, "the tests that should kill the mutants fail without them")
             return 1
-    killed = verdicts.count("killed")
+        verdicts = [
+            first if first.is_killed else _again(first, _try(one, copies))
+            for one, first in zip(chosen, verdicts, strict=True)
+        ]
     # The worst last: of a long output the end is what is kept.
     for verdict, one in sorted(zip(verdicts, chosen, strict=True), key=_worst_last):
-        print(f"{verdict:10} {one.name}: {one.promise}")
+        print(f"{verdict.word:10} {one.name}: {one.promise}{verdict.output}")
+    killed = sum(one.is_killed for one in verdicts)
     print(f"{killed} of {len(chosen)} mutants killed")
     return 0 if killed == len(chosen) else 1
 
 
-def _worst_last(tried: tuple[str, Mutant]) -> tuple[bool, str]:
+def _worst_last(tried: tuple[_Verdict, Mutant]) -> tuple[bool, bool, str]:
     verdict, mutant = tried
-    return (verdict != "killed", mutant.name)
+    return (not verdict.is_killed, verdict.output != "", mutant.name)
 
 
-def _try(mutant: Mutant, copies: SimpleQueue[Path]) -> str:
+def _try(mutant: Mutant, copies: SimpleQueue[Path]) -> _Verdict:
     """Take the defence away in a copy that nobody uses, and put it back there."""
     folder = copies.get()
     try:
         mutant.apply(folder)
     except subprocess.CalledProcessError:
-        verdict = "MISFIT"
+        verdict = _Verdict("MISFIT")
     else:
-        status = _pytest(folder, mutant.killed_by)
+        verdict = _verdict(_pytest(folder, mutant.killed_by))
         mutant.take_back(folder)
-        verdict = {_PASSED: "SURVIVED", _FAILED: "killed"}.get(status, f"BROKEN ({status})")
     copies.put(folder)
     return verdict
+
+
+def _verdict(tested: _Tested) -> _Verdict:
+    if tested.status == _FAILED:
+        return _Verdict("killed")
+    word = "SURVIVED" if tested.status == _PASSED else f"BROKEN ({tested.status})"
+    return _Verdict(word, f"\n{tested.output}")
+
+
+def _again(first: _Verdict, second: _Verdict) -> _Verdict:
+    """Return what came of a mutant that was not killed at once: some tests need their moment.
+
+    That is told, and to be mended: such a test may say nothing at its first failure, too.
+    """
+    return _Verdict(second.word, f" ({first.word} at the first try){first.output}{second.output}")
 
 
 def _copy(folder: Path) -> Path:
@@ -79,8 +116,8 @@ def _copy(folder: Path) -> Path:
     return folder
 
 
-def _pytest(folder: Path, tests: Sequence[str]) -> int:
-    """Return pytest's exit status: 1 only if tests ran and at least one of them failed."""
+def _pytest(folder: Path, tests: Sequence[str]) -> _Tested:
+    """Run tests; the status is 1 only if some ran and at least one of them failed."""
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
     # Of a file that was changed and put back within a second the bytecode could be taken for valid.
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
@@ -89,16 +126,15 @@ def _pytest(folder: Path, tests: Sequence[str]) -> int:
             command,
             cwd=folder,
             env=environment,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
             timeout=_SECONDS,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return _FAILED  # what never ends is noticed, too
-    if done.returncode not in (_PASSED, _FAILED):
-        print(done.stdout[-2000:], done.stderr[-2000:])
-    return done.returncode
+        return _Tested(_FAILED, "")  # what never ends is noticed, too
+    return _Tested(done.returncode, done.stdout[-2000:])
 
 
 if __name__ == "__main__":

@@ -2,29 +2,26 @@
 
 A peer is called as this node's user says. Anybody else is called as its card says, which it chose
 itself, perhaps after somebody who is known here: where that name is another's, too, or looks like
-it, the start of its node id stands behind it. Letters of other alphabets that look alike do not
-show so.
+it, the start of its node id stands behind it; so it does where that name could be read as what this
+program says of somebody, or as several names. What looks alike says `pannier.likeness`.
 """
 
-import unicodedata
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ledger.errors import DamagedError
 from ledger.members import Members, members
+from pannier.likeness import likeness
 
 if TYPE_CHECKING:
     from ledger.card import Card
     from pannier.node import Node
 
 _SHOWN_DIGITS = 8
-
-
-def likeness(name: str) -> str:
-    """Return what names have in common that look alike, up to letters of other alphabets."""
-    plain = unicodedata.normalize("NFKC", name).casefold()
-    return "".join(char for char in plain if char.isprintable() and not char.isspace())
+# What this program puts between and behind names; and what looks so, or is that elsewhere.
+_PUT_BY_US = frozenset("(:,;\u2236\ua789\u201a\u060c\u3001")
+_HEX_DIGITS = frozenset("0123456789abcdef")
 
 
 class Names:
@@ -83,8 +80,8 @@ class Names:
     def _misleads(self, card: "Card") -> bool:
         """Return whether somebody else may be taken for the owner of *card*, by its name."""
         alike = likeness(card.name)
-        if not alike or set(alike) & set("(:"):
-            return True  # what stands behind names is for this program to say
+        if not alike or _PUT_BY_US & set(alike) or _is_like_key(alike):
+            return True
         own = (self._node.card.name, *(peer.name for peer in self._node.peers.values()))
         return alike in map(likeness, own) or bool(self._claims.get(alike, set()) - {card.author})
 
@@ -100,6 +97,11 @@ class Names:
             for alike, author in _claims(found):
                 self._claims.setdefault(alike, set()).add(author)
         return found
+
+
+def _is_like_key(alike: str) -> bool:
+    """Return whether a name looks like an id, or like the start of a key of whom nobody knows."""
+    return len(alike) >= _SHOWN_DIGITS and _HEX_DIGITS.issuperset(alike)
 
 
 def _is_other(one: Members, other: Members) -> bool:

@@ -43,6 +43,13 @@ class _Heard(NamedTuple):
         return next((card for card in found if card is not None), None)
 
 
+def set_apart(name: str) -> str:
+    """Return *name*, in quotes if it could be read as several, or as what this program says."""
+    if _PUT_BY_US.isdisjoint(likeness(name)):
+        return name
+    return json.dumps(name, ensure_ascii=False)
+
+
 class Names:
     """How a node calls others, by all that its ledgers say now."""
 
@@ -138,10 +145,10 @@ class NamesBeside:
         card = self._heard.card(author) or self._cards.get(author)
         if card is None:
             return author.hex()[:_SHOWN_DIGITS]
-        alike, behind = likeness(card.name), f" ({card.node_id[:_SHOWN_DIGITS]})"
-        if not _PUT_BY_US.isdisjoint(alike):
-            return f"{json.dumps(card.name, ensure_ascii=False)}{behind}"
-        return f"{card.name}{behind}" if self._misleads(author, alike) else card.name
+        name, alike = set_apart(card.name), likeness(card.name)
+        if name == card.name and not self._misleads(author, alike):
+            return name
+        return f"{name} ({card.node_id[:_SHOWN_DIGITS]})"
 
     def _misleads(self, author: bytes, alike: str) -> bool:
         """Return whether somebody else may be taken for *author*, by what its name is like."""

@@ -25,6 +25,7 @@ from ledger.genesis import Genesis, LedgerId
 from ledger.log import LogName
 from ledger.members import members
 from ledger.store import Store
+from pannier.names import set_apart
 from pannier.node import Node
 from pannier.tail_reading import logs_of, read_tail
 
@@ -114,7 +115,7 @@ def one_line(ledgers: Sequence[LedgerSummary]) -> str:
     parts = []
     for one in ledgers:
         entries = sum(author.entries for author in one.authors.values())
-        name = f"{one.name or one.ledger}{' (new)' if one.is_new else ''}"
+        name = f"{set_apart(one.name) or one.ledger}{' (new)' if one.is_new else ''}"
         counts = [f"{entries} {'entry' if entries == 1 else 'entries'}"]
         for count, what in ((len(one.grants), "grant"), (len(one.revocations), "revocation")):
             counts += [f"{count} {what}{'' if count == 1 else 's'}"] if count else []

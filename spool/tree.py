@@ -91,7 +91,7 @@ class Spool:
         self.quarantine = Quarantine(self._files, quotas)
         self.outbox = Outbox(self._files, quotas)
         self.inbox = Inbox(self._files, quotas, put_away=self.quarantine.move)
-        self.held = Held(self._files, quotas)
+        self.held = Held(self._files, quotas, put_away=self.quarantine.move)
         self.carried = Carried(self._files, quotas, put_away=self.quarantine.move)
         self.partials = Partials(self._files, quotas)
 

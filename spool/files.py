@@ -184,11 +184,17 @@ class Files:
         """Rename *old* durably; False when it is gone: another process was first.
 
         Raises:
-            FullError: no room for the name.
+            FullError: no room for the name, on the disk or in what the disk takes for one.
             StorageError: the disk refused.
         """
         with converted("move"):
-            if not self._rename(self._fs.rename, old, new):
+            try:
+                is_there = self._rename(self._fs.rename, old, new)
+            except OSError as error:
+                if error.errno == errno.ENAMETOOLONG:  # eCryptfs has 143 bytes for it
+                    raise FullError(f"no name of that length is possible here: {new}") from error
+                raise
+            if not is_there:
                 return False
             self._fs.sync([*_folders_above(new), parent_of(old)])
             return True

@@ -1,4 +1,5 @@
 import errno
+import os
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from hashlib import sha256
@@ -146,15 +147,16 @@ def test_what_grows_at_its_origin_is_one_file_however_many_have_its_beginning() 
     assert [len(data) for path, data in fs.files().items() if path.startswith("carry/")] == [3]
 
 
-def test_a_source_that_is_not_noted_on_a_full_disk_is_no_error(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.ENAMETOOLONG])
+def test_a_source_that_the_disk_has_no_name_for_is_no_error(
+    monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     fs = MemoryFileSystem()
     tree = spool_in(fs).carried
     tree.take(carried(2), STICK, today_days=0)
 
     def refuse_names(old: str, new: str) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device", new)
+        raise OSError(number, os.strerror(number), new)
 
     monkeypatch.setattr(fs, "rename", refuse_names)
     assert tree.take(carried(2), OTHER, today_days=0) == set(carried(2))

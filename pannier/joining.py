@@ -4,14 +4,15 @@ What a stranger forged was thrown away when it arrived (`pannier.answers`). A se
 member of a group, can spoil a join, but not what is joined: the id says so. So nobody is joined
 with others first: what one sender sent is joined alone. Where that comes to something else, each
 source is left out in turn, and then tried alone, so that one bad source does not spoil what others
-brought; and then each file.
+brought; and then each file. Only what none of several senders sent whole is joined together: where
+that comes to something else, each of them is left out in turn, and then each two of them are tried,
+since one who lies may do so under the MACs of several groups.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import chain, product
-from operator import eq, ne
+from itertools import chain, combinations
 from typing import NamedTuple, TypeAlias
 
 from bundler.errors import BundleError
@@ -24,8 +25,13 @@ from spool.delivery import Arrival
 
 _MAX_TRIED = 8
 
-_Labelled: TypeAlias = Iterable[tuple[str | int, bytes]]
-"""Deliveries, each with what it is left out by."""
+_Label: TypeAlias = str | int
+"""What some deliveries are left out by: their source, their sender, or a number."""
+
+_Labelled: TypeAlias = Iterable[tuple[_Label, bytes]]
+
+_Choices: TypeAlias = Callable[[Sequence[_Label]], Iterator[Collection[_Label]]]
+"""What to try, of all labels, where all of them together come to something else."""
 
 
 class Spoilt(NamedTuple):
@@ -64,14 +70,20 @@ def join_arrived(
         spoilers += [sender] if answer is not None else []
     others = [one for one in senders if one not in spoilers]
     if len(others) > 1:
-        together, _ = _join(number, enumerate(one.data for one in chain(*map(read, others))))
+        together = _join_some(
+            number,
+            lambda: ((one.peer, one.data) for one in chain.from_iterable(map(read, others))),
+            _without_one_or_just_two,
+        )
         if isinstance(together, bytes):
             return together
     return Spoilt(Cause.WRONG_ID, tuple(spoilers)) if spoilers else None
 
 
 def _join_sender(number: bytes, read: Callable[[], Iterable[Arrival]]) -> bytes | Cause | None:
-    answer = _join_some(number, lambda: ((one.source, one.data) for one in read()))
+    answer = _join_some(
+        number, lambda: ((one.source, one.data) for one in read()), _without_one_or_just_one
+    )
     if answer is Cause.WRONG_ID:
         return join(number, lambda: (one.data for one in read()))
     return answer
@@ -88,26 +100,40 @@ def join(number: bytes, deliveries: Callable[[], Iterable[bytes]]) -> bytes | Ca
     Returns:
         The bundle; None while more must come; or why what came makes no bundle.
     """
-    return _join_some(number, lambda: enumerate(deliveries()))
+    return _join_some(number, lambda: enumerate(deliveries()), _without_one_or_just_one)
 
 
-def _join_some(number: bytes, deliveries: Callable[[], _Labelled]) -> bytes | Cause | None:
-    """Join what has any label; or else without one label, or of one label alone."""
+def _join_some(
+    number: bytes, deliveries: Callable[[], _Labelled], choices: _Choices
+) -> bytes | Cause | None:
+    """Join what has any label; or else, in turn, what has the labels of one choice."""
     answer, labels = _join(number, deliveries())
-    if answer is not Cause.WRONG_ID:
+    if answer is not Cause.WRONG_ID or len(labels) < 2:
         return answer
-    tried = labels[:_MAX_TRIED] if len(labels) > 1 else []
-    for is_chosen, label in product((ne, eq), tried):
-        chosen = ((one, data) for one, data in deliveries() if is_chosen(label, one))
-        again, _ = _join(number, chosen)
+    for choice in choices(labels):
+        again, _ = _join(number, ((label, data) for label, data in deliveries() if label in choice))
         if isinstance(again, bytes):
             return again
     return answer
 
 
-def _join(number: bytes, deliveries: _Labelled) -> tuple[bytes | Cause | None, Sequence[str | int]]:
+def _without_one_or_just_one(labels: Sequence[_Label]) -> Iterator[Collection[_Label]]:
+    yield from _without_one(labels)
+    yield from ({label} for label in labels[:_MAX_TRIED])
+
+
+def _without_one_or_just_two(labels: Sequence[_Label]) -> Iterator[Collection[_Label]]:
+    yield from _without_one(labels)
+    yield from map(set, combinations(labels[:_MAX_TRIED], 2))
+
+
+def _without_one(labels: Sequence[_Label]) -> Iterator[Collection[_Label]]:
+    return (set(labels) - {label} for label in labels[:_MAX_TRIED])
+
+
+def _join(number: bytes, deliveries: _Labelled) -> tuple[bytes | Cause | None, Sequence[_Label]]:
     """Return what the deliveries make together, and their labels."""
-    joiner, cause, labels = Joiner(number), None, dict[str | int, None]()
+    joiner, cause, labels = Joiner(number), None, dict[_Label, None]()
     for label, data in deliveries:
         labels[label] = None
         if data.startswith(START):

@@ -5,7 +5,7 @@ decides nothing: `pannier.sending`, `pannier.importing` and `pannier.exchange` d
 does not ask for is not opened for it, nor is its module imported.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ledger.keys import Entropy, NodeKeys
     from pannier.epochs import Keychain
     from pannier.groups import Groups
-    from pannier.names import Names
+    from pannier.names import Names, NamesBeside
     from pannier.nodedb import NodeDb
     from pannier.shared_keys import SharedKeys
     from spool.tree import Spool
@@ -249,6 +249,10 @@ class Node:
             DiskError: as `who`.
         """
         return self._names.of_card(card)
+
+    def names_beside(self, cards: "Collection[Card]") -> "NamesBeside":
+        """Return how people here call all who are shown at once, owners of *cards* among them."""
+        return self._names.beside(cards)
 
     def settings(self, peer: Peer) -> PeerConfig:
         """Return how *peer* is to be served."""

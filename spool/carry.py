@@ -16,7 +16,7 @@ class Carry(NamedTuple):
 
     Attributes:
         name: Of the fragment file.
-        sources: Media and links that have it, 1 to 6 of them; older ones are forgotten.
+        sources: The first 1 to 6 media and links that have it, its origin before all others.
         size_bytes: Its length.
         modified_ns: When it was taken, by our clock.
     """
@@ -33,7 +33,7 @@ class Carry(NamedTuple):
 
     @property
     def origin(self) -> str:
-        """The medium or link that it came from, as far as that is remembered."""
+        """The medium or link that it came from."""
         return self.sources[0]
 
     @property
@@ -43,7 +43,7 @@ class Carry(NamedTuple):
 
     @property
     def is_widespread(self) -> bool:
-        """Whether so many have it that some may be forgotten."""
+        """Whether so many have it that its name has no place for one more."""
         return len(self.sources) >= MAX_SOURCES
 
     @property

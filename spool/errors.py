@@ -33,5 +33,9 @@ class StorageError(SpoolError):
     """The disk refused for another reason than room; the message carries its word."""
 
 
+class UnreadableError(StorageError):
+    """The disk cannot read this one file; another file may be as it should be."""
+
+
 class WatchError(SpoolError):
     """The thread of a watcher came to an end because its callback failed."""

@@ -40,10 +40,12 @@ class Space(NamedTuple):
     Attributes:
         free_bytes: What we may still write, None where the file system does not tell.
         cluster_bytes: Every file takes a whole number of these.
+        free_files: How many files and folders may still be made, None likewise.
     """
 
     free_bytes: int | None
     cluster_bytes: int
+    free_files: int | None = None
 
 
 class FileSystem(Protocol):

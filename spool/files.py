@@ -14,14 +14,25 @@ Source: POSIX rename(2) and fsync(2); docs/format.md section 9.
 import errno
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from enum import Enum
 from typing import NamedTuple
 
-from spool.errors import ConflictError, FullError, GoneError, StorageError
+from spool import room
+from spool.errors import (
+    BusyError,
+    ConflictError,
+    FullError,
+    GoneError,
+    StorageError,
+    UnreadableError,
+)
 from spool.file_system import Facts, FileSystem, Kind, parent_of
 
 TEMP_FOLDER = "tmp"
+LOCKS_FOLDER = "locks"
+# No source has this name: `spool.name.check_source`.
+_MAKING_WAY = f"{LOCKS_FOLDER}/making-way"
 _TEMP_NAME = re.compile(r"([0-9]{1,20})-[0-9a-f]{16}")
 _DAY_NS = 86_400 * 10**9
 _FOREIGN = "foreign"
@@ -99,7 +110,8 @@ class Files:
         with converted("write"):
             try:
                 done = set(self._write_temps(writes, temps))
-                self._fs.sync([*temps, *done])
+                if temps or done:
+                    self._fs.sync([*temps, *done])
                 for temp, write in tuple(temps.items()):
                     self._place(temp, write)
                     del temps[temp]
@@ -172,11 +184,17 @@ class Files:
         """Rename *old* durably; False when it is gone: another process was first.
 
         Raises:
-            FullError: no room for the name.
+            FullError: no room for the name, on the disk or in what the disk takes for one.
             StorageError: the disk refused.
         """
         with converted("move"):
-            if not self._rename(self._fs.rename, old, new):
+            try:
+                is_there = self._rename(self._fs.rename, old, new)
+            except OSError as error:
+                if error.errno == errno.ENAMETOOLONG:  # eCryptfs has 143 bytes for it
+                    raise FullError(f"no name of that length is possible here: {new}") from error
+                raise
+            if not is_there:
                 return False
             self._fs.sync([*_folders_above(new), parent_of(old)])
             return True
@@ -186,15 +204,34 @@ class Files:
 
         Raises:
             GoneError: there is none.
+            UnreadableError: the disk cannot read it.
             StorageError: the disk refused, or the file is longer than *limit_bytes*.
         """
         with converted("read"):
             try:
                 return self._fs.read(path, limit_bytes=limit_bytes)
             except OSError as error:
+                if error.errno == errno.EIO:
+                    raise UnreadableError(f"the disk cannot read {path}: {error}") from error
                 if error.errno in _NO_FILE and self.inspect(path) is None:
                     raise FileNotFoundError(error.errno, "not a regular file", path) from error
                 raise
+
+    @contextmanager
+    def alone(self, name: str, busy: str) -> Iterator[None]:
+        """Be the only one in this spool that holds the lock *name*; *busy* says who else does.
+
+        Raises:
+            BusyError: somebody else does.
+            StorageError: the disk refused.
+        """
+        with ExitStack() as held:
+            with converted("lock"):
+                try:
+                    held.enter_context(self._fs.lock(f"{LOCKS_FOLDER}/{name}"))
+                except BlockingIOError as error:
+                    raise BusyError(f"{busy}; wait for its end") from error
+            yield
 
     def names(self, folder: str) -> list[str]:
         """Return the names in *folder*, sorted; none when it is missing, or no folder.
@@ -256,30 +293,34 @@ class Files:
                     self._fs.remove(path)
 
     def _enough_for(self, writes: Sequence[Write], victims: Iterable[str]) -> list[str]:
-        """Return which of *victims* to remove, so that there is room; none if nothing helps.
-
-        Each file may have a folder of its own, which takes as much as the shortest file.
-        """
+        """Return which of *victims* to remove, so that there is room; none if nothing helps."""
         with converted("ask for the room of"):
             space = self._fs.space()
         if space.free_bytes is None:
             return []
+        above = {folder for write in writes for folder in _folders_above(write.path)[:-1]}
+        need = room.needed(
+            (len(write.data) for write in writes), self._missing_folders(above), space
+        )
+        there = [
+            room.Victim(path, facts.size_bytes)
+            for path in victims
+            if (facts := self.inspect(path)) is not None
+        ]
+        # A folder that something comes into stays, or is made anew.
+        folders = {parent_of(each.path) for each in there} - above
+        in_folder = {folder: len(self.names(folder)) for folder in folders}
+        return room.enough(there, room.lacking(need, space), in_folder, space)
 
-        def room_bytes(size_bytes: int) -> int:
-            return (-(-size_bytes // space.cluster_bytes) + 1) * space.cluster_bytes
+    def _missing_folders(self, folders: Iterable[str]) -> list[str]:
+        with converted("look at"):
+            return [each for each in folders if not self._is_folder(each)]
 
-        needed_bytes = sum(room_bytes(len(write.data)) for write in writes)
-        lacking_bytes, lacking_files = needed_bytes - space.free_bytes, 0
-        if lacking_bytes <= 0:  # what lacks is a user's share, or room for files, however short
-            lacking_bytes, lacking_files = needed_bytes, len(writes)
-        chosen: list[str] = []
-        for path in victims:
-            facts = self.inspect(path)
-            chosen.append(path)
-            lacking_bytes -= 0 if facts is None else room_bytes(facts.size_bytes)
-            if lacking_bytes <= 0 and len(chosen) >= lacking_files:
-                return chosen
-        return []
+    def _is_folder(self, path: str) -> bool:
+        with suppress(NotADirectoryError):
+            found = self._fs.inspect(path)
+            return found is not None and found.kind is Kind.FOLDER
+        return False
 
     def _write_temps(self, writes: Iterable[Write], temps: dict[str, Write]) -> Iterator[str]:
         """Write all but what is there; yield that, since it may not be durable yet."""
@@ -328,13 +369,18 @@ class Files:
             self._fs.make_folder(folder)
 
     def _make_way(self, path: str) -> None:
-        """Rename what is no folder of ours above *path*, and no file at it; it loses nothing."""
-        for place in (*reversed(_folders_above(path)[:-1]), path):
-            found = self._fs.inspect(place)
-            wanted = Kind.FILE if place == path else Kind.FOLDER
-            if found is not None and found.kind is not wanted:
-                self._fs.rename(place, f"{place}.{_FOREIGN}-{self._entropy(4).hex()}")
-                return
+        """Rename what is no folder of ours above *path*, and no file at it; it loses nothing.
+
+        One process at a time, or one would rename what another has just made in its place, with all
+        that is in it. Who has waited in vain tries again.
+        """
+        with suppress(BlockingIOError), self._fs.lock(_MAKING_WAY):
+            for place in (*reversed(_folders_above(path)[:-1]), path):
+                found = self._fs.inspect(place)
+                wanted = Kind.FILE if place == path else Kind.FOLDER
+                if found is not None and found.kind is not wanted:
+                    self._fs.rename(place, f"{place}.{_FOREIGN}-{self._entropy(4).hex()}")
+                    return
 
     def _remove_file(self, path: str) -> None:
         try:

@@ -5,11 +5,12 @@ from contextlib import suppress
 from functools import reduce
 from typing import NamedTuple
 
-from spool.errors import FullError, MalformedNameError
+from spool.errors import FullError, GoneError, MalformedNameError, UnreadableError
 from spool.expiry import IsLate, Waiting
 from spool.file_system import footprint_bytes
 from spool.files import Files
 from spool.name import BundleName, check_bundle_id, is_bundle_id
+from spool.quarantine import PutAway
 from spool.quotas import Quotas
 
 _FOLDER = "held"
@@ -47,10 +48,11 @@ class Held:
     is held has to give way.
     """
 
-    def __init__(self, files: Files, quotas: Quotas) -> None:
-        """Own the tree in *files*."""
+    def __init__(self, files: Files, quotas: Quotas, *, put_away: PutAway) -> None:
+        """Own the tree in *files*; what the disk cannot read is *put away*."""
         self._files = files
         self._quotas = quotas
+        self._put_away = put_away
         # Not all is looked at for each that is held; other processes hold and release, too.
         self._taken: dict[str, _Room] | None = None
         self._owners: dict[str, str] = {}
@@ -115,10 +117,14 @@ class Held:
         """Return a held bundle.
 
         Raises:
-            GoneError: it is not held any more.
+            GoneError: it is not held any more; or not from now on, since the disk cannot read it.
             StorageError: the disk refused.
         """
-        return self._files.read(_path(name), limit_bytes=self._quotas.file_bytes)
+        try:
+            return self._files.read(_path(name), limit_bytes=self._quotas.file_bytes)
+        except UnreadableError as error:
+            self._put_away(name.bundle_id, str(error), [_path(name)])
+            raise GoneError(str(error)) from error
 
     def size_bytes(self, name: BundleName) -> int:
         """Return the size of a held bundle; 0 when it is not held any more.

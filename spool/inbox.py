@@ -17,10 +17,11 @@ from spool.delivery import (
     digest_of,
     parse_stored,
 )
-from spool.errors import GoneError
+from spool.errors import GoneError, UnreadableError
 from spool.expiry import IsLate, Waiting
 from spool.files import Files, Order, Write
 from spool.name import check_bundle_id, is_bundle_id
+from spool.quarantine import PutAway
 from spool.quotas import Quotas
 
 _FOLDER = "in"
@@ -29,10 +30,11 @@ _FOLDER = "in"
 class Inbox:
     """Owner of `in/`."""
 
-    def __init__(self, files: Files, quotas: Quotas) -> None:
-        """Own the tree in *files*."""
+    def __init__(self, files: Files, quotas: Quotas, *, put_away: PutAway) -> None:
+        """Own the tree in *files*; what the disk cannot read is *put away*."""
         self._files = files
         self._quotas = quotas
+        self._put_away = put_away
         # What is in a file stands in its name: it never changes.
         self._sizes: dict[StoredDelivery, int] = {}
 
@@ -114,7 +116,7 @@ class Inbox:
         """Yield what arrived of a bundle, all or from *peer* alone, one file after another.
 
         A file that the disk has spoiled is removed: under its name the carrier's copy, which is
-        sound, would never be taken.
+        sound, would never be taken. One that it cannot read is put away: it may some day.
 
         Raises:
             MalformedNameError: *bundle_id* is none.
@@ -125,6 +127,9 @@ class Inbox:
                 data = self._files.read(_path(stored), limit_bytes=self._quotas.file_bytes)
             except GoneError:
                 continue  # another process has merged it
+            except UnreadableError as error:
+                self._put_away(bundle_id, str(error), [_path(stored)])
+                continue
             if digest_of(data) != stored.digest:
                 self._files.remove(_path(stored))
                 continue

@@ -169,7 +169,9 @@ class OsFileSystem:
             found = os.fstatvfs(fd)
         # Some file systems in user space answer nothing but zeros.
         free = found.f_bavail * found.f_frsize if found.f_blocks else None
-        return Space(free, max(found.f_frsize, 512))
+        # Where files are not counted beforehand, as on btrfs or FAT, there are none to run out of.
+        free_files = found.f_favail if found.f_files else None
+        return Space(free, max(found.f_frsize, 512), free_files)
 
     @contextmanager
     def lock(self, path: str) -> Iterator[None]:

@@ -4,9 +4,9 @@ Bounded in bytes and bundles; the oldest go first. Losing some of it loses nothi
 keeps the bundle until its receipt.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from spool.errors import FullError, GoneError, StorageError
 from spool.file_system import footprint_bytes
@@ -19,6 +19,10 @@ _REASON = "reason.txt"
 MAX_REASON_BYTES: Final = 1000
 # To look at all of a full quarantine takes as long as to put some hundred bundles there.
 _NOTED_BY_ONE_LOOK: Final = 256
+
+
+PutAway: TypeAlias = Callable[[str, str, Iterable[str]], None]
+"""Moves files of a bundle here: its id, the reason, their paths; see `Quarantine.move`."""
 
 
 class Bad(NamedTuple):

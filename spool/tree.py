@@ -8,15 +8,15 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from spool.carried import Carried
-from spool.errors import BusyError, ConflictError
+from spool.errors import ConflictError
 from spool.expiry import IsLate
 from spool.file_system import FileSystem
-from spool.files import TEMP_FOLDER, Files, converted
+from spool.files import LOCKS_FOLDER, TEMP_FOLDER, Files, converted
 from spool.held import Held
 from spool.inbox import Inbox
 from spool.name import BundleName, check_source
@@ -26,8 +26,7 @@ from spool.partial import Partials
 from spool.quarantine import Quarantine
 from spool.quotas import Quotas
 
-_LOCKS = "locks"
-_MARK = f"{_LOCKS}/mark"
+_MARK = f"{LOCKS_FOLDER}/mark"
 _MARK_TEXT = re.compile("[0-9a-f]{8}")
 
 
@@ -84,17 +83,17 @@ class Spool:
         """
         quotas = quotas or Quotas()
         with converted("make the spool"):
-            for folder in (TEMP_FOLDER, _LOCKS):
+            for folder in (TEMP_FOLDER, LOCKS_FOLDER):
                 fs.make_folder(folder)
         self._fs = fs
         self._files = Files(fs, entropy=entropy, pid=pid)
         self.mark = self._read_mark(entropy)
-        self.outbox = Outbox(self._files, quotas)
-        self.inbox = Inbox(self._files, quotas)
-        self.held = Held(self._files, quotas)
-        self.carried = Carried(self._files, quotas)
-        self.partials = Partials(self._files, quotas)
         self.quarantine = Quarantine(self._files, quotas)
+        self.outbox = Outbox(self._files, quotas)
+        self.inbox = Inbox(self._files, quotas, put_away=self.quarantine.move)
+        self.held = Held(self._files, quotas, put_away=self.quarantine.move)
+        self.carried = Carried(self._files, quotas, put_away=self.quarantine.move)
+        self.partials = Partials(self._files, quotas)
 
     def sweep(self, *, is_alive: Callable[[int], bool], now_ns: int) -> None:
         """Remove temporary files that no living process will finish.
@@ -154,14 +153,7 @@ class Spool:
             StorageError: the disk refused.
         """
         check_source(source)
-        with ExitStack() as held:
-            with converted("lock"):
-                try:
-                    held.enter_context(self._fs.lock(f"{_LOCKS}/{source}"))
-                except BlockingIOError as error:
-                    raise BusyError(
-                        f"another exchange with {source} is going on; wait for its end"
-                    ) from error
+        with self._files.alone(source, f"another exchange with {source} is going on"):
             yield
 
     def _read_mark(self, entropy: Callable[[int], bytes]) -> str:

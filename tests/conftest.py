@@ -4,12 +4,17 @@ Pannier makes sure all the time that what it wrote is on the disk, and nothing t
 has to outlive a power cut (`tests.proving.power` sees to what would).
 """
 
+import gc
 import os
 import tempfile
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from ledger.keys import KeyStretch
 
 settings.register_profile("pannier", deadline=None)
 settings.load_profile("pannier")
@@ -23,6 +28,23 @@ def pytest_configure(config: pytest.Config) -> None:
     if "TMPDIR" not in os.environ and config.option.basetemp is None and _has_room(_MEMORY):
         os.environ["TMPDIR"] = str(_MEMORY)
         tempfile.tempdir = None  # pytest has asked already
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _stretched_once() -> Iterator[None]:
+    """Stretch a passphrase once in a process: each command that a test types would do so again.
+
+    One trial is meant to cost a fifth of a second, and gives the same key each time.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(KeyStretch, "derive", cache(KeyStretch.derive))
+        yield
+
+
+def pytest_collection_finish() -> None:
+    """Spare the collector the thousands of tests, which all stay: that was a tenth of its time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -154,9 +154,8 @@ class _Pass:
         name, source = found.name, self._medium.id
         known = self._shares.find(name)
         is_alike = known is not None and known.size_bytes == found.size_bytes
-        # Of those that have what is widespread some are forgotten, and would be read at each visit.
-        if known is not None and is_alike and (source in known.sources or known.is_widespread):
-            self._spool.carried.add_source(known, source)
+        # Anybody can make something else of that name and length: only what was compared is known.
+        if known is not None and is_alike and self._spool.carried.is_at(known, source):
             self._tally.carried += 1
             return
         if not self._is_worth_reading(found, known):

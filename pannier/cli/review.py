@@ -17,6 +17,7 @@ from pannier.cli.session import (
 )
 from pannier.decisions import Decision, decisions
 from pannier.errors import PartlyDoneError
+from pannier.names import set_apart
 from pannier.review import Inside, accept, find, look, refuse, waiting
 from pannier.summary import AuthorSummary, LedgerSummary, one_line
 from pannier.times import time_text
@@ -179,7 +180,7 @@ def _inside_lines(inside: Inside) -> Iterator[str]:
 
 def _ledger_lines(ledger: LedgerSummary) -> Iterator[str]:
     new = f", new here, founded by {', '.join(ledger.admins)}" if ledger.admins else ""
-    yield f"  ledger {ledger.name or 'unknown here'} ({ledger.ledger[:8]}){new}"
+    yield f"  ledger {set_apart(ledger.name) or 'unknown here'} ({ledger.ledger[:8]}){new}"
     for author in ledger.authors.values():
         yield from _author_lines(author)
     for name, role, fingerprint in ledger.grants:

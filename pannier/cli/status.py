@@ -4,6 +4,7 @@ import time
 
 import click
 
+from ledger.errors import LedgerError
 from ledger.keys import NodeKeys
 from pannier.cli.passphrase import unlock
 from pannier.cli.session import (
@@ -21,6 +22,7 @@ from pannier.link_counters import link_text
 from pannier.node import Node
 from pannier.overview import LedgerOverview, Overview, PeerOverview, overview
 from pannier.times import time_text
+from spool.errors import SpoolError
 
 
 @click.command()
@@ -42,8 +44,9 @@ def status(watch: bool, as_json: bool, home: str | None) -> None:
             click.clear()
         try:
             seen = _look(where, keys, as_json=as_json)
-        except PannierError as error:
-            say(str(error), err=True)  # somebody may be writing a file just now
+        except (PannierError, LedgerError, SpoolError) as error:
+            # Somebody may be writing a file just now, hold a ledger, or put another in its place.
+            say(str(error), err=True)
     if seen.unreadable:
         raise PartlyDoneError("; ".join(seen.unreadable))
 

@@ -140,9 +140,11 @@ def _of_others(node: Node, ware: Ware, source: str) -> Answer:
         if known.size_bytes == ware.size and digest_of(carried.read(known.name)) == ware.digest:
             carried.add_source(known, source)
             return Have()
-    if all(map(shares.find, names)):
+    free = next((one for one in names if shares.find(one) is None), None)
+    if free is None:
         return ANOTHER
-    if not shares.has_room(name, ware.size, source):
+    # Whether it goes on from what is here shows when all of it has come: it may need room beside.
+    if not shares.has_room(free, ware.size, source):
         return NO_ROOM
     return Want(part_name(ware, source), ((0, ware.size),))
 

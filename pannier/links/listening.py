@@ -6,6 +6,7 @@ whole. A few seconds of it are lost in a crash, and other symbols do as well.
 """
 
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from bundler.errors import BundleError
@@ -23,7 +24,7 @@ from pannier.importing import import_arrived
 from pannier.node import Node
 from pannier.unreadable import going_on
 from spool.delivery import Delivery
-from spool.errors import MalformedNameError
+from spool.errors import GoneError, MalformedNameError
 from spool.name import FragmentName
 from transports.link.frame import OneWay
 from transports.questions import Fate, Mine
@@ -219,8 +220,11 @@ class Listener:
         return hearing
 
     def _carried(self, name: FragmentName) -> list[bytes]:
-        carried = self._node.spool.carried
-        return [carried.read(one.name) for one in carried.of(name.bundle_id)]
+        carried, found = self._node.spool.carried, list[bytes]()
+        for one in carried.of(name.bundle_id):
+            with suppress(GoneError):  # it gave way just now, or the disk cannot read it
+                found.append(carried.read(one.name))
+        return found
 
     def _is_new(self, hearing: _Hearing, part: Part) -> bool:
         """Return whether it is not here yet.

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,22 @@ def test_what_others_wrote_does_nothing_to_a_terminal(sharers: Pair, tmp_path: P
         out = home.types("review", *words).out
         assert out.replace("\n", "").isprintable()
     assert "kind \\u202egnp.esrever" in home.types("review", "show", number_of(home)).out
+
+
+def test_the_name_of_a_ledger_says_nothing_of_who_founded_it(pair: Pair, tmp_path: Path) -> None:
+    farm, home = pair
+    name = "plans (12345678), new here, founded by ada"
+    farm.types("ledger", "new", name)
+    farm.types("ledger", "share", "home")
+    home.configure("[peer.farm]\nimport = 'review'\n")
+    exchange(tmp_path / "stick", farm, home)
+    (line,) = home.types("review", "list").lines
+    assert f'from farm: "{name}" (new): ' in line
+    shown = home.types("review", "show", number_of(home)).lines[2]
+    assert re.fullmatch(rf'  ledger "{re.escape(name)}" \([0-9a-f]{{8}}\), new .* by farm', shown)
+    asked = home.asks("review", "show", number_of(home))
+    assert isinstance(asked, dict)
+    assert [one["name"] for one in asked["ledgers"]] == [name]
 
 
 @pytest.mark.parametrize("word", ["show", "accept", "refuse"])

@@ -1,6 +1,12 @@
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
-from tests.cli.computers import Computer, exchange, new_computer
+import pytest
+
+from tests.cli.computers import Computer, Typed, exchange, new_computer, type_command
 from tests.cli.terminal import at_terminal
 
 Pair = tuple[Computer, Computer]
@@ -105,3 +111,58 @@ def test_watch_shows_it_again_until_stopped(farm: Computer, tmp_path: Path) -> N
         terminal.process.send_signal(2)
         assert terminal.finish() == 1
         assert "Traceback" not in terminal.screen
+
+
+def watched(
+    computer: Computer, monkeypatch: pytest.MonkeyPatch, *meanwhile: Callable[[], object]
+) -> Typed:
+    """Watch, let one thing happen before each look but the first, and stop it after the last."""
+    left = list(meanwhile)
+
+    def _sleep(_: float) -> None:
+        if not left:
+            raise KeyboardInterrupt
+        left.pop(0)()
+
+    with monkeypatch.context() as patched:
+        patched.setattr("pannier.cli.status.time", SimpleNamespace(sleep=_sleep))
+        return type_command("--home", str(computer.home), "status", "--watch")
+
+
+def test_watch_goes_on_after_a_ledger_was_busy(
+    farm: Computer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.store_file.BUSY_SECONDS", 0.1)
+    farm.types("put", "x", "1")
+    (path,) = (farm.home / "ledgers").glob("*.db")
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")  # so that nobody else can read, either
+
+        def _hold() -> None:
+            other.execute("BEGIN EXCLUSIVE")
+            other.execute("CREATE TABLE other (x)")
+
+        done = watched(farm, monkeypatch, _hold, other.close)
+    assert "is busy" in done.err
+    assert done.out.count("ledger farm: 1 entry") == 2
+    assert "stopped; " in done.err
+
+
+def test_watch_goes_on_while_the_spool_cannot_be_read(
+    farm: Computer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool, aside = farm.home / "spool", farm.home / "aside"
+
+    def _take_away() -> None:
+        spool.rename(aside)
+        spool.write_bytes(b"")
+
+    def _put_back() -> None:
+        spool.unlink()
+        aside.rename(spool)
+
+    farm.types("status")
+    done = watched(farm, monkeypatch, _take_away, _put_back)
+    assert str(spool) in done.err
+    assert done.out.count("no peer yet") == 2
+    assert "stopped; " in done.err

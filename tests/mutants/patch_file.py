@@ -50,7 +50,17 @@ class Mutant:
         Raises:
             subprocess.CalledProcessError: it does not fit (any more).
         """
-        options = ["--check"] if only_check else []
+        self._git_apply(folder, *(["--check"] if only_check else []))
+
+    def take_back(self, folder: Path) -> None:
+        """Make a copy of the project what it was before `apply`.
+
+        Raises:
+            subprocess.CalledProcessError: somebody changed it meanwhile.
+        """
+        self._git_apply(folder, "--reverse")
+
+    def _git_apply(self, folder: Path, *options: str) -> None:
         command = ["git", "apply", "-C1", "--recount", *options, str(self.path)]
         subprocess.run(command, cwd=folder, check=True, capture_output=True)
 

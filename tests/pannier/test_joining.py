@@ -58,6 +58,9 @@ def arrived(*deliveries: tuple[str, str, bytes]) -> bytes | Spoilt | None:
 LIES = [("mal", f"stick{count}", part) for count in range(3) for part in FALSE[:5]]
 """More than are left out one by one, of several symbols."""
 
+HALVES = [("ada", "stick", b"".join(PARTS[:4])), ("group", "stick", b"".join(PARTS[4:]))]
+"""Neither is enough without the other."""
+
 
 @pytest.mark.parametrize("is_first", [False, True])
 def test_nobody_spoils_what_another_sent(is_first: bool) -> None:
@@ -75,9 +78,22 @@ def test_only_who_spoiled_is_named() -> None:
 
 
 def test_what_several_sent_adds_up_if_none_sent_all() -> None:
-    halves = [("ada", "stick", b"".join(PARTS[:4])), ("group", "stick", b"".join(PARTS[4:]))]
-    assert arrived(*halves) == SEALED
-    assert arrived(("mal", "stick", b"".join(FALSE)), *halves) == SEALED
+    assert arrived(*HALVES) == SEALED
+    assert arrived(("mal", "stick", b"".join(FALSE)), *HALVES) == SEALED
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_one_false_symbol_of_a_third_keeps_nothing_from_adding_up(place: int) -> None:
+    assert arrived(*HALVES[:place], ("mal", "stick", FALSE[0]), *HALVES[place:]) == SEALED
+
+
+def test_false_symbols_under_several_macs_keep_nothing_from_adding_up() -> None:
+    lies = [("mal", "stick", FALSE[0]), *((f"group{count}", "stick", FALSE[1]) for count in "12")]
+    assert arrived(lies[0], HALVES[0], *lies[1:], HALVES[1]) == SEALED
+
+
+def test_who_may_yet_bring_the_rest_is_not_accused_of_what_they_make_together() -> None:
+    assert arrived(("mal", "stick", FALSE[0]), HALVES[0], ("group", "stick", PARTS[4])) is None
 
 
 def test_of_one_sender_a_source_that_lies_is_left_out_with_all_its_files() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pannier.names import likeness
+from pannier.likeness import likeness
 from tests.cli.computers import Computer, acquaint, exchange, new_computer
 
 
@@ -14,6 +14,17 @@ from tests.cli.computers import Computer, acquaint, exchange, new_computer
 )
 def test_what_looks_alike_is_alike(other: str) -> None:
     assert likeness(other) == "bea"
+
+
+@pytest.mark.parametrize(
+    "mark",
+    ["\ufe0f", "\u034f", "\u3164", "\uffa0", "\u2800", "\u17b4", "\u180b", "\u180f", "\U000e0100"],
+)
+def test_marks_that_nobody_sees_make_no_name_another(mark: str) -> None:
+    for other in (f"bea{mark}", f"{mark}bea", f"b{mark}e{mark}a"):
+        assert likeness(other) == "bea", ascii(other)
+    assert likeness(f"be{mark}\u0301") == likeness("b\u00e9")
+    assert likeness(mark) == ""
 
 
 @pytest.mark.parametrize("other", ["be", "beat", "b\u00e9a", "b-ea"])
@@ -60,7 +71,7 @@ def circle(tmp_path: Path) -> Circle:
     return Circle(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["bea", "Bea ", "cy", "bea\u200b", "ada: x", "bea (1234abcd)"])
+@pytest.mark.parametrize("name", ["bea", "Bea ", "cy", "bea\u200b", "bea\ufe0f"])
 def test_who_takes_a_name_that_is_taken_is_shown_with_its_node(circle: Circle, name: str) -> None:
     number = circle.stranger(name)
     escaped = name.replace("\u200b", "\\u200b")
@@ -68,6 +79,32 @@ def test_who_takes_a_name_that_is_taken_is_shown_with_its_node(circle: Circle, n
     assert called in circle.cy.types("log", "dose").out
     assert called in circle.cy.types("ledger", "members").out
     assert circle.cy.types("get", "dose").out == '"50 mg"\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("deadbeef", "deadbeef"),
+        ("DEAD beef 0", "DEAD beef 0"),
+        ("ada, bea", '"ada, bea"'),
+        ("dan\uff0ceve", '"dan\uff0ceve"'),
+        ("dan; eve", '"dan; eve"'),
+        ('dan", "eve', r'"dan\", \"eve"'),
+        ("ada: x", '"ada: x"'),
+        ("bea (1234abcd)", '"bea (1234abcd)"'),
+    ],
+)
+def test_a_name_that_reads_as_something_else_is_shown_with_its_node(
+    circle: Circle, name: str, shown: str
+) -> None:
+    number = circle.stranger(name)
+    assert circle.speakers() == [f"{shown} ({number[:8]})"]
+
+
+@pytest.mark.parametrize("name", ["dan", "O'Hara-Smith 2.0", "facade", "d\u00e9 \u4e09"])
+def test_any_other_name_is_shown_as_it_is(circle: Circle, name: str) -> None:
+    circle.stranger(name)
+    assert circle.speakers() == [name]
 
 
 def test_a_peer_and_who_is_called_like_it_are_told_apart(circle: Circle) -> None:
@@ -126,3 +163,24 @@ def test_where_a_person_decides_nobody_is_called_like_another(circle: Circle) ->
     (number,) = re.findall("node ([0-9a-f]{16})", nan.types("status").out)
     assert ledger["admins"] == [one["name"] for one in ledger["authors"]] == ["mal"]
     assert [one[0] for one in ledger["grants"]] == [f"bea ({number[:8]})", "cy"]
+
+
+def test_two_newcomers_of_one_name_are_told_apart_where_a_person_decides(circle: Circle) -> None:
+    ada, cy = circle.ada, circle.cy
+    exchange(circle.folder / "s", ada, cy)
+    cy.configure("[peer.ada]\nimport = 'review'\n")
+    numbers = []
+    for folder, name in (("one", "dan"), ("other", "d\ufe0fan"), ("third", "eve")):
+        newcomer = new_computer(circle.folder, folder, "--name", name)
+        ada.types("peer", "add", folder, newcomer.types("card").out.strip())
+        ada.types("ledger", "share", folder)
+        numbers += re.findall("node ([0-9a-f]{8})", newcomer.types("status").out)
+    ada.types("ledger", "revoke", "one", "--yes")
+    exchange(circle.folder / "s", ada, cy)
+    (waiting,) = cy.types("review", "list").lines
+    asked = cy.asks("review", "show", waiting.split()[0])
+    assert isinstance(asked, dict)
+    (ledger,) = asked["ledgers"]
+    one, other = f"dan ({numbers[0]})", f"d\ufe0fan ({numbers[1]})"
+    assert [name for name, *_ in ledger["grants"]] == [one, other, "eve"]
+    assert ledger["revocations"] == [one]

@@ -1,6 +1,6 @@
 """What waits for a person's word: nothing of it changes a ledger before that word is said."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -8,18 +8,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bundler.log_section import LogSection
+from bundler.notices import GenesisSection
 from bundler.sealed import bundle_id
+from bundler.sections import encode_section
 from ledger.append import Draft
+from ledger.card import Card
 from ledger.data import payload_from_value
-from ledger.facts import Revocation
-from ledger.members import Role
+from ledger.errors import BusyError
+from ledger.facts import Grant, Revocation
+from ledger.genesis import Genesis
+from ledger.members import Members, Role, members
+from ledger.store import Store
 from ledger.views import things
 from pannier import decisions
 from pannier.errors import UsageError
 from pannier.exchange import exchange_medium
 from pannier.gate import must_ask
+from pannier.home import add_peer
 from pannier.import_report import Outcome, Report
 from pannier.ledgers import put
+from pannier.membership import share
 from pannier.oneway import pack, unpack
 from pannier.origin import Group
 from pannier.overview import overview
@@ -215,6 +223,103 @@ def test_an_author_of_whom_nothing_is_here_is_new(world: World) -> None:
     (ledger,) = inside(world).ledgers
     found = {one.name: one.is_new for one in ledger.authors.values()}
     assert found == {"cyd": False}, "it was granted before"
+
+
+# -- who is in it ---------------------------------------------------------------------------------
+
+
+def stranger(world: World, folder: str, name: str) -> Card:
+    """The card of somebody whom nobody knows, and who calls itself *name*."""
+    world.add(folder)
+    return renamed(world, folder, name)
+
+
+def renamed(world: World, folder: str, name: str) -> Card:
+    """Another card of a node, on which it calls itself *name*."""
+    keys = world[folder].keys
+    return Card.sign(keys.signing, name=name, keys=keys.card.keys)
+
+
+def founded(*founders: Sequence[Card]) -> list[bytes]:
+    """As many ledgers, each with its founders."""
+    made = [
+        Genesis(name="new", admins=tuple(admins), time_us=0, nonce=number.to_bytes(16, "big"))
+        for number, admins in enumerate(founders)
+    ]
+    return [encode_section(GenesisSection(genesis=one.to_bytes())) for one in made]
+
+
+def told_of(world: World, sections: Sequence[bytes]) -> Inside:
+    """What bea is shown of what ada says."""
+    ada, bea = world["ada"], world["bea"]
+    leave(world, "ada", "bea", sealed_by(ada, bea, sections), "direct")
+    world.exchange("bea", "direct")
+    return inside(world)
+
+
+def test_founders_of_one_name_are_told_apart_in_whatever_ledgers(world: World) -> None:
+    dan, other = stranger(world, "dan", "dan"), stranger(world, "other", " Dan")
+    found = told_of(world, founded([dan], [other], [stranger(world, "eve", "eve")]))
+    called = [f"dan ({dan.node_id[:8]})", f" Dan ({other.node_id[:8]})", "eve"]
+    assert [one.admins for one in found.ledgers] == [[one] for one in called]
+
+
+def test_one_founder_who_calls_itself_like_two_is_shown_as_one(world: World) -> None:
+    card = stranger(world, "mal", "ada, bea")
+    (ledger,) = told_of(world, founded([card])).ledgers
+    assert ledger.admins == [f'"ada, bea" ({card.node_id[:8]})']
+
+
+def test_another_card_gives_nobody_another_name_than_the_one_in_a_ledger_here(
+    world: World,
+) -> None:
+    brought(world)
+    said_yes(world)
+    world.add("mallory")
+    add_peer(world.home("ada"), "mallory", world["mallory"].card, own=world["ada"].card.author)
+    world.reopen("ada")
+    ada = world["ada"]
+    share(ada, world.store("ada"), ada.peer_named("mallory"), Role.WRITER)
+    brought(world)
+    said_yes(world)
+    (ledger,) = told_of(world, founded([renamed(world, "mallory", "carol")])).ledgers
+    assert ledger.admins == ["mallory"]
+
+
+def test_each_is_called_by_one_name_and_the_ledgers_are_asked_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much a bundle brings: whoever is under review chooses that."""
+    brought(world)
+    said_yes(world)
+    cards = [stranger(world, f"s{number}", f"s{number}") for number in range(3)]
+    asked_for: list[Store] = []
+
+    def _members(store: Store) -> Members:
+        asked_for.append(store)
+        return members(store)
+
+    monkeypatch.setattr("pannier.names.members", _members)
+    found = told_of(world, founded(*[cards] * 10))
+    assert [one.admins for one in found.ledgers] == [["s0", "s1", "s2"]] * 10
+    assert len(asked_for) == 1
+
+
+def test_where_a_ledger_here_cannot_be_read_no_grant_is_left_out(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, card = world["ada"], stranger(world, "dan", "dan")
+    grant = Grant(card=card, role=Role.WRITER).to_payload()
+    put(ada, world.store("ada"), [Draft(thing="members", payload=grant, time_us=1, action=2)])
+    brought(world)
+    assert ("dan", "writer", card.fingerprint) in inside(world).ledgers[0].grants
+
+    def _busy(*_: object) -> None:
+        raise BusyError("x.db is busy: another pannier is writing; try again")
+
+    monkeypatch.setattr("pannier.node.Node.ledgers", _busy)
+    found = inside(world)
+    assert (found.problem.split(":")[0], found.ledgers) == ("x.db is busy", ())
 
 
 # -- refusing -------------------------------------------------------------------------------------

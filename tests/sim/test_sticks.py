@@ -1,5 +1,6 @@
 """Nodes that only ever meet by sticks: what is written on one is, in the end, on all."""
 
+import errno
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +12,9 @@ from ledger.members import Role
 from pannier.import_report import Outcome
 from pannier.membership import share
 from pannier.trusted_time import Uptime
+from spool.delivery import Delivery
 from spool.name import BundleName, FragmentName
+from spool.os_file_system import OsFileSystem
 from tests.sim.world import (
     DAY_US,
     START_US,
@@ -412,6 +415,28 @@ def test_a_ledger_of_many_bundles_is_joined_though_the_grant_comes_last(
         assert not list((world.home("bea").ledgers / "pending").glob("*.db*"))
         world.rounds(("bea", "ada"), 2)
         assert list(world["ada"].db.bundles(world["bea"].card.node_id)) == []
+
+
+def test_a_file_that_the_disk_cannot_read_ends_no_exchange(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.rounds(["ada", "bea"], 2)
+    name, ada = FragmentName(0, 60_000, "0" * 8, "1" * 16, 0), world["ada"].card.node_id
+    inbox = world["bea"].spool.inbox
+    inbox.receive([Delivery(name, ada, "stick", b"a beginning")])
+    (bad,) = inbox.paths(name.bundle_id)
+    read = OsFileSystem.read
+
+    def refuse(fs: OsFileSystem, path: str, *, limit_bytes: int) -> bytes:
+        if path == bad:
+            raise OSError(errno.EIO, "Input/output error", path)
+        return read(fs, path, limit_bytes=limit_bytes)
+
+    monkeypatch.setattr(OsFileSystem, "read", refuse)
+    world.put("ada", "well", 12)
+    world.rounds(["ada", "bea"], 2)
+    assert_equal(world, ["ada", "bea"])
+    assert [kept.bundle_id for kept in world["bea"].spool.quarantine.list()] == [name.bundle_id]
 
 
 def test_what_somebody_put_into_the_spool_ends_no_exchange(world: World) -> None:

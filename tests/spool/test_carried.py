@@ -1,12 +1,14 @@
 import errno
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from spool.errors import GoneError, MalformedNameError
+from spool.errors import GoneError, MalformedNameError, StorageError
 from spool.file_system import footprint_bytes
 from spool.name import FragmentName
 from spool.quotas import Quotas
@@ -63,7 +65,7 @@ def test_a_second_source_and_a_longer_file() -> None:
     tree.take({name: b"longer"}, STICK, today_days=0)
     assert tree.read(name) == b"longer"
     (known,) = tree.known().values()
-    assert known.sources == (OTHER, STICK), "who has but a beginning is not noted"
+    assert known.sources == (STICK,), "who has but a beginning is not noted"
     assert len([path for path in fs.files() if path.startswith("carry/")]) == 1
 
 
@@ -108,13 +110,58 @@ def test_junk_of_the_same_name_pushes_out_nothing_of_others() -> None:
     assert {name: tree.read(name) for name in honest} == honest
 
 
-def test_only_the_newest_sources_are_remembered() -> None:
-    tree = spool_in(MemoryFileSystem()).carried
-    for number in range(9):
-        tree.take({fragment(1): b"x"}, f"{number}" * 32, today_days=0)
+def test_the_first_sources_are_noted_and_further_ones_by_this_process_alone() -> None:
+    fs = MemoryFileSystem()
+    tree = spool_in(fs).carried
+    sources = [f"{number}" * 32 for number in range(9)]
+    for source in sources[:6]:
+        tree.take({fragment(1): b"x"}, source, today_days=0)
+    fs.steps.clear()
+    for source in sources[6:]:
+        tree.take({fragment(1): b"x"}, source, today_days=0)
+    assert fs.steps == [], "each medium that is met would else cost two flushes for each file"
     (known,) = tree.known().values()
-    assert known.sources == tuple(f"{number}" * 32 for number in range(3, 9))
+    assert known.sources == tuple(sources[:6])
     assert len(known.path.rpartition("/")[2]) <= 255
+    assert [source for source in sources if tree.offered(source)] == []
+    again = spool_in(fs).carried
+    assert [source for source in sources if again.offered(source)] == sources[6:]
+
+
+def test_what_this_process_alone_noted_is_of_that_very_file() -> None:
+    tree = spool_in(MemoryFileSystem()).carried
+    sources = [f"{number}" * 32 for number in range(7)]
+    for source in sources:
+        tree.take({fragment(1): b"x"}, source, today_days=0)
+    tree.take({fragment(1): b"xy"}, sources[0], today_days=0)
+    assert [source for source in sources if tree.offered(source)] == sources[1:]
+
+
+def test_what_grows_at_its_origin_is_one_file_however_many_have_its_beginning() -> None:
+    fs = MemoryFileSystem()
+    tree = spool_in(fs).carried
+    for size in (1, 2, 3):
+        tree.take({fragment(1): bytes(size)}, STICK, today_days=0)
+        for number in range(9):
+            tree.take({fragment(1): bytes(size)}, f"{number}" * 32, today_days=0)
+    assert [len(data) for path, data in fs.files().items() if path.startswith("carry/")] == [3]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.ENAMETOOLONG])
+def test_a_source_that_the_disk_has_no_name_for_is_no_error(
+    monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    fs = MemoryFileSystem()
+    tree = spool_in(fs).carried
+    tree.take(carried(2), STICK, today_days=0)
+
+    def refuse_names(old: str, new: str) -> None:
+        raise OSError(number, os.strerror(number), new)
+
+    monkeypatch.setattr(fs, "rename", refuse_names)
+    assert tree.take(carried(2), OTHER, today_days=0) == set(carried(2))
+    assert {known.sources for known in tree.known().values()} == {(STICK,)}
+    assert tree.offered(OTHER) == [], "this process knows"
 
 
 def test_the_expired_then_the_least_urgent_then_the_oldest_give_way() -> None:
@@ -202,6 +249,179 @@ def test_where_no_more_files_may_be_made_what_gives_way_makes_room(
         newcomer = {fragment(number): b"x"}
         assert tree.take(newcomer, OTHER, today_days=0) == set(newcomer)
     assert len(tree.known()) == 4
+
+
+class FewFiles(MemoryFileSystem):
+    """A disk that has bytes, and inodes for *most* files and folders."""
+
+    most: int | None = None
+
+    def create(self, path: str, chunks: Iterable[bytes | memoryview]) -> int:
+        self._count(path)
+        return super().create(path, chunks)
+
+    def make_folder(self, path: str) -> None:
+        if path not in self.live:
+            self._count(path)
+        super().make_folder(path)
+
+    def _count(self, path: str) -> None:
+        if self.most is not None and len(self.live) >= self.most:
+            raise OSError(errno.ENOSPC, "No space left on device", path)
+
+
+@pytest.mark.parametrize("newcomers", [1, 2, 4])
+@pytest.mark.parametrize("in_one_folder", [True, False])
+def test_on_a_disk_without_inodes_nothing_gives_way_unless_the_newcomer_then_fits(
+    newcomers: int, in_one_folder: bool
+) -> None:
+    """A new bundle needs a folder, too; a file that shares its own frees no more than itself."""
+    fs = FewFiles(capacity_bytes=1 << 30)
+    tree = spool_in(fs, Quotas(carried_bytes=8 * 4096)).carried
+    numbers = [1] * 8 if in_one_folder else range(1, 9)
+    old = {replace(fragment(one), payload_id=at): b"x" for at, one in enumerate(numbers)}
+    tree.take(old, STICK, today_days=0)
+    fs.most = len(fs.live)
+    new = {fragment(100 + number): b"x" for number in range(newcomers)}
+    taken = tree.take(new, OTHER, today_days=0)
+    known = tree.known().keys()
+    assert taken == known & new.keys() == (set() if in_one_folder else new.keys())
+    assert len(known) == 8
+
+
+def in_carry(fs: MemoryFileSystem) -> list[str]:
+    return [path for path in fs.files() if path.startswith("carry/")]
+
+
+def test_after_any_crash_what_its_origin_made_longer_is_read_and_soon_is_all_there_is() -> None:
+    name, whole = fragment(1), b"beginning and end"
+
+    def prepare() -> MemoryFileSystem:
+        fs = MemoryFileSystem()
+        tree = spool_in(fs).carried
+        tree.take({name: whole[:9]}, STICK, today_days=0)
+        tree.add_source(tree.known()[name], OTHER)
+        return fs
+
+    def act(fs: MemoryFileSystem) -> None:
+        spool_in(fs).carried.take({name: whole}, STICK, today_days=0)
+
+    found_both = 0
+    for fs, _ in every_crash(prepare, act):
+        tree = spool_in(fs).carried
+        assert len(tree.read(name)) == tree.known()[name].size_bytes
+        found_both += len(in_carry(fs)) == 2
+        tree.take({name: whole}, STICK, today_days=0)
+        assert (tree.read(name), len(in_carry(fs))) == (whole, 1)
+    assert found_both > 1
+
+
+class Meddling(MemoryFileSystem):
+    """Lets another process act while what is to be carried is written and has no name yet."""
+
+    meddle: Callable[[], object] | None = None
+
+    def sync(self, paths: Collection[str]) -> None:
+        meddle, self.meddle = self.meddle, None
+        if meddle is not None:
+            meddle()
+        super().sync(paths)
+
+
+def test_two_processes_that_take_the_same_at_once_soon_have_it_once() -> None:
+    fs, quotas = Meddling(), Quotas(carried_bytes=3 * 4096)
+    one, two = spool_in(fs, quotas).carried, spool_in(fs, quotas).carried
+    fs.meddle = lambda: two.take(carried(3), OTHER, today_days=0)
+    one.take(carried(3), STICK, today_days=0)
+    assert (len(in_carry(fs)), len(one.known())) == (6, 3)
+    assert not one.shares(0).has_room(fragment(9), 1, STICK), "all of them take room"
+    one.take({}, STICK, today_days=0)
+    assert len(in_carry(fs)) == 3
+    assert {frozenset(each.sources) for each in one.known().values()} == {frozenset((STICK, OTHER))}
+
+
+def test_two_processes_that_take_different_files_of_one_name_at_once_lose_neither() -> None:
+    fs = Meddling()
+    one, two = spool_in(fs).carried, spool_in(fs).carried
+    fs.meddle = lambda: two.take({fragment(1): b"junk, and longer"}, OTHER, today_days=0)
+    one.take({fragment(1): b"genuine"}, STICK, today_days=0)
+    one.take({}, STICK, today_days=0)
+    found = {one.read(each.name): each.sources for each in one.known().values()}
+    assert found == {b"genuine": (STICK,), b"junk, and longer": (OTHER,)}
+
+
+def test_a_beginning_that_another_process_notes_a_source_of_meanwhile_is_not_handed_on() -> None:
+    fs, name = Meddling(), fragment(1)
+    one, two = spool_in(fs).carried, spool_in(fs).carried
+    one.take({name: b"begin"}, STICK, today_days=0)
+    fs.meddle = lambda: two.take({name: b"begin"}, OTHER, today_days=0)
+    one.take({name: b"beginning"}, STICK, today_days=0)
+    assert one.read(name) == b"beginning"
+    assert [each.name for each in one.offered(OTHER)] == [name]
+    one.take({}, STICK, today_days=0)
+    assert len(in_carry(fs)) == 1
+
+
+def test_what_another_process_settles_is_left_to_it() -> None:
+    fs = Meddling()
+    one, two = spool_in(fs), spool_in(fs)
+    fs.meddle = lambda: two.carried.take(carried(1), OTHER, today_days=0)
+    one.carried.take(carried(1), STICK, today_days=0)
+    with fs.lock("locks/settling-copies"):
+        one.carried.take({}, STICK, today_days=0)
+        assert len(in_carry(fs)) == 2
+    assert one.expire(late_from(200)).carried_count == 1
+    assert in_carry(fs) == []
+
+
+def test_a_folder_with_the_name_of_a_fragment_keeps_it_from_nobody() -> None:
+    fs, name = MemoryFileSystem(), fragment(1)
+    tree = spool_in(fs).carried
+    tree.take({name: b"x"}, STICK, today_days=0)
+    for ending in ("", ".", ".1", ".foreign-00000001"):
+        fs.make_folder(f"carry/{name.bundle_id}/{name.to_text()}{ending}")
+    assert tree.read(name) == b"x"
+    tree.add_source(tree.known()[name], OTHER)
+    assert tree.read(name) == b"x"
+
+
+def test_what_the_disk_cannot_read_is_put_away_and_a_sound_copy_is_taken() -> None:
+    fs = MemoryFileSystem()
+    spool = spool_in(fs)
+    tree = spool.carried
+    tree.take(carried(2), STICK, today_days=0)
+    bad = tree.known()[fragment(0)].path
+    fs.faults.unreadable = {bad: errno.EIO}
+    assert tree.take(carried(2), OTHER, today_days=0) == set(carried(2))
+    assert {each.name: each.sources for each in tree.known().values()} == {
+        fragment(0): (OTHER,),
+        fragment(1): (STICK, OTHER),
+    }
+    assert {name: tree.read(name) for name in carried(2)} == carried(2)
+    (kept,) = spool.quarantine.list()
+    assert (kept.bundle_id, bad in kept.reason) == (fragment(0).bundle_id, True)
+    assert fs.files()[f"bad/{kept.bundle_id}/{bad.rpartition('/')[2]}"] == carried(2)[fragment(0)]
+
+
+def test_what_the_disk_cannot_read_is_carried_no_more() -> None:
+    fs = MemoryFileSystem()
+    tree = spool_in(fs).carried
+    tree.take(carried(1), STICK, today_days=0)
+    fs.faults.unreadable = dict.fromkeys(in_carry(fs), errno.EIO)
+    with pytest.raises(GoneError):
+        tree.read(fragment(0))
+    assert tree.offered(OTHER) == []
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENODEV])
+def test_a_disk_that_refuses_to_read_for_another_reason_moves_nothing(number: int) -> None:
+    fs = MemoryFileSystem()
+    tree = spool_in(fs).carried
+    tree.take(carried(1), STICK, today_days=0)
+    fs.faults.unreadable = dict.fromkeys(in_carry(fs), number)
+    with pytest.raises(StorageError):
+        tree.take(carried(1), OTHER, today_days=0)
+    assert list(tree.known()) == [fragment(0)]
 
 
 def test_there_is_room_for_the_whole_where_there_is_none_for_its_beginning_beside_it() -> None:

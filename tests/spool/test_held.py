@@ -1,3 +1,4 @@
+import errno
 from collections.abc import Iterator
 
 import pytest
@@ -152,3 +153,16 @@ def test_expiry() -> None:
     assert held.expire(late_from(9)) == []
     assert held.expire(late_from(10)) == [bundle(1, expiry_days=9)]
     assert held.names() == []
+
+
+def test_what_the_disk_cannot_read_is_put_away_and_may_come_again(fs: CountedFileSystem) -> None:
+    spool = spool_in(fs)
+    spool.held.hold(bundle(1), b"one")
+    fs.faults.unreadable = {path: errno.EIO for path in fs.files() if path.startswith("held/")}
+    with pytest.raises(GoneError):
+        spool.held.read(bundle(1))
+    assert (spool.held.names(), len(spool.quarantine.list())) == ([], 1)
+    spool.held.release(bundle(1))
+    fs.faults.unreadable = {}
+    spool.held.hold(bundle(1), b"one")
+    assert spool.held.read(bundle(1)) == b"one"

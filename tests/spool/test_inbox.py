@@ -1,9 +1,11 @@
+import errno
+
 import pytest
 
 from spool.delivery import Delivery
-from spool.errors import FullError, MalformedNameError
+from spool.errors import FullError, MalformedNameError, StorageError
 from spool.quotas import Quotas
-from tests.faults import KEEP_NOTHING, MemoryFileSystem
+from tests.faults import KEEP_NOTHING, Faults, MemoryFileSystem
 from tests.spool.samples import ANNE, BEA, STICK, every_crash, fragment, late_from, spool_in
 from tests.spool.test_carried import refuse
 
@@ -63,6 +65,38 @@ def test_what_the_disk_spoiled_is_taken_again() -> None:
     assert len(list(inbox.read(ID))) == len(PARTS) - 1
     inbox.receive(PARTS)
     assert {each.data for each in inbox.read(ID)} == WHOLE
+
+
+def test_what_the_disk_cannot_read_is_put_away_and_a_sound_copy_is_taken() -> None:
+    """The rest is read, and nothing is thrown away: another computer may read it yet."""
+    fs = MemoryFileSystem()
+    spool = spool_in(fs)
+    spool.inbox.receive(PARTS)
+    bad = spool.inbox.paths(ID)[0]
+    lost = fs.files()[bad]
+    fs.faults = Faults(unreadable={bad: errno.EIO})
+    assert {each.data for each in spool.inbox.read(ID)} == WHOLE - {lost}
+    (kept,) = spool.quarantine.list()
+    assert (kept.bundle_id, bad in kept.reason) == (ID, True)
+    assert fs.files()[f"bad/{ID}/{bad.rpartition('/')[2]}"] == lost
+    assert len(spool.inbox.known()) == len(PARTS) - 1
+    fs.faults = Faults()
+    spool.inbox.receive(PARTS)
+    assert {each.data for each in spool.inbox.read(ID)} == WHOLE
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES])
+def test_where_the_disk_itself_fails_nothing_leaves_the_inbox(number: int) -> None:
+    fs = MemoryFileSystem()
+    inbox = spool_in(fs).inbox
+    inbox.receive(PARTS)
+    paths = inbox.paths(ID)
+    fs.faults = Faults(
+        unreadable=dict.fromkeys(paths, number), fail_at=len(fs.steps), error=number, lasts=True
+    )
+    with pytest.raises(StorageError):
+        list(inbox.read(ID))
+    assert inbox.paths(ID) == paths
 
 
 def test_what_gives_way_stays_where_the_disk_refuses_the_newcomer(

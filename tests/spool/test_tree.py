@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from concurrent.futures import ProcessPoolExecutor
 from itertools import count
 from pathlib import Path
@@ -12,11 +13,12 @@ import pytest
 
 from spool.delivery import Delivery
 from spool.errors import BusyError, MalformedNameError, SpoolError
+from spool.os_file_system import OsFileSystem
 from spool.partial import Piece
 from spool.quotas import Quotas
 from spool.tree import Spool, open_spool
 from tests.faults import Faults, MemoryFileSystem, counting_entropy
-from tests.spool.samples import ANNE, STICK, bundle, every_crash, fragment, late_from, spool_in
+from tests.spool.samples import ANNE, BEA, STICK, bundle, every_crash, fragment, late_from, spool_in
 from tests.spool.test_partial import part
 
 
@@ -207,6 +209,30 @@ def test_what_somebody_put_into_the_spool_ends_nothing_and_stays(tmp_path: Path)
     ]
     assert len(notes) >= 2 * len(TREES)
     assert not list((tmp_path / "tmp").iterdir())
+
+
+def test_of_two_that_make_way_at_once_neither_takes_what_the_other_got(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second would rename the folder that the first has just made, with all that is in it."""
+    one, two = (open_spool(tmp_path, entropy=os.urandom, patience_seconds=9) for _ in range(2))
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / f"{1:016x}").write_bytes(b"note")
+    theirs = Delivery(fragment(1), BEA, "serial0", b"theirs")
+    other = threading.Thread(target=lambda: two.inbox.receive([theirs]))
+    rename = OsFileSystem.rename
+
+    def rename_late(fs: OsFileSystem, old: str, new: str) -> None:
+        if ".foreign-" in new and not other.ident:
+            other.start()
+            other.join(0.5)  # it has come to its end, or waits for this one
+        rename(fs, old, new)
+
+    monkeypatch.setattr(OsFileSystem, "rename", rename_late)
+    one.inbox.receive([Delivery(fragment(1), ANNE, STICK, b"ours")])
+    other.join()
+    assert {each.data for each in one.inbox.read(f"{1:016x}")} == {b"ours", b"theirs"}
+    assert [path.read_bytes() for path in tmp_path.glob("in/*.foreign-*")] == [b"note"]
 
 
 def test_a_tree_that_is_a_file_is_put_aside(tmp_path: Path) -> None:

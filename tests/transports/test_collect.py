@@ -1,6 +1,6 @@
 import errno
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -342,30 +342,62 @@ def _repeated(number: int, size: int) -> bytes:
     return bytes([number]) * size
 
 
-def test_what_more_media_have_than_are_remembered_is_not_read_at_each_visit() -> None:
-    first, names = stick_with(b"one", recipient=7)
-    path = fragment_path(names[0].fragment(0))
+def sticks_with(data: bytes, path: str, numbers: Iterable[int]) -> list[Medium]:
+    """Return media, told apart by their number, that have *data* at *path*."""
     sticks = []
-    for number in range(9):
+    for number in numbers:
         fs = MemoryFileSystem()
-        stick = Medium.attach(fs, entropy=partial(_repeated, number))
+        sticks.append(Medium.attach(fs, entropy=partial(_repeated, number)))
         fs.make_folder(path.rpartition("/")[0])
-        fs.create(path, [first.files()[path]])
-        sticks.append(stick)
-    mule, read = ToyNode(9, MemoryFileSystem()), []
+        fs.create(path, [data])
+    return sticks
+
+
+def test_what_more_media_have_than_are_noted_is_neither_read_nor_noted_at_each_visit() -> None:
+    first, (name,) = stick_with(b"one", recipient=7)
+    path = fragment_path(name.fragment(0))
+    sticks = sticks_with(first.files()[path], path, range(9))
+    home = MemoryFileSystem()
+    mule, read = ToyNode(9, home), []
 
     def note(name: FragmentName, peer: str | None, data: bytes) -> Sifted:
         read.append(name)
         return mule.sift(name, peer, data)
 
-    for reads in (6, 0, 0):
+    def visit_all() -> int:
         read.clear()
+        home.steps.clear()
         for stick in sticks:
             directory = mule.at(stick)
             questions = directory.questions._replace(sift=note)
             assert directory._replace(questions=questions).collect(TERMS).carried == 1
             assert mule.spool.carried.offered(stick.id) == []
-        assert len(read) == reads
+        return len(read)
+
+    assert visit_all() == 9
+    assert (visit_all(), home.steps) == (0, [])
+    mule.restart(home)
+    assert (visit_all(), home.steps) == (3, []), "by another process these are looked at once more"
+    assert visit_all() == 0
+
+
+def test_junk_from_many_media_keeps_no_genuine_file_of_its_name_and_length_out() -> None:
+    """Whoever has a medium may draw its id anew: what was met often proves nothing of others."""
+    first, (name,) = stick_with(b"one", recipient=7)
+    path = fragment_path(name.fragment(0))
+    genuine = first.files()[path]
+    junk = genuine[:-1] + bytes([genuine[-1] ^ 1])
+    mule, others = ToyNode(9, MemoryFileSystem()), sticks_with(junk, path, range(7))
+    mule_takes_all = mule.at(others[0]).questions._replace(sift=lambda *asked: Sifted(asked[2], 0))
+    for stick in others:
+        mule.at(stick)._replace(questions=mule_takes_all).collect(TERMS)
+    (honest,) = sticks_with(genuine, path, [9])
+    mule.at(honest).collect(TERMS)
+    known = mule.spool.carried.known().values()
+    assert {mule.spool.carried.read(each.name): honest.id in each.sources for each in known} == {
+        junk: False,
+        genuine: True,
+    }
 
 
 def test_two_exchanges_with_one_medium_exclude_each_other() -> None:
@@ -414,6 +446,21 @@ def test_a_hostile_stick_does_nothing(tmp_path: Path) -> None:
     assert [bundle.bundle_id in folder.name for _, bundle, _ in delivered.left] == [True]
     assert not link.is_symlink()
     assert secret.read_bytes() == toy_file(b"secret")
+
+
+def test_what_a_mules_disk_cannot_read_is_taken_again_from_another_medium() -> None:
+    first, (name,) = stick_with(b"one", recipient=7)
+    path = fragment_path(name.fragment(0))
+    home = MemoryFileSystem()
+    mule = ToyNode(9, home)
+    one, two, three = sticks_with(first.files()[path], path, range(3))
+    mule.at(one).collect(TERMS)
+    home.faults = Faults(
+        unreadable={known.path: errno.EIO for known in mule.spool.carried.known().values()}
+    )
+    assert mule.at(two).collect(TERMS).carried == 1
+    three.files.remove(path)
+    assert mule.at(three).deliver([], TERMS).carried_written == 1
 
 
 def test_what_there_is_no_room_for_is_not_read() -> None:

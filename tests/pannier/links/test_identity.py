@@ -53,6 +53,14 @@ def test_who_is_expected(world: World) -> None:
     assert not only.is_expected(cy.node_id)
 
 
+def test_who_waits_to_be_greeted_expects_the_peer_and_greets_nobody(world: World) -> None:
+    node = world["ada"]
+    bea = node.peer_named("bea")
+    one = NodeIdentity(node, bea, is_served=lambda _: True, waits=True)
+    assert one.peer is None
+    assert one.is_expected(bytes.fromhex(bea.node_id))
+
+
 def test_who_is_not_served_is_not_expected(world: World) -> None:
     node = world["ada"]
     one = NodeIdentity(node, is_served=lambda peer: peer.name == "bea")

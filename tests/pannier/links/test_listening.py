@@ -1,3 +1,4 @@
+import errno
 import os
 import random
 from dataclasses import replace
@@ -15,6 +16,7 @@ from pannier.links.listening import Listener
 from pannier.node import Node
 from spool.carried import Carried
 from spool.inbox import Inbox
+from spool.os_file_system import OsFileSystem
 from tests.cli.computers import Computer, acquaint, new_computer, new_pair
 from tests.pannier.links.test_carousel import (
     Pair,
@@ -292,6 +294,24 @@ class TestForOthers:
         assert len(first) > 100
         hear(relay, first)
         assert self.carried(relay) <= (8 + 2) * max(len(frame.body) for frame in frames)
+
+    def test_what_the_disk_cannot_read_any_more_is_heard_again(
+        self, pair: Pair, relay: Computer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        farm, _ = pair
+        frames = sent(farm, rounds=2, overhead_percent=20)
+        hear(relay, frames)
+        read, size = OsFileSystem.read, self.carried(relay)
+
+        def refuse(fs: OsFileSystem, path: str, *, limit_bytes: int) -> bytes:
+            if path.startswith("carry/"):
+                raise OSError(errno.EIO, "Input/output error", path)
+            return read(fs, path, limit_bytes=limit_bytes)
+
+        with monkeypatch.context() as bad:
+            bad.setattr(OsFileSystem, "read", refuse)
+            hear(relay, frames)
+        assert self.carried(relay) == size
 
     def test_without_room_nothing_is(self, pair: Pair, relay: Computer) -> None:
         farm, _ = pair

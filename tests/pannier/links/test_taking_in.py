@@ -246,6 +246,19 @@ def test_longer_junk_takes_the_place_of_nothing(peer: Peer) -> None:
         assert peer.offer(handle, file_ware(peer, one, hint=bytes(4))) == [(handle, ())]
 
 
+def test_what_may_find_no_room_when_it_is_here_is_not_asked_for(peer: Peer) -> None:
+    """Else it went over the air at each session, and was dropped each time."""
+    peer.world.configure("ada", "[spool]\ncarry_bytes = 8192\n")
+    peer.start()
+    data = genuine_file(peer)
+    for handle, one in enumerate((data[: len(data) // 2], bytes(len(data)))):
+        answers = peer.offer(handle, file_ware(peer, one, hint=bytes(4)))
+        assert answers == [(handle, None if handle else ((0, len(one)),))]
+        peer.taking.arrived(handle, 0, one)
+        peer.step()
+    assert len(peer.world["ada"].spool.carried.known()) == 1
+
+
 def test_a_flood_of_offers_costs_one_look_each_and_no_more_room_than_there_is(peer: Peer) -> None:
     peer.desk.done.clear()
     for handle in range(1000):

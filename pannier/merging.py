@@ -43,7 +43,6 @@ from pannier.node import Node
 from pannier.origin import Group, Origin
 from pannier.rollback import begin_anew
 from pannier.tail_reading import logs_of, read_tail
-from pannier.unreadable import unread_logs_of
 from pannier.waits import Wait, is_readable
 from pannier.witnessing import hear_all
 
@@ -274,7 +273,7 @@ class Merging:
                 return
             others.append((store, log, outcome))
         if any(outcome is None for _, _, outcome in others):
-            unread = unread_logs_of(self.node, section.reference)
+            unread = self.new.unread_logs.ledgers_of(section.reference)
             self.waits += [Wait("file", one) for one in unread]
             self.is_unfounded |= not unread
         for store, log, outcome in others:

@@ -9,6 +9,7 @@ from ledger.storage_errors import storage_errors
 from ledger.store import Store
 from ledger.store_place import put_in_place
 from pannier.node import Node
+from pannier.unreadable import UnreadLogs
 
 _FOLDER = "pending"
 MOST_OPEN = 16
@@ -30,6 +31,7 @@ class NewLedgers:
         moves: How often one was begun or joined.
         joined: Which were joined.
         gone: Which made room for others and did not begin again, and whose bundle each came in.
+        unread_logs: Which logs tails may mean of ledgers that this import cannot read.
     """
 
     def __init__(self, node: Node) -> None:
@@ -38,6 +40,7 @@ class NewLedgers:
         self.moves = 0
         self.joined: list[LedgerId] = []
         self.gone: dict[LedgerId, str] = {}
+        self.unread_logs = UnreadLogs(node)
         self._stores: dict[LedgerId, Store] = {}
         self._senders: dict[LedgerId, str] = {}
         self._begun: dict[LedgerId, int] = {}

@@ -5,7 +5,8 @@ it goes out and nothing of it is said but what was said before; what comes for i
 that is undone or thrown away: a repair, or a later version, brings it all back.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import cached_property
 from typing import TypeVar
 
 from bundler.tail_section import log_reference
@@ -61,19 +62,34 @@ def held_back(node: Node) -> frozenset[str]:
     return node.db.bundles_about(node.unreadable)
 
 
-def unread_logs_of(node: Node, reference: bytes) -> list[LedgerId]:
-    """Return the ledgers that cannot be read of which a tail's *reference* means a known log.
+class UnreadLogs:
+    """The logs of ledgers that cannot be read of which something is known nevertheless.
 
-    Raises:
-        PannierError: as `held_back`.
-        BusyError: as `held_back`.
-        DiskError: as `held_back`.
+    Peers choose how many they say they hold, and how often a bundle of theirs asks for one: so all
+    are looked up once, when the first is asked for.
     """
-    return [
-        ledger_id
-        for ledger_id in node.unreadable
-        if any(log_reference(ledger_id, log) == reference for log in node.db.logs_of(ledger_id))
-    ]
+
+    def __init__(self, node: Node) -> None:
+        """Look up nothing yet; *node* is whose ledgers they are."""
+        self._node = node
+
+    def ledgers_of(self, reference: bytes) -> Collection[LedgerId]:
+        """Return the ledgers of which a tail's *reference* means a log.
+
+        Raises:
+            PannierError: as `held_back`.
+            BusyError: as `held_back`.
+            DiskError: as `held_back`.
+        """
+        return self._by_reference.get(reference, ())
+
+    @cached_property
+    def _by_reference(self) -> Mapping[bytes, Collection[LedgerId]]:
+        found: dict[bytes, set[LedgerId]] = {}
+        for ledger_id in self._node.unreadable:
+            for log in self._node.db.logs_of(ledger_id):
+                found.setdefault(log_reference(ledger_id, log), set()).add(ledger_id)
+        return found
 
 
 def free(node: Node, bundles: Iterable[OutBundle]) -> list[OutBundle]:

@@ -20,12 +20,14 @@ from bundler.tail_model import encode_tail
 from bundler.tail_section import Context, TailSection, log_reference
 from bundler.whole import Whole, frame_bytes
 from ledger.entry import leaf_bytes
-from ledger.log import LogState, LogStatus, log_origin
+from ledger.genesis import LedgerId
+from ledger.log import LogName, LogState, LogStatus, log_origin
 from ledger.merkle import extend, frontier_at, leaf_hash
 from ledger.note import checkpoint_text
 from ledger.seeds import salt
 from pannier.import_report import Outcome, Report
 from pannier.importing import import_arrived, keyring
+from pannier.nodedb import NodeDb
 from pannier.out_bundle import OutBundle
 from pannier.review import look, waiting
 from pannier.sending import prepare
@@ -455,6 +457,27 @@ def test_work_for_a_reader_is_bounded(world: World, monkeypatch: pytest.MonkeyPa
     report = forged(world, *[long] * 4)
     assert set(report.outcomes.values()) == {Outcome.REFUSED}
     assert any("too many entries" in reason for reason in report.reasons.values())
+
+
+def test_what_cannot_be_read_is_looked_up_once_for_all_tails_that_fit_nowhere(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A peer chooses how many logs it says it has of that ledger, and how many tails it sends."""
+    world.found("ada", "bea", ledger="other")
+    settle(world)
+    spoilt = world.store("bea", "other").path
+    astray = tail(world, signature=bytes(64))
+    world.reopen("bea")
+    spoilt.write_bytes(b"nothing of a ledger")
+    asked, logs_of = list[LedgerId](), NodeDb.logs_of
+
+    def counted(db: NodeDb, ledger_id: LedgerId) -> list[LogName]:
+        asked.append(ledger_id)
+        return logs_of(db, ledger_id)
+
+    monkeypatch.setattr(NodeDb, "logs_of", counted)
+    assert set(forged(world, *[astray] * 8).outcomes.values()) == {Outcome.UNFOUNDED}
+    assert [one.hex() for one in asked] == [spoilt.stem]
 
 
 @pytest.mark.parametrize(("count", "outcome"), [(4, Outcome.MERGED), (6, Outcome.REFUSED)])

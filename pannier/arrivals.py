@@ -11,7 +11,7 @@ from ledger.errors import FullError
 from ledger.genesis import LedgerId
 from ledger.log import LogName
 from ledger.members import Members, members
-from pannier import judging
+from pannier import judging, unopened
 from pannier.errors import BugError, bugs_told
 from pannier.forks import settle_own_forks
 from pannier.held_waits import Subject, find_by_subject, ready, waiting_for_ledger
@@ -48,8 +48,12 @@ def take_in(node: Node, report: Report) -> None:
     """
     find_by_subject(node.db)
     with closing(NewLedgers(node)) as new:
+        tried = unopened.tried(node)
         for number in node.spool.inbox.bundles():
-            report.outcomes[number] = _take_if_room(new, number, report)
+            is_tried = number in tried
+            outcome = Outcome.UNOPENED if is_tried else _take_if_room(new, number, report)
+            report.outcomes[number] = outcome
+        unopened.note_tried(node, report.ids(Outcome.UNOPENED))
         settle_own_forks(node, report.notes)
         _bring_together(new, report)
         _retry_held(new, report)

@@ -4,7 +4,7 @@ Every step may be killed and is done again: its fragments leave the inbox only a
 is in the ledgers, or in `held/`, or in quarantine.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from bundler.content import Opened, open_bundle
 from bundler.errors import BundleError, UnencryptedError, UnopenableError
@@ -26,6 +26,7 @@ from pannier.node import Node
 from pannier.nodedb_peers import KEY_LOST
 from pannier.origin import Origin, origin_of
 from pannier.statements import UNFOUNDED, believe, note_sender_holds
+from pannier.unopened import may_open_later
 from pannier.waits import Wait, this_day, worth_noting
 from pannier.wanted_ledgers import as_wanted
 from spool.errors import FullError, GoneError
@@ -77,7 +78,7 @@ def _import(new: NewLedgers, number: str, sealed: bytes, report: Report) -> Outc
     try:
         opened = open_bundle(sealed, keyring(node))
     except BundleError as error:
-        if _may_open_later(node, error, node.spool.inbox.senders(number)):
+        if may_open_later(node, error, node.spool.inbox.senders(number)):
             return Outcome.UNOPENED
         _refuse_unopened(node, number, sealed, error)
         return _quarantine(node, number, str(error), report)
@@ -119,20 +120,6 @@ def _conclude(
         _finish(merging, number, opened, has_data=has_data)
     node.spool.inbox.discard(number)
     return Outcome.MERGED
-
-
-def _may_open_later(node: Node, error: BundleError, senders: Iterable[str]) -> bool:
-    """Return whether a bundle may be for the members of a ledger that cannot be read now.
-
-    Its keys are in there.
-
-    Args:
-        node: Who could not open it.
-        error: Why.
-        senders: Whom it is from: node ids of peers, or the epoch id of a group.
-    """
-    is_of_group = not node.peers.keys() & set(senders)
-    return isinstance(error, UnopenableError) and is_of_group and bool(node.unreadable)
 
 
 def _refuse_unopened(node: Node, number: str, sealed: bytes, error: BundleError) -> None:
@@ -371,7 +358,7 @@ def _reopened(
     try:
         opened = open_bundle(sealed, keyring(node))
     except BundleError as error:
-        if _may_open_later(node, error, [sender(node, number)]):
+        if may_open_later(node, error, [sender(node, number)]):
             return error
         # It opened once: a peer's card or a key is gone. Whoever sent it still has it.
         report.notes.append(f"bundle {number} no longer opens and is dropped: {error}")

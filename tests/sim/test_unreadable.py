@@ -10,6 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from bundler.content import pack_group
+from bundler.log_section import LogSection
+from bundler.seal import Sealer
+from bundler.sealed import Header, bundle_id
+from bundler.whole import Whole
 from ledger.errors import DiskError
 from ledger.members import Role, members
 from ledger.store import Store
@@ -21,6 +26,7 @@ from pannier.home import Peer
 from pannier.housekeeping import keep_house
 from pannier.import_report import Outcome, Report
 from pannier.importing import import_arrived
+from pannier.joining import join_arrived
 from pannier.judging import retry
 from pannier.membership import revoke, share
 from pannier.new_ledgers import NewLedgers
@@ -32,6 +38,8 @@ from pannier.rollback import begin_anew
 from pannier.sending import prepare
 from spool.delivery import Delivery
 from spool.name import BundleName, FragmentName
+from tests.bundler.doubles import CountedEntropy, CountedWrapper
+from tests.sim.attacks import EXPIRY_DAYS, raw_section, stamp_of
 from tests.sim.world import World, assert_equal, data_queue, entries_of, facts, fragments
 
 BOTH = ("ada", "bea")
@@ -495,6 +503,66 @@ def test_what_is_in_the_inbox_stays_there(three: World) -> None:
     spoilt.mend()
     report = import_arrived(three["bea"])
     assert report.outcomes == {bundle.bundle_id: Outcome.MERGED}
+
+
+def test_what_is_in_the_inbox_is_tried_once(three: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be all that the inbox has room for; nothing but a repair helps."""
+    bundle = group_bundle(three)
+    (path,) = [one for one in fragments(three.stick("fresh")) if bundle.bundle_id in one.name]
+    name, data = FragmentName.from_text(path.name), path.read_bytes()
+    three["bea"].spool.inbox.receive([Delivery(name, bundle.peer, "radio", data)])
+    first, second = Spoilt(three, "bea").wholly(), Spoilt(three, "bea", "other")
+    tries = list[str]()
+
+    def counted(number: bytes, *rest: object) -> object:
+        tries.append(number.hex())
+        return join_arrived(number, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("pannier.judging.join_arrived", counted)
+
+    def spoilt_import() -> list[str]:
+        """As by a process of its own; return what was tried."""
+        tries.clear()
+        three.reopen("bea")
+        assert import_arrived(three["bea"]).outcomes == {bundle.bundle_id: Outcome.UNOPENED}
+        return list(tries)
+
+    assert [spoilt_import() for _ in range(3)] == [[bundle.bundle_id], [], []]
+    second.wholly()
+    assert [spoilt_import() for _ in range(2)] == [[bundle.bundle_id], []]
+    second.mend()
+    assert [spoilt_import() for _ in range(2)] == [[bundle.bundle_id], []]
+    first.mend()
+    assert import_arrived(three["bea"]).outcomes == {bundle.bundle_id: Outcome.MERGED}
+
+
+def test_what_no_key_opens_of_a_group_that_can_be_read_is_refused(three: World) -> None:
+    """Else any of its members fills the inbox while something else cannot be read."""
+    other, cyd = three.store("ada", "other"), three["ada"].peer_named("cyd")
+    share(three["ada"], other, cyd, Role.WRITER)
+    three.rounds(three.names, 4)
+    spoilt = Spoilt(three, "bea").wholly()
+    ada, bea = three["ada"], three["bea"]
+    epoch = ada.epochs.of(three.store("ada", "other")).sealing
+    assert epoch is not None
+    group = epoch.epoch_id.hex()
+    data = pack_group(
+        [raw_section(LogSection.TYPE, 0, b"junk")],
+        header=Header(4, EXPIRY_DAYS),
+        stamp=stamp_of(ada),
+        sender=ada.card.author,
+        key=bytes(32),
+        sealer=Sealer(CountedEntropy("junk"), CountedWrapper("junk")),
+    )
+    number = bundle_id(data)
+    hint = ada.groups.hint_to(group, number)
+    name = FragmentName(4, EXPIRY_DAYS, hint.hex(), number.hex(), 0)
+    whole = Whole(hint=hint, sealed=data).to_bytes()
+    assert spoilt.ledger_id in bea.unreadable
+    bea.spool.inbox.receive([Delivery(name, group, "radio", whole)])
+    assert import_arrived(bea).outcomes == {number.hex(): Outcome.REFUSED}
+    assert bea.spool.inbox.bundles() == []
+    assert len(quarantined(bea)) == 1
 
 
 def test_what_waits_and_does_not_open_now_is_not_dropped(three: World) -> None:

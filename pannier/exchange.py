@@ -25,6 +25,7 @@ from pannier.nodedb_file import name_text
 from pannier.out_bundle import OutBundle
 from pannier.passphrase_ledgers import hellos
 from pannier.sending import prepare
+from pannier.taken_along import note_doubt
 from pannier.times import time_text
 from pannier.unreadable import going_on
 from spool.errors import FullError
@@ -105,7 +106,7 @@ def exchange_medium(
     asked = questions(node)._replace(take=lambda offers: _take(node, report, offers))
     directory = Directory(medium, node.spool, asked)
     terms = Terms(today_days=node.time.past_day(), now_ns=node.clock() * 1000)
-    done = going_on(node, lambda: _collect(directory, terms, report))
+    done = going_on(node, lambda: _collect(node, directory, terms, report))
     node.db.count_forged(done.collected.forged)
     report.add(import_arrived(node))
     _name_problems(done)
@@ -130,9 +131,10 @@ def served(node: Node) -> list[Peer]:
     ]
 
 
-def _collect(directory: Directory, terms: Terms, report: Report) -> Exchanged:
+def _collect(node: Node, directory: Directory, terms: Terms, report: Report) -> Exchanged:
     """Take over what is on the medium, which may go away meanwhile."""
     medium, problems, is_gone = directory.medium, list[str](), False
+    note_doubt(node)
     try:
         collected = directory.collect(terms)
     except MediumGoneError as error:

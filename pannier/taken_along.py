@@ -4,6 +4,8 @@ Only the keys in a ledger tell that a bundle is for all of its members. On a med
 found there; a link hands nothing over twice.
 """
 
+from collections.abc import Iterable
+
 from pannier.node import Node
 from spool.delivery import Delivery
 from spool.errors import GoneError
@@ -11,6 +13,25 @@ from spool.name import FragmentName
 
 _UNKNOWN = "whose some of what is carried is cannot be told"
 _SOURCE = "carried"
+
+
+def note_doubt(node: Node, names: Iterable[FragmentName] = ()) -> None:
+    """Note, before something is taken along, that it may be for this node, if that may be.
+
+    An import alone would learn of it too late: all can be read again before the next one.
+
+    Args:
+        node: Who takes it along.
+        names: What it was found to be for others some time ago; by now that may be known better.
+
+    Raises:
+        PannierError: ``node.db`` cannot be read or written.
+        LedgerError: a ledger turns out to be damaged.
+    """
+    if node.db.meta(_UNKNOWN):
+        return
+    if node.unreadable or any(_is_ours(node, name) for name in names):
+        node.db.set_meta(_UNKNOWN, b"\1")
 
 
 def look_again(node: Node) -> None:
@@ -29,6 +50,13 @@ def look_again(node: Node) -> None:
         is_unknown = not all(_take_in(node, name) for name in node.spool.carried.known())
     if was_unknown != is_unknown:
         node.db.set_meta(_UNKNOWN, b"\1" if is_unknown else b"")
+
+
+def _is_ours(node: Node, name: FragmentName) -> bool:
+    from pannier.answers import whose  # noqa: PLC0415 -- as below
+    from transports.questions import Mine  # noqa: PLC0415
+
+    return isinstance(whose(node, name), Mine)
 
 
 def _take_in(node: Node, name: FragmentName) -> bool:

@@ -15,6 +15,7 @@ from pannier.links.cargo import digest_of
 from pannier.links.gaps import ByteRanges, lacking
 from pannier.links.pieces import Pieces, Shape, fragment_of
 from pannier.node import Node
+from pannier.taken_along import note_doubt
 from spool.delivery import Delivery
 from spool.name import BundleName, FragmentName
 from spool.partial import PartName
@@ -192,6 +193,7 @@ def keep_file(node: Node, want: Want) -> Answer:
 
 def _carry(node: Node, name: FragmentName, data: bytes, source: str) -> Answer:
     """Take *data* along, beside what else is carried under its name."""
+    note_doubt(node, [name])
     carried, today = node.spool.carried, node.time.past_day()
     if carried.place(carried.shares(today), name, data, source) is None:
         return ANOTHER

@@ -17,11 +17,13 @@ from bundler.sequence import parse_sequence
 from bundler.split import EXTRA_SYMBOLS
 from bundler.whole import START as WHOLE_START
 from bundler.whole import Whole
+from ledger.genesis import LedgerId
 from pannier.answers import whose
 from pannier.errors import BusyError
 from pannier.import_report import Outcome, Report
 from pannier.importing import import_arrived
 from pannier.node import Node
+from pannier.taken_along import note_doubt
 from pannier.unreadable import going_on
 from spool.delivery import Delivery
 from spool.errors import GoneError, MalformedNameError
@@ -106,6 +108,7 @@ class Listener:
         self._flush_us: int | None = None
         self._imported_us = -_IMPORT_US
         self._has_wholes = False
+        self._unread: frozenset[LedgerId] = frozenset()  # when it was asked whose something is
         self.report = Report()
         self.symbols = self.forged = self.refused = 0
 
@@ -171,6 +174,7 @@ class Listener:
             for key in [key for key in self._hearings if key[0] in refused]:
                 self._forget(*key)
         if carried:
+            note_doubt(self._node, carried)
             today = self._node.time.past_day()
             self._node.spool.carried.take(carried, SOURCE, today_days=today)
 
@@ -183,6 +187,8 @@ class Listener:
 
     def _hearing(self, name: FragmentName) -> _Hearing:
         """Return what is known of a bundle; what was heard longest ago makes room for it."""
+        if self._unread and not self._unread <= self._node.unreadable.keys():
+            self._ask_again()
         key = name.bundle_id, name.hint
         found = self._hearings.pop(key, None)
         while len(self._hearings) >= _MOST_BUNDLES or (
@@ -200,7 +206,10 @@ class Listener:
     def _begin(self, name: FragmentName) -> _Hearing:
         """Look whose a bundle is, and what of it is here."""
         node = self._node
-        match going_on(node, lambda: whose(node, name)):
+        verdict = going_on(node, lambda: whose(node, name))
+        if verdict is Fate.OTHER:
+            self._unread = self._unread.union(node.unreadable)
+        match verdict:
             case Mine(peer):
                 hearing = _Hearing(name, peer)
                 known = [one.data for one in node.spool.inbox.read(name.bundle_id, peer)]
@@ -218,6 +227,13 @@ class Listener:
                     self._count(hearing, part)
         hearing.is_over |= hearing.peer is None and hearing.is_enough
         return hearing
+
+    def _ask_again(self) -> None:
+        """Forget what is for others: it was asked when less could be read than now."""
+        self._store()
+        self._unread = frozenset()
+        for key in [key for key, one in self._hearings.items() if one.peer is None]:
+            self._forget(*key)
 
     def _carried(self, name: FragmentName) -> list[bytes]:
         carried, found = self._node.spool.carried, list[bytes]()

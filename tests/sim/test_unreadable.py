@@ -20,6 +20,7 @@ from ledger.members import Role, members
 from ledger.store import Store
 from pannier import unreadable
 from pannier.cli.repair import repair_each
+from pannier.errors import BusyError
 from pannier.exchange import exchange_medium
 from pannier.have import NOTHING_SAID, known_have, own_have
 from pannier.home import Peer
@@ -28,6 +29,9 @@ from pannier.import_report import Outcome, Report
 from pannier.importing import import_arrived
 from pannier.joining import join_arrived
 from pannier.judging import retry
+from pannier.links.answering import Have, Want, answer, keep_file
+from pannier.links.cargo import digest_of
+from pannier.links.listening import Listener
 from pannier.membership import revoke, share
 from pannier.new_ledgers import NewLedgers
 from pannier.node import Node
@@ -38,9 +42,12 @@ from pannier.rollback import begin_anew
 from pannier.sending import prepare
 from spool.delivery import Delivery
 from spool.name import BundleName, FragmentName
+from spool.partial import Piece
 from tests.bundler.doubles import CountedEntropy, CountedWrapper
 from tests.sim.attacks import EXPIRY_DAYS, raw_section, stamp_of
 from tests.sim.world import World, assert_equal, data_queue, entries_of, facts, fragments
+from transports.link.frame import Label, OneWay
+from transports.link.wares import FRAGMENTS, Ware
 
 BOTH = ("ada", "bea")
 LEDGERS = ("log", "other")
@@ -104,6 +111,10 @@ class Spoilt:
     def mend(self) -> None:
         """As a repair does that saves all."""
         self.world.reopen(self.name)
+        self.mend_under_way()
+
+    def mend_under_way(self) -> None:
+        """As by another process."""
         mended = self.path.with_suffix(".mended")
         mended.write_bytes(self._good)
         mended.replace(self.path)
@@ -476,6 +487,98 @@ def test_what_it_took_along_for_others_is_its_own_again(three: World) -> None:
     assert set(entries_of(three.store("bea"))) == set(entries_of(three.store("ada")))
     assert three["bea"].spool.carried.known(), "others may lack it"
     assert import_arrived(three["bea"]).outcomes == {}
+
+
+def offered_file(path: Path) -> Ware:
+    """What a link offers that has it."""
+    name, data = FragmentName.from_text(path.name), path.read_bytes()
+    return Ware(
+        key=None,
+        kind=FRAGMENTS,
+        priority=name.priority,
+        expiry_days=name.expiry_days,
+        hint=bytes.fromhex(name.hint),
+        bundle_id=bytes.fromhex(name.bundle_id),
+        size=len(data),
+        payload_id=name.payload_id,
+        digest=digest_of(data),
+    )
+
+
+def heard(listener: Listener, bundle: Path, now_us: int) -> None:
+    """What a carousel sends, and that nobody answers."""
+    name, body = FragmentName.from_text(bundle.name), bundle.read_bytes()
+    label = Label(name.priority, name.expiry_days, bytes.fromhex(name.hint))
+    listener.take(OneWay(label, body), now_us)
+    listener.flush()
+
+
+def test_what_was_heard_and_taken_along_is_its_own_again_although_nothing_was_imported_meanwhile(
+    three: World,
+) -> None:
+    bundle = group_bundle(three)
+    (path,) = [one for one in fragments(three.stick("fresh")) if bundle.bundle_id in one.name]
+    spoilt = Spoilt(three, "bea").wholly()
+    heard(Listener(three["bea"]), path, 1)
+    assert three["bea"].spool.carried.known()
+    spoilt.mend()
+    report = import_arrived(three["bea"])
+    assert report.outcomes == {bundle.bundle_id: Outcome.MERGED}
+
+
+def test_what_a_stick_brought_is_its_own_again_although_nothing_was_imported_meanwhile(
+    three: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = group_bundle(three)
+    spoilt = Spoilt(three, "bea").wholly()
+
+    def killed(_: Node) -> Report:
+        raise BusyError("another process is importing")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("pannier.exchange.import_arrived", killed)
+        with pytest.raises(BusyError):
+            three.exchange("bea", "fresh")
+    assert three["bea"].spool.carried.known()
+    spoilt.mend()
+    report = import_arrived(three["bea"])
+    assert report.outcomes[bundle.bundle_id] is Outcome.MERGED
+
+
+@pytest.mark.parametrize("is_mended_first", [False, True])
+def test_what_a_link_brought_is_its_own_again_although_nothing_was_imported_meanwhile(
+    three: World, *, is_mended_first: bool
+) -> None:
+    """Mended while it came, or after that."""
+    bundle = group_bundle(three)
+    (path,) = [one for one in fragments(three.stick("fresh")) if bundle.bundle_id in one.name]
+    spoilt, bea, data = Spoilt(three, "bea").wholly(), three["bea"], path.read_bytes()
+    want = answer(bea, offered_file(path), "linkada", carries=True)
+    assert isinstance(want, Want)
+    bea.spool.partials.begin(want.part, len(data))
+    bea.spool.partials.replace(want.part, [Piece(0, data)])
+    if is_mended_first:
+        spoilt.mend_under_way()
+    assert isinstance(keep_file(bea, want), Have)
+    spoilt.mend()
+    report = import_arrived(three["bea"])
+    assert report.outcomes == {bundle.bundle_id: Outcome.MERGED}
+
+
+@pytest.mark.parametrize("carry_bytes", [0, 1 << 20])
+def test_who_listens_since_before_the_repair_takes_it_in(three: World, carry_bytes: int) -> None:
+    three.configure("bea", f"[spool]\ncarry_bytes = {carry_bytes}\n")
+    bundle = group_bundle(three)
+    (path,) = [one for one in fragments(three.stick("fresh")) if bundle.bundle_id in one.name]
+    spoilt = Spoilt(three, "bea").wholly()
+    bea = three["bea"]
+    listener = Listener(bea)
+    for now_us in (1, 2):
+        heard(listener, path, now_us)
+    assert listener.take_report().outcomes == {}
+    spoilt.mend_under_way()
+    heard(listener, path, 10_000_000)
+    assert listener.take_report().outcomes == {bundle.bundle_id: Outcome.MERGED}
 
 
 def test_what_it_read_before_stays_there_for_the_others(three: World) -> None:

@@ -133,11 +133,16 @@ def _is_disk_code(code: int) -> bool:
     return code & 0xFF in _DISK_CODES and code != sqlite3.SQLITE_IOERR_SHORT_READ
 
 
+def damage_in(path: Path, why: Exception | str) -> DamagedError:
+    """Return what says that a file is not as it was written, and what to do about it."""
+    return _of(path, DamagedError(f"{path} is damaged ({why}){MEND}"))
+
+
 def _damaged(path: Path, error: Exception, damage: list[str] | None) -> DamagedError:
-    said = f"{path} is damaged ({error}){MEND}"
+    found = damage_in(path, error)
     if damage is not None:
-        damage.append(said)
-    return _of(path, DamagedError(said))
+        damage.append(str(found))
+    return found
 
 
 def _of(path: Path, error: DamagedError) -> DamagedError:

@@ -15,6 +15,7 @@ from ledger.log import (
     root_at,
 )
 from ledger.members import members, passed_on
+from ledger.storage_errors import damage_in
 from ledger.store import Store
 from pannier.home import Peer
 from pannier.way import Way
@@ -110,12 +111,17 @@ def parts(store: Store, state: LogState, span: Span) -> Iterator[Span]:
     """Cut *span* into sections; so much is looked at at once as two checkpoints may have between.
 
     A part ends with a checkpoint, the last one beyond *span* if need be.
+
+    Raises:
+        DamagedError: what is signed of a log does not reach that far, or it cannot be read.
     """
     first = span.first
     while first < span.end:
         signed = [one.size for one in store.checkpoints(state, first, first + MAX_BATCH_ENTRIES)]
         sizes = [size for size in signed if size < span.end]
         sizes += signed[len(sizes) : len(sizes) + 1]
+        if not sizes:
+            raise damage_in(store.path, f"no signature after entry {first} of a log")
         costs = store.costs(state, first, sizes[-1])
         yield from plan.cut(Span(first, sizes[-1]), sizes, costs, limit_bytes=MAX_BATCH_BYTES)
         first = sizes[-1]

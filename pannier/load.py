@@ -3,12 +3,14 @@
 from collections.abc import Iterable
 
 from bundler.entry_encodings import encode_entries
+from bundler.errors import LimitError, MalformedError
 from bundler.limits import DEFAULT_LIMITS
 from bundler.log_section import LogSection
 from bundler.plan import Span
 from bundler.sections import Section, encode_section, repeatable
 from ledger.genesis import LedgerId
 from ledger.log import LogName
+from ledger.storage_errors import damage_in
 from pannier.lacks import Piece
 
 # Where each byte costs airtime there is time to save it; elsewhere packing must keep up with disks.
@@ -43,8 +45,7 @@ class Load:
         """Add the section of *piece*; False if that would make more than one bundle of it.
 
         Raises:
-            BundleError: its entries fit no section.
-            LedgerError: the ledger cannot be read.
+            LedgerError: the ledger cannot be read (`log_section`).
         """
         section = log_section(piece)
         encoded = min(
@@ -69,11 +70,17 @@ def log_section(piece: Piece) -> LogSection:
     """Return the section that carries *piece*.
 
     Raises:
-        BundleError: its entries fit no section.
-        LedgerError: the ledger cannot be read.
+        LedgerError: the ledger cannot be read; among them: its entries are not as they were ever
+            written, since they fit no section.
     """
     store, state, span = piece.store, piece.state, piece.span
-    encoding, entries, cuts = encode_entries(store.columns(state, *span))
+    columns = store.columns(state, *span)
+    if columns.count != span.end - span.first:
+        raise damage_in(store.path, f"from entry {span.first} of a log on some are missing")
+    try:
+        encoding, entries, cuts = encode_entries(columns)
+    except (MalformedError, LimitError) as error:
+        raise damage_in(store.path, error) from error
     return LogSection(
         ledger=store.ledger_id,
         author=state.name.author,

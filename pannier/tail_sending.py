@@ -65,6 +65,8 @@ class TailLoad:
         if len(self.sections) == _LOAD_SECTIONS or not may_be_tail(self._way, piece):
             return False
         entries = piece.store.entries(piece.state, *piece.span)
+        if len(entries) != piece.span.end - piece.span.first:
+            return False  # there it shows as damage
         payloads_bytes = sum(len(one.payload) for one in entries if one.payload is not None)
         if payloads_bytes > min(MAX_PAYLOADS_BYTES, self._payloads_bytes_left):
             return False

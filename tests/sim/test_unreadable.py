@@ -4,7 +4,7 @@ The ledger that rots is "log"; "other" stays as it is.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -194,6 +194,40 @@ def test_also_where_the_damage_shows_only_in_the_middle(world: World, table: str
     assert quarantined(world["ada"]) == []
     spoilt.mend()
     settle(world)
+
+
+def rename_a_thing(path: Path) -> None:
+    """As one wrong bit does."""
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE thing SET name = char(20) || 'ield/7' WHERE name = 'field/7'")
+
+
+def drop_the_last_signature(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("DELETE FROM checkpoint WHERE size = (SELECT max(size) FROM checkpoint)")
+
+
+def drop_entries(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("DELETE FROM entry WHERE id IN (SELECT id FROM entry ORDER BY id DESC LIMIT 9)")
+
+
+@pytest.mark.parametrize("spoil", [rename_a_thing, drop_the_last_signature, drop_entries])
+def test_also_what_was_never_written_so_although_it_can_be_read(
+    world: World, spoil: Callable[[Path], None]
+) -> None:
+    world.put_many("ada", 100, "field")
+    world.put("ada", "by ada", 1, "other")
+    path = world.store("ada").path
+    world.reopen("ada")
+    spoil(path)
+    done = world.exchange("ada")
+    assert done.problems == []
+    (said,) = unreadable.problems(world["ada"])
+    assert f"{path} is damaged" in said
+    assert "verify --repair" in said
+    world.exchange("bea")
+    assert_same_other(world)
 
 
 def test_a_disk_that_refuses_is_no_damage(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

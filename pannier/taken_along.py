@@ -47,7 +47,8 @@ def look_again(node: Node) -> None:
     was_unknown = bool(node.db.meta(_UNKNOWN))
     is_unknown = bool(node.unreadable)
     if was_unknown and not is_unknown:
-        is_unknown = not all(_take_in(node, name) for name in node.spool.carried.known())
+        found = [_take_in(node, name) for name in node.spool.carried.known()]
+        is_unknown = not all(found)  # what is too large for now keeps nothing else out
     if was_unknown != is_unknown:
         node.db.set_meta(_UNKNOWN, b"\1" if is_unknown else b"")
 

@@ -43,6 +43,7 @@ from pannier.sending import prepare
 from spool.delivery import Delivery
 from spool.name import BundleName, FragmentName
 from spool.partial import Piece
+from spool.quotas import Quotas
 from tests.bundler.doubles import CountedEntropy, CountedWrapper
 from tests.sim.attacks import EXPIRY_DAYS, raw_section, stamp_of
 from tests.sim.world import World, assert_equal, data_queue, entries_of, facts, fragments
@@ -520,6 +521,39 @@ def test_what_it_took_along_for_others_is_its_own_again(three: World) -> None:
     assert Outcome.MERGED in report.outcomes.values()
     assert set(entries_of(three.store("bea"))) == set(entries_of(three.store("ada")))
     assert three["bea"].spool.carried.known(), "others may lack it"
+    assert import_arrived(three["bea"]).outcomes == {}
+
+
+def too_large(node: Node, group: str, *, low: bool) -> tuple[FragmentName, bytes]:
+    """What a member makes that is as long as it likes, and that is looked at first, or last."""
+    digits = "01" if low else "ef"
+    sealed = next(
+        one
+        for one in (bytes([number]) * 9000 for number in range(256))
+        if bundle_id(one).hex()[0] in digits
+    )
+    number = bundle_id(sealed)
+    hint = node.groups.hint_to(group, number)
+    name = FragmentName(4, EXPIRY_DAYS, hint.hex(), number.hex(), 0)
+    return name, Whole(hint=hint, sealed=sealed).to_bytes()
+
+
+def test_what_finds_no_room_keeps_out_nothing_else_that_was_taken_along(
+    three: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = group_bundle(three)
+    (path,) = [one for one in fragments(three.stick("fresh")) if bundle.bundle_id in one.name]
+    large = dict(too_large(three["ada"], bundle.peer, low=low) for low in (False, True))
+    spoilt = Spoilt(three, "bea").wholly()
+    heard(Listener(three["bea"]), path, 1)
+    bea = three["bea"]
+    bea.spool.carried.take(large, "stick", today_days=bea.time.past_day())
+    spoilt.mend()
+    bea = three["bea"]
+    monkeypatch.setattr(bea.spool.inbox, "_quotas", Quotas(inbox_bytes=8192))
+    assert import_arrived(bea).outcomes == {bundle.bundle_id: Outcome.MERGED}
+    monkeypatch.undo()
+    assert len(import_arrived(three["bea"]).outcomes) == len(large), "they are tried again"
     assert import_arrived(three["bea"]).outcomes == {}
 
 

@@ -63,7 +63,8 @@ class OpenLedgers:
 
         Raises:
             DamagedError: it is damaged, as far as was seen so far.
-            RefusedError: it is under other keys, or only a newer pannier reads it.
+            RefusedError: it is under other keys, or another ledger's, or only a newer pannier reads
+                it.
             DiskError: the disk, and not what stands on it, is at fault.
             BusyError: another process held it for too long.
         """
@@ -72,7 +73,7 @@ class OpenLedgers:
             raise left.error.with_traceback(None)
         if ledger_id not in self._stores:
             try:
-                self._stores[ledger_id] = Store.open(self.path(ledger_id), self._key())
+                self._stores[ledger_id] = self._opened(ledger_id)
             except DiskError:
                 raise  # no fault of that file, as where no more files may be open
             except (DamagedError, RefusedError) as error:
@@ -141,6 +142,18 @@ class OpenLedgers:
         for store in self._stores.values():
             store.close()
         self._stores.clear()
+
+    def _opened(self, ledger_id: LedgerId) -> Store:
+        """Open a file; a copy of another ledger's under its name would be that one twice."""
+        path = self.path(ledger_id)
+        store = Store.open(path, self._key())
+        if store.ledger_id != ledger_id:
+            store.close()
+            held = store.ledger_id.hex()
+            raise RefusedError(
+                f"{path} holds the ledger {held}: move it away, or give it its own name"
+            )
+        return store
 
     def _look(self, ledger_id: LedgerId) -> _Look:
         """Return what is another when somebody has mended the file, or put one in its place."""

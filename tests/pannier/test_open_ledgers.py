@@ -1,5 +1,6 @@
 """Ledger files that are opened, left where they cannot be read, and tried again when mended."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -79,6 +80,19 @@ def test_who_asks_for_it_hears_why(world: World) -> None:
             ada.ledger(store.ledger_id)
         with pytest.raises(DamagedError, match="is empty"):
             list(ada.every_ledger())
+
+
+def test_a_copy_of_another_ledger_is_not_that_one_twice(world: World) -> None:
+    path, other = world.store("ada").path, world.store("ada", "other")
+    world.reopen("ada")
+    shutil.copy(other.path, path)
+    ada = world["ada"]
+    assert [store.ledger_id for store in ada.ledgers()] == [other.ledger_id]
+    (why,) = ada.unreadable.values()
+    assert (
+        why
+        == f"{path} holds the ledger {other.ledger_id.hex()}: move it away, or give it its own name"
+    )
 
 
 class TestGoingOn:

@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING
 from bundler.errors import BundleError
 from ledger.errors import LedgerError
 from ledger.lazy_dataclass import dataclass
-from pannier import unreadable
 from pannier.errors import BusyError, PannierError, UsageError, bugs_told
 from pannier.exchange import Exchanged, exchange_medium
 from pannier.housekeeping import keep_house
 from pannier.import_report import Report, left_undone
 from pannier.importing import import_arrived
+from pannier.ledger_problems import LedgerProblems
 from pannier.lock import exclusive
 from pannier.node import Node
 from spool.errors import SpoolError
@@ -101,7 +101,7 @@ class Daemon:
     Attributes:
         stopped: Set it, from any thread, to end `serve`.
         problems: What went wrong at the last attempt, by place; told when it changes. Of ledgers
-            that could not be read, at any.
+            that cannot be read, until that is over.
     """
 
     def __init__(
@@ -132,6 +132,7 @@ class Daemon:
         self.stopped = threading.Event()
         self.problems: dict[str, list[str]] = {}
         self._open, self._telling = open_node, replace(telling, say=_surely(telling.say))
+        self._ledgers = LedgerProblems(self._telling.say)
         self._rescan_seconds, self._poll_seconds = rescan_seconds, poll_seconds
         self._folders = [_path(one.path) for one in transports if one.kind == "directory"]
         self._mounts = [_path(one.path) for one in transports if one.kind == "mounts"]
@@ -180,10 +181,13 @@ class Daemon:
         for path in self._failed:
             self._served.pop(path, None)
         self._failed.clear()
-        self._import()
-        for folder in self._folders:
-            self._exchange(folder, self._telling.folder)
-        return len(self._folders) + self._serve_media()
+        with self._ledgers.round():
+            self._import()
+            for folder in self._folders:
+                self._exchange(folder, self._telling.folder)
+            media = self._serve_media()
+        self.problems[_LEDGERS] = self._ledgers.lines()
+        return len(self._folders) + media
 
     def link_once(self) -> int:
         """Run every link that calls somebody until nothing is left to pass; return how many."""
@@ -267,8 +271,8 @@ class Daemon:
         try:
             with bugs_told(), self._open() as node:
                 node.patience_seconds = _PATIENCE_SECONDS
-                problems = act(node)
-                self._tell_unreadable(node)
+                with self._ledgers.watching(node):
+                    problems = act(node)
             is_done = True
         except (
             PannierError, LedgerError, BundleError, SpoolError, TransportError, OSError,
@@ -278,15 +282,8 @@ class Daemon:
             for problem in problems:
                 self._telling.say(f"{where}: {problem}")
         self.problems[where] = problems
+        self.problems[_LEDGERS] = self._ledgers.lines()
         return is_done
-
-    def _tell_unreadable(self, node: Node) -> None:
-        """Tell once of a ledger that cannot be read: damage deep in a file shows now and then."""
-        known = self.problems.setdefault(_LEDGERS, [])
-        for problem in unreadable.problems(node):
-            if problem not in known:
-                known.append(problem)
-                self._telling.say(problem)
 
 
 def _surely(say: Callable[[str], None]) -> Callable[[str], None]:

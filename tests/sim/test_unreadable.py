@@ -63,6 +63,16 @@ def assert_same_other(world: World) -> None:
     assert ada == bea
 
 
+def assert_told_all_of_other(world: World) -> None:
+    """Bea knows what ada holds of the ledger that is as it was."""
+    bea, ada = node_and_peer(world, "bea", "ada")
+    told, other = known_have(bea, ada).logs, world.store("ada", "other")
+    sizes = {log.name: log.size for log in other.logs() if log.size}
+    assert {log: one.size for (ledger, log), one in told.items() if ledger == other.ledger_id} == (
+        sizes
+    )
+
+
 class Spoilt:
     """A ledger file of a node that cannot be read, until somebody puts it right."""
 
@@ -356,8 +366,35 @@ def test_also_what_no_carrier_took(world: World) -> None:
     spoilt = Spoilt(world).wholly()
     ada, bea = node_and_peer(world)
     (bundle,) = about(ada, spoilt, bea)
-    assert prepare(ada, bea) == []
+    assert all(one.control for one in prepare(ada, bea)), "what it said of this node goes alone"
     assert about(ada, spoilt, bea) == [bundle]
+    spoilt.mend()
+    settle(world)
+
+
+@pytest.mark.parametrize("is_handed_out", [False, True])
+def test_what_is_said_in_it_of_the_others_is_said_without_it(
+    world: World, *, is_handed_out: bool
+) -> None:
+    """A receipt and what is held ride with entries of the ledger that cannot be read then."""
+    world.put("bea", "by bea", 1, "other")
+    world.exchange("bea")
+    world.put("ada", "by ada", 1)
+    exchange_medium(world["ada"], world.stick(), peers=None if is_handed_out else [])
+    prepare(*node_and_peer(world))
+    spoilt = Spoilt(world).wholly()
+    ada, bea = node_and_peer(world)
+    made = about(ada, spoilt, bea)
+    assert len(made) == 1
+    assert ada.db.peer(bea.node_id).told is not None
+    for _ in range(2):
+        world.rounds(BOTH, 1, "fresh")
+    assert data_queue(world["bea"]) == [], "it was told that its bundle is merged"
+    assert_told_all_of_other(world)
+    assert about(ada, spoilt, bea) == made
+    said = world["ada"].counter()
+    world.rounds(BOTH, 3, "fresh")
+    assert world["ada"].counter() == said, "it is said once"
     spoilt.mend()
     settle(world)
 

@@ -202,7 +202,8 @@ class Offering:
     ) -> tuple[list[OutBundle], bool]:
         """Make bundles with contents of files, unless enough of them wait; more may be left."""
         queued = content_rows.queued(node.db, peer.node_id) - handed
-        waiting = [one for one in node.db.bundles(peer.node_id) if one.bundle_id in queued]
+        own_ones = free(node, node.db.bundles(peer.node_id))
+        waiting = [one for one in own_ones if one.bundle_id in queued]
         left_bytes = CONTENT_BYTES - sum(bytes_around(one.size_bytes) for one in waiting)
         if waiting and left_bytes < CONTENT_BYTES // 2:
             return [], True

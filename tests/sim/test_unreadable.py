@@ -3,6 +3,7 @@
 The ledger that rots is "log"; "other" stays as it is.
 """
 
+import random
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,7 +14,8 @@ import pytest
 from ledger.errors import DiskError
 from ledger.members import Role, members
 from ledger.store import Store
-from pannier import unreadable
+from pannier import content_rows, unreadable
+from pannier.adding import Adding
 from pannier.cli.repair import repair_each
 from pannier.exchange import exchange_medium
 from pannier.have import NOTHING_SAID, known_have, own_have
@@ -22,6 +24,7 @@ from pannier.housekeeping import keep_house
 from pannier.import_report import Outcome, Report
 from pannier.importing import import_arrived
 from pannier.judging import retry
+from pannier.links.offering import CONTENT_BYTES, Offering
 from pannier.membership import revoke, share
 from pannier.new_ledgers import NewLedgers
 from pannier.node import Node
@@ -130,6 +133,13 @@ def about(node: Node, spoilt: Spoilt, peer: Peer) -> list[OutBundle]:
         for bundle in queued
         if any(one == spoilt.ledger_id for one, _, _ in node.db.spans(bundle.bundle_id))
     ]
+
+
+def add_file(world: World, ledger: str, length: int) -> None:
+    path = world.folder / "files" / f"in {ledger}"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(random.Random(ledger).randbytes(length))
+    assert list(Adding(world["ada"], world.store("ada", ledger)).run([path]))
 
 
 def on(stick: Path, bundle: OutBundle) -> bool:
@@ -407,6 +417,21 @@ def test_a_receipt_for_it_counts(world: World) -> None:
     assert len(about(world["ada"], spoilt, world["ada"].peer_named("bea"))) == 1
     world.exchange("ada")
     assert about(world["ada"], spoilt, world["ada"].peer_named("bea")) == []
+
+
+def test_contents_of_it_that_wait_for_a_link_take_no_room_of_others(world: World) -> None:
+    add_file(world, "log", CONTENT_BYTES)
+    add_file(world, "other", 100_000)
+    ada, bea = node_and_peer(world)
+    link = Offering(bea.node_id, "tcp x", "tcp", carries=True)
+    assert link.plan(ada, frozenset()).is_cut
+    spoilt = Spoilt(world).wholly()
+    ada, bea = node_and_peer(world)
+    plan = link.plan(ada, frozenset())
+    offered = {ware.bundle_id.hex() for ware in plan.wares}
+    assert not offered & {one.bundle_id for one in about(ada, spoilt, bea)}
+    assert offered & content_rows.queued(ada.db, bea.node_id)
+    assert not plan.is_cut
 
 
 # -- who ------------------------------------------------------------------------------------------

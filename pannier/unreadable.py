@@ -11,6 +11,7 @@ from typing import TypeVar
 from bundler.tail_section import log_reference
 from ledger.errors import DamagedError
 from ledger.genesis import LedgerId
+from pannier.home import Peer
 from pannier.node import Node
 from pannier.out_bundle import OutBundle
 
@@ -59,6 +60,28 @@ def held_back(node: Node) -> frozenset[str]:
         DiskError: as `problems`.
     """
     return node.db.bundles_about(node.unreadable)
+
+
+def kept_from(node: Node, peer: Peer) -> frozenset[str]:
+    """Return the ids of the bundles for *peer* that are `held_back` and were still to go to it.
+
+    So what is in them is not on its way. What it was sent as often as it is to be it has, as far as
+    anybody can tell, be it queued still or ended.
+
+    Raises:
+        PannierError: as `held_back`.
+        BusyError: as `held_back`.
+        DiskError: as `held_back`.
+    """
+    held = held_back(node)
+    if not held:
+        return held
+    queued = (*node.db.bundles(peer.node_id), *node.db.group_bundles(peer.node_id))
+    return frozenset(
+        one.bundle_id
+        for one in queued
+        if one.bundle_id in held and not node.is_sent_enough(peer.node_id, one.bundle_id)
+    )
 
 
 def unread_logs_of(node: Node, reference: bytes) -> list[LedgerId]:

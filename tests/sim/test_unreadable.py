@@ -30,6 +30,7 @@ from pannier.new_ledgers import NewLedgers
 from pannier.node import Node
 from pannier.oneway import pack, unpack
 from pannier.out_bundle import OutBundle
+from pannier.overview import overview
 from pannier.repairing import repair_node_db
 from pannier.rollback import begin_anew
 from pannier.sending import prepare
@@ -417,6 +418,27 @@ def test_a_receipt_for_it_counts(world: World) -> None:
     assert len(about(world["ada"], spoilt, world["ada"].peer_named("bea"))) == 1
     world.exchange("ada")
     assert about(world["ada"], spoilt, world["ada"].peer_named("bea")) == []
+
+
+@pytest.mark.parametrize("is_ended", [False, True])
+def test_who_cannot_answer_gets_nothing_again_that_it_was_sent_with_it(
+    world: World, *, is_ended: bool
+) -> None:
+    world.configure("ada", "[peer.bea]\noneway = true\nrepeat = 2\nexpiry_days = 20\n")
+    for ledger in LEDGERS:
+        world.put_many("ada", 30, "field", ledger)
+    for stick in ("one", "two"):
+        assert world.exchange("ada", stick).written
+    if is_ended:
+        world.clock.pass_days(40)
+        world.exchange("bea", "two")
+        world.clock.pass_days(40)
+    assert world.exchange("ada", "three").written == {}
+    Spoilt(world).wholly()
+    assert world.exchange("ada", "four").written == {}
+    assert overview(world["ada"]).peers[0].unpacked == 0
+    world.put("ada", "by ada", 1, "other")
+    assert world.exchange("ada", "five").written
 
 
 def test_contents_of_it_that_wait_for_a_link_take_no_room_of_others(world: World) -> None:

@@ -29,7 +29,7 @@ from pannier.membership import revoke, share
 from pannier.new_ledgers import NewLedgers
 from pannier.node import Node
 from pannier.oneway import pack, unpack
-from pannier.out_bundle import OutBundle
+from pannier.out_bundle import OutBundle, withdraw
 from pannier.overview import overview
 from pannier.repairing import repair_node_db
 from pannier.rollback import begin_anew
@@ -454,6 +454,34 @@ def test_contents_of_it_that_wait_for_a_link_take_no_room_of_others(world: World
     assert not offered & {one.bundle_id for one in about(ada, spoilt, bea)}
     assert offered & content_rows.queued(ada.db, bea.node_id)
     assert not plan.is_cut
+
+
+def test_what_was_taken_in_with_it_goes_again_to_who_lost_it(world: World) -> None:
+    """It was confirmed, and is not taken for something that the peer leaves out."""
+    for ledger in LEDGERS:
+        world.put_many("ada", 5, "field", ledger)
+    world.exchange("ada")
+    Spoilt(world).wholly()
+    world.rounds(BOTH[::-1], 2)
+    ada, bea = node_and_peer(world)
+    assert ada.db.bundles(bea.node_id, "left out") == []
+    path = world.store("bea", "other").path
+    world.reopen("bea")
+    path.unlink()
+    world.rounds(BOTH, 3)
+    assert_same_other(world)
+
+
+def test_what_was_left_out_with_it_is_no_reason_to_keep_back_the_others(world: World) -> None:
+    for ledger in LEDGERS:
+        world.put_many("ada", 5, "field", ledger)
+    world.exchange("ada")
+    ada, bea = node_and_peer(world)
+    (bundle,) = [one for one in ada.db.bundles(bea.node_id) if not one.control]
+    withdraw(ada, bundle, "left out", "as bea was once")
+    Spoilt(world).wholly()
+    world.rounds(BOTH, 2, "fresh")
+    assert_same_other(world)
 
 
 # -- who ------------------------------------------------------------------------------------------

@@ -274,6 +274,28 @@ def test_who_forgot_what_it_told_says_nothing_of_what_it_holds(
     settle(world)
 
 
+@pytest.mark.parametrize("has_heard", [False, True])
+def test_who_forgot_all_by_a_loss_tells_nobody_that_it_is_gone(
+    world: World, *, has_heard: bool
+) -> None:
+    world.put_many("bea", 50, "field")
+    settle(world)
+    world.forget("ada")
+    spoilt = Spoilt(world).wholly()
+    if has_heard:
+        world.exchange("bea", "first")
+        world.exchange("ada", "first")
+    bea, ada = node_and_peer(world, "bea", "ada")
+    before = known_have(bea, ada).logs
+    world.exchange("ada", "fresh")
+    world.exchange("bea", "fresh")
+    now = known_have(bea, ada).logs
+    assert {key: one for key, one in now.items() if key[0] == spoilt.ledger_id} == {
+        key: one for key, one in before.items() if key[0] == spoilt.ledger_id
+    }
+    assert about(bea, spoilt, ada) == []
+
+
 # -- what comes -----------------------------------------------------------------------------------
 
 

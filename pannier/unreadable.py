@@ -21,13 +21,17 @@ _T = TypeVar("_T")
 def going_on(node: Node, act: Callable[[], _T]) -> _T:
     """Do something, and again without a ledger that turns out to be damaged only meanwhile.
 
+    Without those in which such damage was found before, here or by another process, it is begun.
+
     Args:
         node: Whose ledgers.
         act: May be cut short anywhere and done again, as where a process is killed.
 
     Raises:
         DamagedError: it is not known of which ledger, or the disk is at fault.
+        PannierError: ``node.db`` cannot be read.
     """
+    node.leave_known()
     for _ in node.ledger_ids():
         try:
             return act()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ledger.errors import DiskError
+from ledger.errors import DamagedError, DiskError
 from ledger.members import Role, members
 from ledger.store import Store
 from pannier import content_rows, unreadable
@@ -25,6 +25,7 @@ from pannier.import_report import Outcome, Report
 from pannier.importing import import_arrived
 from pannier.judging import retry
 from pannier.links.offering import CONTENT_BYTES, Offering
+from pannier.loads import Look
 from pannier.membership import revoke, share
 from pannier.new_ledgers import NewLedgers
 from pannier.node import Node
@@ -196,6 +197,97 @@ def test_also_where_the_damage_shows_only_in_the_middle(world: World, table: str
     assert quarantined(world["ada"]) == []
     spoilt.mend()
     settle(world)
+
+
+class Late:
+    """Damage in ada's first ledger that shows only when contents of files are looked for."""
+
+    def __init__(self, world: World, patch: pytest.MonkeyPatch) -> None:
+        add_file(world, "log", 1000)
+        store = world.store("ada")
+        self.path, self.ledger_id, self.seen = store.path, store.ledger_id, 0
+        real = Look.lacking
+
+        def lacking(look: Look) -> Iterator[object]:
+            node = look.way.node
+            stores = look.way.stores
+            if node is world["ada"] and any(one.ledger_id == self.ledger_id for one in stores):
+                self.seen += 1
+                error = DamagedError("an entry is not what it was")
+                error.path = self.path
+                raise error
+            yield from real(look)
+
+        world.reopen("ada")
+        patch.setattr(Look, "lacking", lacking)
+
+
+def test_what_shows_late_is_known_to_the_next_process(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A branch of the ledger is known, of which only who reads it tells."""
+    world.add("cyd")
+    world.acquaint(("ada", "cyd"))
+    share(world["ada"], world.store("ada"), world["ada"].peer_named("cyd"), Role.WRITER)
+    world.rounds(("ada", "cyd"), 3, "to cyd")
+    copy = world.back_up("cyd")
+    for number in range(2):
+        world.put("cyd", "branch", number)
+        world.exchange("cyd", f"branch {number}")
+        world.exchange("ada", f"branch {number}")
+        world.restore("cyd", copy)
+    settle(world)
+    late = Late(world, monkeypatch)
+    world.exchange("ada", "fresh")
+    (said,) = unreadable.problems(world["ada"])
+    count = world["ada"].counter()
+    for _ in range(3):
+        world.reopen("ada")
+        world.exchange("bea", "fresh")
+        assert world.exchange("ada", "fresh").written == {}
+        assert unreadable.problems(world["ada"]) == [said]
+        world.clock.pass_days(1)
+    assert world["ada"].counter() == count, "nothing was made"
+    assert late.seen == 1
+    assert world.has("ada", "other")
+
+
+@pytest.mark.parametrize("is_written_to", [False, True])
+def test_what_shows_late_in_each_process_keeps_nobody_waiting(
+    world: World, monkeypatch: pytest.MonkeyPatch, *, is_written_to: bool
+) -> None:
+    """Also where the file is another each time, as after a `put`."""
+    late = Late(world, monkeypatch)
+    for number in range(3):
+        world.put("bea", "by bea", number, "other")
+        world.reopen("ada")
+        if is_written_to:
+            world.put("ada", "by ada", number)
+            world.reopen("ada")
+        world.exchange("bea")
+        world.exchange("ada")
+    assert late.seen == (3 if is_written_to else 1)
+    world.exchange("bea")
+    assert data_queue(world["bea"]) == []
+    assert_told_all_of_other(world)
+
+
+def test_what_a_look_at_all_of_it_finds_sound_is_read_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where it was the memory that failed, and not the disk."""
+    with monkeypatch.context() as patch:
+        Late(world, patch)
+        world.exchange("ada")
+    world.reopen("ada")
+    world.exchange("ada")
+    assert len(unreadable.problems(world["ada"])) == 1
+    assert list(repair_each(world["ada"])) == []
+    for _ in range(2):
+        assert unreadable.problems(world["ada"]) == []
+        world.put("ada", "by ada", 1)
+        settle(world)
+        world.reopen("ada")
 
 
 def test_a_disk_that_refuses_is_no_damage(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

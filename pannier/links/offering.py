@@ -33,7 +33,7 @@ from pannier.out_bundle import OutBundle
 from pannier.passphrase_ledgers import hellos
 from pannier.queued import sealed_bundle
 from pannier.sending import prepare
-from pannier.unreadable import free
+from pannier.unreadable import free, held_back
 from spool.carry import Carry
 from spool.errors import SpoolError
 from spool.name import BundleName
@@ -120,6 +120,8 @@ class Offering:
             LedgerError: a ledger cannot be read.
         """
         key = ware.key
+        if isinstance(key, (Own, OwnFile)) and key.name.bundle_id in held_back(node):
+            return None  # since it was offered
         try:
             if isinstance(key, (Own, OwnFile)) and not node.db.note_begun(key.name.bundle_id):
                 return None

@@ -555,6 +555,20 @@ def test_who_cannot_answer_gets_nothing_again_that_it_was_sent_with_it(
     assert world.exchange("ada", "five").written
 
 
+def test_what_a_link_offered_just_before_is_not_handed_out(world: World) -> None:
+    world.put("ada", "by ada", 1)
+    ada, bea = node_and_peer(world)
+    link = Offering(bea.node_id, "tcp x", "tcp", carries=False)
+    (ware,) = link.plan(ada, frozenset()).wares
+    spoilt = Spoilt(world).wholly()
+    ada, bea = node_and_peer(world)
+    assert link.contents(ada, ware) is None
+    (bundle,) = about(ada, spoilt, bea)
+    assert bundle.written == 0
+    spoilt.mend()
+    assert link.contents(world["ada"], ware) is not None
+
+
 def test_contents_of_it_that_wait_for_a_link_take_no_room_of_others(world: World) -> None:
     add_file(world, "log", CONTENT_BYTES)
     add_file(world, "other", 100_000)

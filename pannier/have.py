@@ -115,7 +115,8 @@ def own_have(
         is_plain: Whether the peer can tell by itself that this node holds that of a log.
 
     Of a ledger that cannot be read the peer is told what it was told before: neither that it is
-    gone, nor anything new. Where that is not known, nothing is said of any.
+    gone, nor anything new. Where that is not known, or too much with all else, nothing is said of
+    any.
 
     Raises:
         LedgerError: one of them cannot be read.
@@ -123,7 +124,9 @@ def own_have(
     kept = _as_told(node, peer)
     if kept is None:
         return NOTHING_SAID
-    holdings = [*kept, *own_holdings(shared)][:MAX_LOGS]
+    holdings = [*kept, *own_holdings(shared)]
+    if len(holdings) > MAX_LOGS:
+        return NOTHING_SAID
     return telling(node, peer, holdings, is_plain=is_plain)
 
 

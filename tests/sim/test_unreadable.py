@@ -16,6 +16,7 @@ from ledger.members import Role, members
 from ledger.store import Store
 from pannier import content_rows, unreadable
 from pannier.adding import Adding
+from pannier.clear import travelling
 from pannier.cli.repair import repair_each
 from pannier.exchange import exchange_medium
 from pannier.have import NOTHING_SAID, known_have, own_have
@@ -322,6 +323,27 @@ def test_peers_are_told_neither_that_it_is_gone_nor_anything_else(
     assert state is not None
     assert state.whole == state.counter, "what it says leads to what it is known to hold"
     assert about(bea, spoilt, ada) == [], "nothing is sent again"
+
+
+def test_nothing_of_it_is_told_in_clear_where_that_was_agreed_on_since(world: World) -> None:
+    """It may be confidential, and what bea was told of it was sealed."""
+    Spoilt(world).wholly()
+    world.configure("ada", "[peer.bea]\nclear = true\n")
+    ada, bea = node_and_peer(world)
+    prepare(ada, bea)
+    assert own_have(ada, bea, travelling(ada, bea)) is NOTHING_SAID
+
+
+def test_others_are_not_left_out_for_it_where_there_are_very_many_logs(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Spoilt(world).wholly()
+    ada, bea = node_and_peer(world)
+    sound = sum(log.size > 0 for store in ada.ledgers() for log in store.logs())
+    said = own_have(ada, bea, list(ada.ledgers()))
+    monkeypatch.setattr("pannier.have.MAX_LOGS", sound)
+    assert said is not NOTHING_SAID
+    assert own_have(ada, bea, list(ada.ledgers())) is NOTHING_SAID
 
 
 def test_who_forgot_all_is_told_all_with_what_it_was_told_before(

@@ -22,7 +22,7 @@ from pannier.node import Node
 from pannier.notice import Notice, known_facts, notice_for, refusals_for
 from pannier.out_bundle import OutBundle, withdraw
 from pannier.tail_sending import TailLoad, is_sent_back
-from pannier.unreadable import free, held_back
+from pannier.unreadable import free, stuck
 from pannier.way import Way
 from spool.name import BundleName
 
@@ -131,10 +131,8 @@ def _tell_otherwise(node: Node, peer: Peer) -> None:
     Receipts and what is held of all other ledgers may ride with entries of one that cannot be read,
     and *peer* would wait for them as long as those do.
     """
-    held = held_back(node)
-    for bundle in node.db.bundles(peer.node_id):
-        if bundle.bundle_id in held:
-            node.db.untell(bundle.bundle_id)
+    for bundle in stuck(node, node.db.bundles(peer.node_id)):
+        node.db.untell(bundle.bundle_id)
 
 
 def _bundles(node: Node, peer: Peer) -> list[OutBundle]:

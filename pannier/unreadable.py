@@ -5,7 +5,7 @@ it goes out and nothing of it is said but what was said before; what comes for i
 that is undone or thrown away: a repair, or a later version, brings it all back.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from bundler.tail_section import log_reference
@@ -77,14 +77,11 @@ def kept_from(node: Node, peer: Peer) -> frozenset[str]:
         BusyError: as `held_back`.
         DiskError: as `held_back`.
     """
-    held = held_back(node)
-    if not held:
-        return held
     queued = (*node.db.bundles(peer.node_id), *node.db.group_bundles(peer.node_id))
     return frozenset(
         one.bundle_id
-        for one in queued
-        if one.bundle_id in held and not node.is_sent_enough(peer.node_id, one.bundle_id)
+        for one in stuck(node, queued)
+        if not node.is_sent_enough(peer.node_id, one.bundle_id)
     )
 
 
@@ -103,7 +100,7 @@ def unread_logs_of(node: Node, reference: bytes) -> list[LedgerId]:
     ]
 
 
-def free(node: Node, bundles: Iterable[OutBundle]) -> list[OutBundle]:
+def free(node: Node, bundles: Sequence[OutBundle]) -> list[OutBundle]:
     """Return those of *bundles* that are not `held_back`.
 
     Raises:
@@ -111,5 +108,22 @@ def free(node: Node, bundles: Iterable[OutBundle]) -> list[OutBundle]:
         BusyError: as `held_back`.
         DiskError: as `held_back`.
     """
-    held = held_back(node)
+    held = _held_among(node, bundles)
     return [one for one in bundles if one.bundle_id not in held]
+
+
+def stuck(node: Node, bundles: Sequence[OutBundle]) -> list[OutBundle]:
+    """Return the others, which are `held_back`.
+
+    Raises:
+        PannierError: as `held_back`.
+        BusyError: as `held_back`.
+        DiskError: as `held_back`.
+    """
+    held = _held_among(node, bundles)
+    return [one for one in bundles if one.bundle_id in held]
+
+
+def _held_among(node: Node, bundles: Sequence[OutBundle]) -> frozenset[str]:
+    """Return all that are held back; none where there are none: asking looks at all files."""
+    return held_back(node) if bundles else frozenset()

@@ -6,6 +6,7 @@ good. Where one does not, nothing is sent in clear and nothing in clear is read.
 
 from ledger.genesis import Term
 from ledger.store import Store
+from pannier.have_rows import forget_told
 from pannier.home import Peer
 from pannier.node import Node
 from pannier.out_bundle import withdraw
@@ -42,6 +43,8 @@ def refusal(store: Store, peer: Peer) -> str:
 def settle(node: Node, peer: Peer) -> None:
     """Take back what was made for *peer* when something else was agreed with it about encryption.
 
+    What it was told that is held here was told by the former agreement: it is told all anew.
+
     Raises:
         SpoolError: the spool cannot be read or written.
     """
@@ -49,6 +52,7 @@ def settle(node: Node, peer: Peer) -> None:
     if (node.db.meta(key) or b"\0") != now:
         for bundle in node.db.bundles(peer.node_id):
             withdraw(node, bundle, "replaced", "made anew for another agreement on encryption")
+        forget_told(node.db, peer.node_id)
         node.db.set_meta(key, now)
 
 

@@ -115,7 +115,8 @@ def own_have(
         is_plain: Whether the peer can tell by itself that this node holds that of a log.
 
     Of a ledger that cannot be read the peer is told what it was told before: neither that it is
-    gone, nor anything new. Where that is not known, nothing is said of any.
+    gone, nor anything new. Where that is not known, or too much with all else, nothing is said of
+    any.
 
     Raises:
         LedgerError: one of them cannot be read.
@@ -123,15 +124,18 @@ def own_have(
     kept = _as_told(node, peer)
     if kept is None:
         return NOTHING_SAID
-    holdings = [*kept, *own_holdings(shared)][:MAX_LOGS]
+    holdings = [*kept, *own_holdings(shared)]
+    if len(holdings) > MAX_LOGS:
+        return NOTHING_SAID
     return telling(node, peer, holdings, is_plain=is_plain)
 
 
 def _as_told(node: Node, peer: Peer) -> list[Holding] | None:
     """Return what *peer* was told of ledgers that cannot be read; None if that is not known.
 
-    Who was never told of one, but of others, is not known to be in it. Nor is who was told nothing:
-    whom this node met just now, or forgot.
+    Who was never told of one, but of others, is not known to be in it. Nor is who was told nothing,
+    being met just now; but who was told all and forgotten since looks the same. It has spoken of
+    this node, or else nobody was told of such a ledger, as far as is known.
     """
     unreadable = node.unreadable
     if not unreadable:
@@ -140,7 +144,9 @@ def _as_told(node: Node, peer: Peer) -> list[Holding] | None:
     kept = {key: one for key, one in told.items() if one.mark and key[0] in unreadable}
     state = node.db.peer(peer.node_id)
     has_forgotten = not told and (
-        state.told is not None or (state.have is not None and state.have.seen is not None)
+        state.told is not None
+        or (state.have is not None and state.have.seen is not None)
+        or not all(have_rows.is_told_of(node.db, one) for one in unreadable)
     )
     if has_forgotten or not all(one.is_spelt_out for one in kept.values()):
         return None

@@ -198,6 +198,12 @@ def told(db: NodeDbFile, peer: str) -> dict[LogKey, Told]:
     }
 
 
+def is_told_of(db: NodeDbFile, ledger_id: LedgerId) -> bool:
+    """Return whether any peer was told that logs of a ledger are held here."""
+    sql = "SELECT 1 FROM told WHERE ledger = ? AND mark != x'' LIMIT 1"
+    return bool(db.rows(sql, ledger_id))
+
+
 def note_told(db: NodeDbFile, peer: str, marks: Mapping[LogKey, bytes], counter: int) -> None:
     """Note what *peer* is told, by log, in the bundle under our *counter*."""
     db.run_many(

@@ -50,8 +50,9 @@ def left_out(node: Node, peer: Peer, known: KnownHave) -> Mapping[LogKey, Sequen
     found = defaultdict[LogKey, list[Span]](list)
     for bundle in newest:
         spans = node.db.spans(bundle.bundle_id)
-        # Of a ledger that cannot be read nobody can tell whether it is otherwise.
-        if bundle.bundle_id not in held and bundle.note != now.mark(spans):
+        # Of a ledger that cannot be read nobody can tell whether it is otherwise; the others that
+        # were in one bundle with it go again once, alone, and then that can be told of them.
+        if bundle.bundle_id in held or bundle.note != now.mark(spans):
             continue
         for ledger_id, log, span in spans:
             key = ledger_id, log

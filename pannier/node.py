@@ -6,7 +6,7 @@ does not ask for is not opened for it, nor is its module imported.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,7 @@ from ledger.members import members
 from ledger.rest import RestKey
 from ledger.store import Store
 from pannier.config import Config, PeerConfig, read_config
-from pannier.errors import UsageError
+from pannier.errors import PannierError, UsageError
 from pannier.home import Home, Peer, read_peers
 from pannier.lock import exclusive
 from pannier.open_ledgers import OpenLedgers
@@ -69,6 +69,7 @@ class Node:
     uptime: Callable[[], Uptime] = no_uptime
     wrapper: Wrapper = field(default_factory=HpkeWrapper)
     patience_seconds: float = 0.0
+    _knows_left: bool = field(default=False, init=False, repr=False)
 
     @classmethod
     def open(
@@ -310,12 +311,49 @@ class Node:
     def leave(self, error: DamagedError) -> bool:
         """Take the ledger for unreadable from now on in which *error* was found.
 
-        What was begun with it is to be given up first: its file is closed.
+        What was begun with it is to be given up first: its file is closed. Other processes at this
+        home hear of it (`leave_known`).
 
         Returns:
             Whether there is one that was read until now.
         """
-        return self._open_ledgers.leave(error)
+        ledger_id = self._open_ledgers.leave(error)
+        left = None if ledger_id is None else self._open_ledgers.left_file(ledger_id)
+        if ledger_id is not None and left is not None:
+            from pannier.left_rows import note_left  # noqa: PLC0415 -- a `put` needs none
+
+            with suppress(PannierError):  # then each of them finds out by itself
+                note_left(self.db, ledger_id, left)
+        return ledger_id is not None
+
+    def leave_known(self) -> None:
+        """Take those for unreadable that other processes left, unless they are other files now.
+
+        Who never asks for this tries each file, as who is asked for one ledger should. Asked for
+        again it does nothing.
+
+        Raises:
+            PannierError: ``node.db`` cannot be read, or written to.
+        """
+        from pannier.left_rows import forget_left, left_files  # noqa: PLC0415 -- a `put` needs none
+
+        if not self._knows_left:
+            self._knows_left = True
+            for ledger_id, left in left_files(self.db).items():
+                if not self._open_ledgers.leave_as(ledger_id, left):
+                    forget_left(self.db, ledger_id)
+
+    def try_again(self, ledger_id: LedgerId) -> None:
+        """Read a ledger from now on, also in other processes: all of it was found to be sound.
+
+        Raises:
+            PannierError: ``node.db`` cannot be read, or written to.
+        """
+        from pannier.left_rows import forget_left, left_files  # noqa: PLC0415 -- a `put` needs none
+
+        self._open_ledgers.try_again(ledger_id)
+        if ledger_id in left_files(self.db):
+            forget_left(self.db, ledger_id)
 
     def ledger_ids(self) -> list[LedgerId]:
         """Return the ids of the ledgers of which there is a file, readable or not.

@@ -140,12 +140,12 @@ class NodeDb(PeerRows):
         with self.transaction():
             self.run("UPDATE bundle SET state = ?, note = ? WHERE id = ?", state, note, bundle_id)
             if state not in _ARRIVED:
-                self._untell(bundle_id)
+                self._take_out(bundle_id)
 
     def forget_bundle(self, bundle_id: str) -> None:
         """Forget a bundle that nobody but us ever saw."""
         with self.transaction():
-            self._untell(bundle_id)
+            self._take_out(bundle_id)
             self.run("DELETE FROM bundle WHERE id = ?", bundle_id)
             self.run("DELETE FROM span WHERE bundle = ?", bundle_id)
             self.run("DELETE FROM audience WHERE bundle = ?", bundle_id)
@@ -155,19 +155,26 @@ class NodeDb(PeerRows):
             self.run("DELETE FROM rounds WHERE bundle = ?", bundle_id)
             self.run("DELETE FROM served WHERE bundle = ?", bundle_id)
 
-    def _untell(self, bundle_id: str) -> None:
-        """Say again what was told in a bundle that did not arrive."""
+    def _take_out(self, bundle_id: str) -> None:
+        """Take it that nothing of a bundle arrived, neither contents nor what was told in it."""
         self.run("DELETE FROM content WHERE bundle = ?", bundle_id)
-        self.run("UPDATE due SET told = NULL WHERE told = ?", bundle_id)
-        self.run(
-            "UPDATE told SET counter = ?1 "
-            "WHERE peer IN (SELECT id FROM peer WHERE told_in = ?2) "
-            "AND counter = (SELECT counter FROM bundle WHERE id = ?2)",
-            NEVER,
-            bundle_id,
-        )
-        self.run("UPDATE peer SET told = ? WHERE told_in = ?", UNTOLD, bundle_id)
-        self.run("DELETE FROM witness WHERE bundle = ?", bundle_id)
+        self.untell(bundle_id)
+
+    def untell(self, bundle_id: str) -> None:
+        """Say again what was told in a bundle that did not arrive, or not for long."""
+        with self.transaction():
+            self.run("UPDATE due SET told = NULL WHERE told = ?", bundle_id)
+            self.run(
+                "UPDATE told SET counter = ?1 "
+                "WHERE peer IN (SELECT id FROM peer WHERE told_in = ?2) "
+                "AND counter = (SELECT counter FROM bundle WHERE id = ?2)",
+                NEVER,
+                bundle_id,
+            )
+            self.run(
+                "UPDATE peer SET told = ?, told_in = NULL WHERE told_in = ?", UNTOLD, bundle_id
+            )
+            self.run("DELETE FROM witness WHERE bundle = ?", bundle_id)
 
     def bundles_about(self, ledgers: Iterable[LedgerId]) -> frozenset[str]:
         """Return the bundles of ours, ended or not, that carry something of *ledgers*."""

@@ -18,16 +18,30 @@ from ledger.store import Store
 from pannier.errors import PannierError
 
 _LEDGER_FILE = re.compile("[0-9a-f]{32}[.]db")
-_Look = tuple[int, int, int] | None
+
+Look = tuple[int, int, int]
+"""Inode, size and time of change: another when somebody has mended the file, or written to it."""
 
 Unreadable = DamagedError | RefusedError
 """Why a file is left: the disk spoiled it, or other keys or a later version wrote it."""
 
 
+class LeftFile(NamedTuple):
+    """A file in which damage was found, for other processes.
+
+    Attributes:
+        look: As the file was then.
+        why: What was found.
+    """
+
+    look: Look
+    why: str
+
+
 class _Left(NamedTuple):
     """A file that could not be read, as it was then, and why."""
 
-    look: _Look
+    look: Look | None
     error: Unreadable
 
 
@@ -116,22 +130,40 @@ class OpenLedgers:
         left = [one for one in self.ids() if self.find(one) is None]
         return {one: self._why(one, self._left[one].error) for one in left}
 
-    def leave(self, error: DamagedError) -> bool:
+    def leave(self, error: DamagedError) -> LedgerId | None:
         """Take the ledger for unreadable from now on in which *error* was found.
 
         Returns:
-            Whether that is one of these which was read until now.
+            Which one it is; None if it is none of these that was read until now.
         """
         path = error.path
         if isinstance(error, DiskError) or path is None or path.parent != self._folder:
-            return False
+            return None
         ledger_id = _ledger_id(path)
         store = self._stores.pop(ledger_id, None)
         if store is None:
-            return False
+            return None
         store.close()
         self._left[ledger_id] = _Left(self._look(ledger_id), error)
-        return True
+        return ledger_id
+
+    def left_file(self, ledger_id: LedgerId) -> LeftFile | None:
+        """Return what another process must know to leave a file as well; None: it cannot."""
+        left = self._left.get(ledger_id)
+        return None if left is None or left.look is None else LeftFile(left.look, str(left.error))
+
+    def leave_as(self, ledger_id: LedgerId, left: LeftFile) -> bool:
+        """Leave a file in which another process found damage; return whether it is the same yet."""
+        is_same = left.look == self._look(ledger_id)
+        if is_same:
+            error = DamagedError(left.why)
+            error.path = self.path(ledger_id)
+            self._left.setdefault(ledger_id, _Left(left.look, error))
+        return is_same
+
+    def try_again(self, ledger_id: LedgerId) -> None:
+        """Leave a file no longer: it was found to be sound."""
+        self._left.pop(ledger_id, None)
 
     def add(self, store: Store) -> None:
         """Have one more, which is new in the folder."""
@@ -155,7 +187,7 @@ class OpenLedgers:
             )
         return store
 
-    def _look(self, ledger_id: LedgerId) -> _Look:
+    def _look(self, ledger_id: LedgerId) -> Look | None:
         """Return what is another when somebody has mended the file, or put one in its place."""
         try:
             facts = self.path(ledger_id).stat()

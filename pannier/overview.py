@@ -19,7 +19,7 @@ from pannier.left_out import left_out
 from pannier.link_counters import ever_worked, is_running, read_counters
 from pannier.node import Node
 from pannier.review import waiting
-from pannier.unreadable import going_on, held_back
+from pannier.unreadable import going_on, kept_from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +185,7 @@ def _unpacked(node: Node, peer: Peer) -> int:
     """
     known = known_have(node, peer)
     states = ("queued", "sent") if node.settings(peer).oneway else ("queued",)
-    count, in_vain, kept = 0, left_out(node, peer, known), held_back(node)
+    count, in_vain, kept = 0, left_out(node, peer, known), kept_from(node, peer)
     for store in travelling(node, peer):
         for log in store.logs():
             held, end = known.log(store.ledger_id, log.name), passed_on(store, log)

@@ -22,7 +22,7 @@ from pannier.node import Node
 from pannier.notice import Notice, known_facts, notice_for, refusals_for
 from pannier.out_bundle import OutBundle, withdraw
 from pannier.tail_sending import TailLoad, is_sent_back
-from pannier.unreadable import free
+from pannier.unreadable import free, stuck
 from pannier.way import Way
 from spool.name import BundleName
 
@@ -61,6 +61,7 @@ def prepare(
         _take_back_from_removed(node, peer)
         _take_back_large(node, peer, symbol_bytes)
         _take_back_stale(node, peer)
+        _tell_otherwise(node, peer)
         _make(Way.to(node, peer, symbol_bytes=symbol_bytes))
     had = node.db.bundles_on(medium) if medium is not None else frozenset()
     queued = sorted(free(node, _bundles(node, peer)), key=lambda one: (one.name[0], one.counter))
@@ -122,6 +123,16 @@ def _take_back_stale(node: Node, peer: Peer) -> None:
     for bundle in free(node, node.db.bundles(peer.node_id)):
         if tail_rows.compact_under(node.db, bundle.bundle_id) not in (None, node.incarnation()):
             withdraw(node, bundle, "replaced", "made anew under another incarnation")
+
+
+def _tell_otherwise(node: Node, peer: Peer) -> None:
+    """Have said anew, in what goes, what is told in bundles that stay here.
+
+    Receipts and what is held of all other ledgers may ride with entries of one that cannot be read,
+    and *peer* would wait for them as long as those do.
+    """
+    for bundle in stuck(node, node.db.bundles(peer.node_id)):
+        node.db.untell(bundle.bundle_id)
 
 
 def _bundles(node: Node, peer: Peer) -> list[OutBundle]:

@@ -35,6 +35,7 @@ from pannier.nodedb import TAKEN
 from pannier.nodedb_peers import KEY_LOST
 from pannier.out_bundle import OutBundle, withdraw
 from pannier.rollback import begin_anew
+from pannier.unreadable import held_back
 
 if TYPE_CHECKING:
     from bundler.content import Opened
@@ -141,7 +142,9 @@ def _believe_have(
     _confirm(node, peer, seen, known)
     for bundle in merged:
         has_entries = any(span.end for _, _, span in node.db.spans(bundle.bundle_id))
-        if has_entries and hearing.is_whole and not _is_covered(node, bundle, known):
+        is_lacking = has_entries and hearing.is_whole and not _is_covered(node, bundle, known)
+        # Of a ledger that cannot be read nobody can tell whether the peer holds it.
+        if is_lacking and bundle.bundle_id not in held_back(node):
             note_left_out(node, peer, known, bundle)
 
 

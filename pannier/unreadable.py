@@ -5,13 +5,14 @@ it goes out and nothing of it is said but what was said before; what comes for i
 that is undone or thrown away: a repair, or a later version, brings it all back.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
 from typing import TypeVar
 
 from bundler.tail_section import log_reference
 from ledger.errors import DamagedError
 from ledger.genesis import LedgerId
+from pannier.home import Peer
 from pannier.node import Node
 from pannier.out_bundle import OutBundle
 
@@ -21,13 +22,17 @@ _T = TypeVar("_T")
 def going_on(node: Node, act: Callable[[], _T]) -> _T:
     """Do something, and again without a ledger that turns out to be damaged only meanwhile.
 
+    Without those in which such damage was found before, here or by another process, it is begun.
+
     Args:
         node: Whose ledgers.
         act: May be cut short anywhere and done again, as where a process is killed.
 
     Raises:
         DamagedError: it is not known of which ledger, or the disk is at fault.
+        PannierError: ``node.db`` cannot be read.
     """
+    node.leave_known()
     for _ in node.ledger_ids():
         try:
             return act()
@@ -62,6 +67,25 @@ def held_back(node: Node) -> frozenset[str]:
     return node.db.bundles_about(node.unreadable)
 
 
+def kept_from(node: Node, peer: Peer) -> frozenset[str]:
+    """Return the ids of the bundles for *peer* that are `held_back` and were still to go to it.
+
+    So what is in them is not on its way. What it was sent as often as it is to be it has, as far as
+    anybody can tell, be it queued still or ended.
+
+    Raises:
+        PannierError: as `held_back`.
+        BusyError: as `held_back`.
+        DiskError: as `held_back`.
+    """
+    queued = (*node.db.bundles(peer.node_id), *node.db.group_bundles(peer.node_id))
+    return frozenset(
+        one.bundle_id
+        for one in stuck(node, queued)
+        if not node.is_sent_enough(peer.node_id, one.bundle_id)
+    )
+
+
 class UnreadLogs:
     """The logs of ledgers that cannot be read of which something is known nevertheless.
 
@@ -92,7 +116,7 @@ class UnreadLogs:
         return found
 
 
-def free(node: Node, bundles: Iterable[OutBundle]) -> list[OutBundle]:
+def free(node: Node, bundles: Sequence[OutBundle]) -> list[OutBundle]:
     """Return those of *bundles* that are not `held_back`.
 
     Raises:
@@ -100,5 +124,22 @@ def free(node: Node, bundles: Iterable[OutBundle]) -> list[OutBundle]:
         BusyError: as `held_back`.
         DiskError: as `held_back`.
     """
-    held = held_back(node)
+    held = _held_among(node, bundles)
     return [one for one in bundles if one.bundle_id not in held]
+
+
+def stuck(node: Node, bundles: Sequence[OutBundle]) -> list[OutBundle]:
+    """Return the others, which are `held_back`.
+
+    Raises:
+        PannierError: as `held_back`.
+        BusyError: as `held_back`.
+        DiskError: as `held_back`.
+    """
+    held = _held_among(node, bundles)
+    return [one for one in bundles if one.bundle_id in held]
+
+
+def _held_among(node: Node, bundles: Sequence[OutBundle]) -> frozenset[str]:
+    """Return all that are held back; none where there are none: asking looks at all files."""
+    return held_back(node) if bundles else frozenset()

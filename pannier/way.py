@@ -15,7 +15,7 @@ from pannier.have_rows import LogKey
 from pannier.home import Peer
 from pannier.left_out import left_out
 from pannier.node import Node
-from pannier.unreadable import held_back
+from pannier.unreadable import kept_from
 
 _SMALL_SYMBOL_BYTES = 512
 
@@ -29,7 +29,7 @@ class Way:
         peer: The recipient.
         known: What it said last that it holds.
         left_out: What it had, and would leave out again.
-        held_back: Bundles of ours that go nowhere for now, and so are not on their way.
+        held_back: Bundles that were to go to it and stay here for now: they are not on their way.
         stores: The ledgers that it is a member of, and that may travel as it is served.
         symbol_bytes: For which symbol size bundles are made.
     """
@@ -51,7 +51,7 @@ class Way:
             peer=peer,
             known=known,
             left_out=left_out(node, peer, known),
-            held_back=held_back(node),
+            held_back=kept_from(node, peer),
             stores=tuple(travelling(node, peer)),
             symbol_bytes=symbol_bytes,
         )

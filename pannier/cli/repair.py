@@ -40,6 +40,8 @@ def repair_each(node: Node) -> Iterator[Repaired]:
             try:
                 if ledger_faults(node, ledger_id):
                     yield repair_ledger(node, ledger_id)
+                else:
+                    node.try_again(ledger_id)
                 _check_contents(node, ledger_id)
             except (PannierError, LedgerError) as error:
                 failed.append(error)

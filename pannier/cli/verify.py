@@ -1,6 +1,7 @@
 """``pannier verify``: whether every ledger still is what was signed."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import click
 
@@ -141,6 +142,9 @@ def _verify(node: Node, store: Store, *, as_json: bool) -> tuple[dict[str, objec
     reports = list(progress(verify_logs(store), f"Verifying {name}", len(store.logs())))
     faults = [str(fault) for report in reports for fault in report.faults]
     faults += [str(fault) for fault in verify_file(store)]
+    if not faults:
+        with suppress(PannierError):  # what is wrong with node.db was said
+            node.try_again(store.ledger_id)
     contents = list(_verify_contents(store, faults))
     if not as_json:
         for report in reports:

@@ -33,7 +33,7 @@ from pannier.out_bundle import OutBundle
 from pannier.passphrase_ledgers import hellos
 from pannier.queued import sealed_bundle
 from pannier.sending import prepare
-from pannier.unreadable import free
+from pannier.unreadable import free, held_back
 from spool.carry import Carry
 from spool.errors import SpoolError
 from spool.name import BundleName
@@ -120,6 +120,8 @@ class Offering:
             LedgerError: a ledger cannot be read.
         """
         key = ware.key
+        if isinstance(key, (Own, OwnFile)) and key.name.bundle_id in held_back(node):
+            return None  # since it was offered
         try:
             if isinstance(key, (Own, OwnFile)) and not node.db.note_begun(key.name.bundle_id):
                 return None
@@ -202,7 +204,8 @@ class Offering:
     ) -> tuple[list[OutBundle], bool]:
         """Make bundles with contents of files, unless enough of them wait; more may be left."""
         queued = content_rows.queued(node.db, peer.node_id) - handed
-        waiting = [one for one in node.db.bundles(peer.node_id) if one.bundle_id in queued]
+        own_ones = free(node, node.db.bundles(peer.node_id))
+        waiting = [one for one in own_ones if one.bundle_id in queued]
         left_bytes = CONTENT_BYTES - sum(bytes_around(one.size_bytes) for one in waiting)
         if waiting and left_bytes < CONTENT_BYTES // 2:
             return [], True

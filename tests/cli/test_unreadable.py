@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ledger.errors import DamagedError
 from tests.cli.computers import Computer, exchange
 from tests.cli.test_link import Pair, free_port, running
 from tests.pannier.test_daemon import serving
@@ -54,6 +55,23 @@ def test_an_exchange(sharers: Pair, bad: Path, tmp_path: Path) -> None:
     told = farm.asks("exchange", str(stick), status=3)
     assert isinstance(told, dict)
     assert [str(bad) in one for one in told["problems"]] == [True]
+
+
+@pytest.mark.parametrize("words", [("verify",), ("verify", "--repair")])
+def test_what_turns_out_to_be_sound(sharers: Pair, tmp_path: Path, words: tuple[str, ...]) -> None:
+    """Where it was not the disk that failed."""
+    farm, stick = sharers[0], tmp_path / "stick"
+    exchange(stick, *sharers)
+    with farm.node() as node:
+        (store,) = node.ledgers()
+        error, path = DamagedError("an entry is not what it was"), str(store.path)
+        error.path = store.path
+        assert node.leave(error)
+    assert path in farm.types("exchange", str(stick), status=3).err
+    assert path in farm.types("status", status=3).err
+    assert farm.types("get", "field/3", "--ledger", "farm").out == '{"moisture": 0.31}\n'
+    farm.types(*words)
+    farm.types("exchange", str(stick))
 
 
 def test_single_files(sharers: Pair, bad: Path, tmp_path: Path) -> None:

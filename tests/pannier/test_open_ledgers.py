@@ -1,5 +1,6 @@
 """Ledger files that are opened, left where they cannot be read, and tried again when mended."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +10,10 @@ import pytest
 from ledger.errors import BusyError, DamagedError, DiskError
 from ledger.log import LogName
 from ledger.store import Store
+from pannier.errors import DamagedFileError
+from pannier.left_rows import left_files
 from pannier.node import Node
+from pannier.nodedb import NodeDb
 from pannier.unreadable import going_on
 from tests.sim.world import World
 
@@ -121,6 +125,56 @@ class TestGoingOn:
         with pytest.raises(type(error), match=str(error)):
             going_on(world["ada"], act)
         assert names(world["ada"]) == {"log", "other"}
+
+    def test_the_next_process_begins_without_it(self, world: World) -> None:
+        error = found_in(world.store("ada"))
+        assert world["ada"].leave(error)
+        world.reopen("ada")
+        assert names(world["ada"]) == {"log", "other"}, "who asks for one ledger tries it"
+        assert going_on(world["ada"], lambda: names(world["ada"])) == {"other"}
+
+    def test_it_is_tried_again_when_it_is_another_file(self, world: World) -> None:
+        store = world.store("ada")
+        assert world["ada"].leave(found_in(store))
+        world.reopen("ada")
+        os.utime(store.path, ns=(0, 0))
+        ada = world["ada"]
+        assert going_on(ada, lambda: names(ada)) == {"log", "other"}
+        assert left_files(ada.db) == {}
+
+    def test_it_is_tried_again_when_it_is_found_to_be_sound(self, world: World) -> None:
+        store = world.store("ada")
+        assert world["ada"].leave(found_in(store))
+        world.reopen("ada")
+        ada = world["ada"]
+        assert going_on(ada, lambda: names(ada)) == {"other"}
+        ada.try_again(store.ledger_id)
+        assert names(ada) == {"log", "other"}
+        world.reopen("ada")
+        assert going_on(world["ada"], lambda: names(world["ada"])) == {"log", "other"}
+
+    def test_nothing_is_noted_where_all_can_be_read(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ada, asked, real = world["ada"], [], left_files
+
+        def counted(db: NodeDb) -> object:
+            asked.append(db)
+            return real(db)
+
+        monkeypatch.setattr("pannier.left_rows.left_files", counted)
+        before = ada.db.rows("SELECT total_changes()")
+        for _ in range(3):
+            going_on(ada, lambda: names(ada))
+        assert len(asked) == 1
+        assert ada.db.rows("SELECT total_changes()") == before
+
+    @pytest.mark.parametrize("value", [b"", b"\xff", b"1 2\nwhy", b"1 2 x\nwhy"])
+    def test_what_was_noted_may_be_damaged(self, world: World, value: bytes) -> None:
+        ada, store = world["ada"], world.store("ada")
+        ada.db.set_meta(f"unreadable {store.ledger_id.hex()}", value)
+        with pytest.raises(DamagedFileError, match="verify --repair"):
+            going_on(ada, lambda: names(ada))
 
     def test_not_for_ever(self, world: World) -> None:
         ada, stores = world["ada"], list(world["ada"].ledgers())

@@ -3,6 +3,7 @@
 The ledger that rots is "log"; "other" stays as it is.
 """
 
+import random
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -15,10 +16,12 @@ from bundler.log_section import LogSection
 from bundler.seal import Sealer
 from bundler.sealed import Header, bundle_id
 from bundler.whole import Whole
-from ledger.errors import DiskError
+from ledger.errors import DamagedError, DiskError
 from ledger.members import Role, members
 from ledger.store import Store
-from pannier import unreadable
+from pannier import content_rows, unreadable
+from pannier.adding import Adding
+from pannier.clear import travelling
 from pannier.cli.repair import repair_each
 from pannier.errors import BusyError
 from pannier.exchange import exchange_medium
@@ -32,11 +35,14 @@ from pannier.judging import retry
 from pannier.links.answering import Have, Want, answer, keep_file
 from pannier.links.cargo import digest_of
 from pannier.links.listening import Listener
+from pannier.links.offering import CONTENT_BYTES, Offering
+from pannier.loads import Look
 from pannier.membership import revoke, share
 from pannier.new_ledgers import NewLedgers
 from pannier.node import Node
 from pannier.oneway import pack, unpack
-from pannier.out_bundle import OutBundle
+from pannier.out_bundle import OutBundle, withdraw
+from pannier.overview import overview
 from pannier.repairing import repair_node_db
 from pannier.rollback import begin_anew
 from pannier.sending import prepare
@@ -77,6 +83,16 @@ def assert_same_other(world: World) -> None:
     """Both know the same of the ledger that is as it was."""
     ada, bea = (facts(world.store(name, "other")) for name in BOTH)
     assert ada == bea
+
+
+def assert_told_all_of_other(world: World) -> None:
+    """Bea knows what ada holds of the ledger that is as it was."""
+    bea, ada = node_and_peer(world, "bea", "ada")
+    told, other = known_have(bea, ada).logs, world.store("ada", "other")
+    sizes = {log.name: log.size for log in other.logs() if log.size}
+    assert {log: one.size for (ledger, log), one in told.items() if ledger == other.ledger_id} == (
+        sizes
+    )
 
 
 class Spoilt:
@@ -140,6 +156,13 @@ def about(node: Node, spoilt: Spoilt, peer: Peer) -> list[OutBundle]:
         for bundle in queued
         if any(one == spoilt.ledger_id for one, _, _ in node.db.spans(bundle.bundle_id))
     ]
+
+
+def add_file(world: World, ledger: str, length: int) -> None:
+    path = world.folder / "files" / f"in {ledger}"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(random.Random(ledger).randbytes(length))
+    assert list(Adding(world["ada"], world.store("ada", ledger)).run([path]))
 
 
 def on(stick: Path, bundle: OutBundle) -> bool:
@@ -231,6 +254,97 @@ def test_also_what_was_never_written_so_although_it_can_be_read(
     assert_same_other(world)
 
 
+class Late:
+    """Damage in ada's first ledger that shows only when contents of files are looked for."""
+
+    def __init__(self, world: World, patch: pytest.MonkeyPatch) -> None:
+        add_file(world, "log", 1000)
+        store = world.store("ada")
+        self.path, self.ledger_id, self.seen = store.path, store.ledger_id, 0
+        real = Look.lacking
+
+        def lacking(look: Look) -> Iterator[object]:
+            node = look.way.node
+            stores = look.way.stores
+            if node is world["ada"] and any(one.ledger_id == self.ledger_id for one in stores):
+                self.seen += 1
+                error = DamagedError("an entry is not what it was")
+                error.path = self.path
+                raise error
+            yield from real(look)
+
+        world.reopen("ada")
+        patch.setattr(Look, "lacking", lacking)
+
+
+def test_what_shows_late_is_known_to_the_next_process(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A branch of the ledger is known, of which only who reads it tells."""
+    world.add("cyd")
+    world.acquaint(("ada", "cyd"))
+    share(world["ada"], world.store("ada"), world["ada"].peer_named("cyd"), Role.WRITER)
+    world.rounds(("ada", "cyd"), 3, "to cyd")
+    copy = world.back_up("cyd")
+    for number in range(2):
+        world.put("cyd", "branch", number)
+        world.exchange("cyd", f"branch {number}")
+        world.exchange("ada", f"branch {number}")
+        world.restore("cyd", copy)
+    settle(world)
+    late = Late(world, monkeypatch)
+    world.exchange("ada", "fresh")
+    (said,) = unreadable.problems(world["ada"])
+    count = world["ada"].counter()
+    for _ in range(3):
+        world.reopen("ada")
+        world.exchange("bea", "fresh")
+        assert world.exchange("ada", "fresh").written == {}
+        assert unreadable.problems(world["ada"]) == [said]
+        world.clock.pass_days(1)
+    assert world["ada"].counter() == count, "nothing was made"
+    assert late.seen == 1
+    assert world.has("ada", "other")
+
+
+@pytest.mark.parametrize("is_written_to", [False, True])
+def test_what_shows_late_in_each_process_keeps_nobody_waiting(
+    world: World, monkeypatch: pytest.MonkeyPatch, *, is_written_to: bool
+) -> None:
+    """Also where the file is another each time, as after a `put`."""
+    late = Late(world, monkeypatch)
+    for number in range(3):
+        world.put("bea", "by bea", number, "other")
+        world.reopen("ada")
+        if is_written_to:
+            world.put("ada", "by ada", number)
+            world.reopen("ada")
+        world.exchange("bea")
+        world.exchange("ada")
+    assert late.seen == (3 if is_written_to else 1)
+    world.exchange("bea")
+    assert data_queue(world["bea"]) == []
+    assert_told_all_of_other(world)
+
+
+def test_what_a_look_at_all_of_it_finds_sound_is_read_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where it was the memory that failed, and not the disk."""
+    with monkeypatch.context() as patch:
+        Late(world, patch)
+        world.exchange("ada")
+    world.reopen("ada")
+    world.exchange("ada")
+    assert len(unreadable.problems(world["ada"])) == 1
+    assert list(repair_each(world["ada"])) == []
+    for _ in range(2):
+        assert unreadable.problems(world["ada"]) == []
+        world.put("ada", "by ada", 1)
+        settle(world)
+        world.reopen("ada")
+
+
 def test_a_disk_that_refuses_is_no_damage(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def refusing(*_: object, **__: object) -> Store:
         raise DiskError("too many open files")
@@ -263,6 +377,27 @@ def test_peers_are_told_neither_that_it_is_gone_nor_anything_else(
     assert state is not None
     assert state.whole == state.counter, "what it says leads to what it is known to hold"
     assert about(bea, spoilt, ada) == [], "nothing is sent again"
+
+
+def test_nothing_of_it_is_told_in_clear_where_that_was_agreed_on_since(world: World) -> None:
+    """It may be confidential, and what bea was told of it was sealed."""
+    Spoilt(world).wholly()
+    world.configure("ada", "[peer.bea]\nclear = true\n")
+    ada, bea = node_and_peer(world)
+    prepare(ada, bea)
+    assert own_have(ada, bea, travelling(ada, bea)) is NOTHING_SAID
+
+
+def test_others_are_not_left_out_for_it_where_there_are_very_many_logs(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Spoilt(world).wholly()
+    ada, bea = node_and_peer(world)
+    sound = sum(log.size > 0 for store in ada.ledgers() for log in store.logs())
+    said = own_have(ada, bea, list(ada.ledgers()))
+    monkeypatch.setattr("pannier.have.MAX_LOGS", sound)
+    assert said is not NOTHING_SAID
+    assert own_have(ada, bea, list(ada.ledgers())) is NOTHING_SAID
 
 
 def test_who_forgot_all_is_told_all_with_what_it_was_told_before(
@@ -305,6 +440,28 @@ def test_who_forgot_what_it_told_says_nothing_of_what_it_holds(
     assert own_have(ada, bea, list(ada.ledgers())) is NOTHING_SAID
     spoilt.mend()
     settle(world)
+
+
+@pytest.mark.parametrize("has_heard", [False, True])
+def test_who_forgot_all_by_a_loss_tells_nobody_that_it_is_gone(
+    world: World, *, has_heard: bool
+) -> None:
+    world.put_many("bea", 50, "field")
+    settle(world)
+    world.forget("ada")
+    spoilt = Spoilt(world).wholly()
+    if has_heard:
+        world.exchange("bea", "first")
+        world.exchange("ada", "first")
+    bea, ada = node_and_peer(world, "bea", "ada")
+    before = known_have(bea, ada).logs
+    world.exchange("ada", "fresh")
+    world.exchange("bea", "fresh")
+    now = known_have(bea, ada).logs
+    assert {key: one for key, one in now.items() if key[0] == spoilt.ledger_id} == {
+        key: one for key, one in before.items() if key[0] == spoilt.ledger_id
+    }
+    assert about(bea, spoilt, ada) == []
 
 
 # -- what comes -----------------------------------------------------------------------------------
@@ -410,8 +567,35 @@ def test_also_what_no_carrier_took(world: World) -> None:
     spoilt = Spoilt(world).wholly()
     ada, bea = node_and_peer(world)
     (bundle,) = about(ada, spoilt, bea)
-    assert prepare(ada, bea) == []
+    assert all(one.control for one in prepare(ada, bea)), "what it said of this node goes alone"
     assert about(ada, spoilt, bea) == [bundle]
+    spoilt.mend()
+    settle(world)
+
+
+@pytest.mark.parametrize("is_handed_out", [False, True])
+def test_what_is_said_in_it_of_the_others_is_said_without_it(
+    world: World, *, is_handed_out: bool
+) -> None:
+    """A receipt and what is held ride with entries of the ledger that cannot be read then."""
+    world.put("bea", "by bea", 1, "other")
+    world.exchange("bea")
+    world.put("ada", "by ada", 1)
+    exchange_medium(world["ada"], world.stick(), peers=None if is_handed_out else [])
+    prepare(*node_and_peer(world))
+    spoilt = Spoilt(world).wholly()
+    ada, bea = node_and_peer(world)
+    made = about(ada, spoilt, bea)
+    assert len(made) == 1
+    assert ada.db.peer(bea.node_id).told is not None
+    for _ in range(2):
+        world.rounds(BOTH, 1, "fresh")
+    assert data_queue(world["bea"]) == [], "it was told that its bundle is merged"
+    assert_told_all_of_other(world)
+    assert about(ada, spoilt, bea) == made
+    said = world["ada"].counter()
+    world.rounds(BOTH, 3, "fresh")
+    assert world["ada"].counter() == said, "it is said once"
     spoilt.mend()
     settle(world)
 
@@ -424,6 +608,84 @@ def test_a_receipt_for_it_counts(world: World) -> None:
     assert len(about(world["ada"], spoilt, world["ada"].peer_named("bea"))) == 1
     world.exchange("ada")
     assert about(world["ada"], spoilt, world["ada"].peer_named("bea")) == []
+
+
+@pytest.mark.parametrize("is_ended", [False, True])
+def test_who_cannot_answer_gets_nothing_again_that_it_was_sent_with_it(
+    world: World, *, is_ended: bool
+) -> None:
+    world.configure("ada", "[peer.bea]\noneway = true\nrepeat = 2\nexpiry_days = 20\n")
+    for ledger in LEDGERS:
+        world.put_many("ada", 30, "field", ledger)
+    for stick in ("one", "two"):
+        assert world.exchange("ada", stick).written
+    if is_ended:
+        world.clock.pass_days(40)
+        world.exchange("bea", "two")
+        world.clock.pass_days(40)
+    assert world.exchange("ada", "three").written == {}
+    Spoilt(world).wholly()
+    assert world.exchange("ada", "four").written == {}
+    assert overview(world["ada"]).peers[0].unpacked == 0
+    world.put("ada", "by ada", 1, "other")
+    assert world.exchange("ada", "five").written
+
+
+def test_what_a_link_offered_just_before_is_not_handed_out(world: World) -> None:
+    world.put("ada", "by ada", 1)
+    ada, bea = node_and_peer(world)
+    link = Offering(bea.node_id, "tcp x", "tcp", carries=False)
+    (ware,) = link.plan(ada, frozenset()).wares
+    spoilt = Spoilt(world).wholly()
+    ada, bea = node_and_peer(world)
+    assert link.contents(ada, ware) is None
+    (bundle,) = about(ada, spoilt, bea)
+    assert bundle.written == 0
+    spoilt.mend()
+    assert link.contents(world["ada"], ware) is not None
+
+
+def test_contents_of_it_that_wait_for_a_link_take_no_room_of_others(world: World) -> None:
+    add_file(world, "log", CONTENT_BYTES)
+    add_file(world, "other", 100_000)
+    ada, bea = node_and_peer(world)
+    link = Offering(bea.node_id, "tcp x", "tcp", carries=True)
+    assert link.plan(ada, frozenset()).is_cut
+    spoilt = Spoilt(world).wholly()
+    ada, bea = node_and_peer(world)
+    plan = link.plan(ada, frozenset())
+    offered = {ware.bundle_id.hex() for ware in plan.wares}
+    assert not offered & {one.bundle_id for one in about(ada, spoilt, bea)}
+    assert offered & content_rows.queued(ada.db, bea.node_id)
+    assert not plan.is_cut
+
+
+def test_what_was_taken_in_with_it_goes_again_to_who_lost_it(world: World) -> None:
+    """It was confirmed, and is not taken for something that the peer leaves out."""
+    for ledger in LEDGERS:
+        world.put_many("ada", 5, "field", ledger)
+    world.exchange("ada")
+    Spoilt(world).wholly()
+    world.rounds(BOTH[::-1], 2)
+    ada, bea = node_and_peer(world)
+    assert ada.db.bundles(bea.node_id, "left out") == []
+    path = world.store("bea", "other").path
+    world.reopen("bea")
+    path.unlink()
+    world.rounds(BOTH, 3)
+    assert_same_other(world)
+
+
+def test_what_was_left_out_with_it_is_no_reason_to_keep_back_the_others(world: World) -> None:
+    for ledger in LEDGERS:
+        world.put_many("ada", 5, "field", ledger)
+    world.exchange("ada")
+    ada, bea = node_and_peer(world)
+    (bundle,) = [one for one in ada.db.bundles(bea.node_id) if not one.control]
+    withdraw(ada, bundle, "left out", "as bea was once")
+    Spoilt(world).wholly()
+    world.rounds(BOTH, 2, "fresh")
+    assert_same_other(world)
 
 
 # -- who ------------------------------------------------------------------------------------------

@@ -326,6 +326,10 @@ class Node:
                 note_left(self.db, ledger_id, left)
         return ledger_id is not None
 
+    def look_again(self) -> None:
+        """Try ledgers once more that could not be read, where their files are others by now."""
+        self._open_ledgers.look_again()
+
     def leave_known(self) -> None:
         """Take those for unreadable that other processes left, unless they are other files now.
 

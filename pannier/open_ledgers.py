@@ -2,7 +2,8 @@
 
 A file that cannot be read is neither gone nor empty: what it says is not known for now. So those
 that can be read are gone through without it, who asks for that one hears why, and who must not take
-it for one that is gone asks for `unreadable`. It is tried again when it is another file.
+it for one that is gone asks for `unreadable`. It is tried again when it is another file, once what
+was begun without it is through.
 """
 
 import re
@@ -59,6 +60,7 @@ class OpenLedgers:
         self._key = key
         self._stores: dict[LedgerId, Store] = {}
         self._left: dict[LedgerId, _Left] = {}
+        self._are_all_tried = False
 
     def ids(self) -> list[LedgerId]:
         """Return the ids of the ledgers of which there is a file, readable or not.
@@ -98,10 +100,15 @@ class OpenLedgers:
     def find(self, ledger_id: LedgerId) -> Store | None:
         """Return the ledger of which there is a file, or None if that cannot be read.
 
+        Once None, it is None until `look_again`, though somebody mends or touches the file: what
+        was begun without a ledger must not find it there in the middle.
+
         Raises:
             DiskError: the disk, and not what stands on it, is at fault.
             BusyError: another process held it for too long.
         """
+        if ledger_id in self._left:
+            return None
         try:
             return self.open(ledger_id)
         except DiskError:
@@ -127,8 +134,18 @@ class OpenLedgers:
             DiskError: the disk, and not what stands on it, is at fault.
             BusyError: another process held one for too long.
         """
-        left = [one for one in self.ids() if self.find(one) is None]
-        return {one: self._why(one, self._left[one].error) for one in left}
+        if not self._are_all_tried:
+            for one in self.ids():
+                self.find(one)
+            self._are_all_tried = True
+        return {one: self._why(one, left.error) for one, left in sorted(self._left.items())}
+
+    def look_again(self) -> None:
+        """Try those files once more that are others by now, and see which are new or gone."""
+        self._are_all_tried = False
+        for ledger_id, left in tuple(self._left.items()):
+            if left.look != self._look(ledger_id):
+                del self._left[ledger_id]
 
     def leave(self, error: DamagedError) -> LedgerId | None:
         """Take the ledger for unreadable from now on in which *error* was found.

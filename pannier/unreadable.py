@@ -32,6 +32,7 @@ def going_on(node: Node, act: Callable[[], _T]) -> _T:
         DamagedError: it is not known of which ledger, or the disk is at fault.
         PannierError: ``node.db`` cannot be read.
     """
+    node.look_again()
     node.leave_known()
     for _ in node.ledger_ids():
         try:

@@ -39,7 +39,9 @@ def repair_each(node: Node) -> Iterator[Repaired]:
         for ledger_id in node.ledger_ids():
             try:
                 if ledger_faults(node, ledger_id):
-                    yield repair_ledger(node, ledger_id)
+                    repaired = repair_ledger(node, ledger_id)
+                    node.look_again()
+                    yield repaired
                 else:
                     node.try_again(ledger_id)
                 _check_contents(node, ledger_id)

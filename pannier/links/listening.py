@@ -187,8 +187,10 @@ class Listener:
 
     def _hearing(self, name: FragmentName) -> _Hearing:
         """Return what is known of a bundle; what was heard longest ago makes room for it."""
-        if self._unread and not self._unread <= self._node.unreadable.keys():
-            self._ask_again()
+        if self._unread:
+            self._node.look_again()
+            if not self._unread <= self._node.unreadable.keys():
+                self._ask_again()
         key = name.bundle_id, name.hint
         found = self._hearings.pop(key, None)
         while len(self._hearings) >= _MOST_BUNDLES or (

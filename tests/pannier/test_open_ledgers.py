@@ -58,6 +58,10 @@ def test_one_that_cannot_be_read_is_tried_again_when_it_is_another_file(
         assert str(path) in why
     assert opened.count(path) == 1
     path.write_bytes(good)
+    # What was begun without it goes on without it: else a peer may hear that it is gone.
+    assert names(ada) == {"other"}
+    assert list(ada.unreadable.values()) == [why]
+    ada.look_again()
     assert names(ada) == {"log", "other"}
     assert ada.unreadable == {}
 

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ from pannier.clear import travelling
 from pannier.cli.repair import repair_each
 from pannier.errors import BusyError
 from pannier.exchange import exchange_medium
-from pannier.have import NOTHING_SAID, known_have, own_have
+from pannier.have import NOTHING_SAID, OwnHave, known_have, own_have
 from pannier.home import Peer
 from pannier.housekeeping import keep_house
 from pannier.import_report import Outcome, Report
@@ -909,6 +910,32 @@ def test_who_listens_since_before_the_repair_takes_it_in(three: World, carry_byt
     spoilt.mend_under_way()
     heard(listener, path, 10_000_000)
     assert listener.take_report().outcomes == {bundle.bundle_id: Outcome.MERGED}
+
+
+def test_what_is_mended_while_others_are_told_what_is_held_is_not_told_to_be_gone(
+    world: World, spoilt: Spoilt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is sent was chosen without it; what is said of it a moment later must be so, too."""
+    bea, peer = node_and_peer(world, "bea", "ada")
+    before = {key: one for key, one in known_have(bea, peer).logs.items() if one.size}
+    mended: list[Path] = []
+
+    def mending(*what: Any, **options: Any) -> OwnHave:
+        spoilt.mend_under_way()
+        mended.append(spoilt.path)
+        return own_have(*what, **options)
+
+    monkeypatch.setattr("pannier.notice.own_have", mending)
+    world.put("ada", "late", 1, ledger="other")
+    world.exchange("ada")
+    assert mended
+    assert len(unreadable.problems(world["ada"])) == 1  # it was left out, which is told
+    monkeypatch.undo()
+    world.exchange("bea")
+    now = {key: one for key, one in known_have(bea, peer).logs.items() if one.size}
+    assert before.keys() <= now.keys()
+    assert about(bea, spoilt, peer) == []
+    assert world.exchange("ada").problems == []
 
 
 def test_what_it_read_before_stays_there_for_the_others(three: World) -> None:

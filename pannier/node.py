@@ -308,14 +308,21 @@ class Node:
         """
         return self._open_ledgers.unreadable()
 
-    def leave(self, error: DamagedError) -> bool:
-        """Take the ledger for unreadable from now on in which *error* was found.
+    def close_ledger(self, error: DamagedError) -> bool:
+        """Close the ledger in which *error* was found: the next who asks for it opens it anew.
 
-        What was begun with it is to be given up first: its file is closed. Other processes at this
-        home hear of it (`leave_known`).
+        What was begun with it is to be given up first.
 
         Returns:
             Whether there is one that was read until now.
+        """
+        return self._open_ledgers.close_one(error) is not None
+
+    def leave(self, error: DamagedError) -> bool:
+        """Take the ledger for unreadable from now on in which *error* was found.
+
+        As `close_ledger`; but nobody opens it, and other processes at this home hear of it
+        (`leave_known`).
         """
         ledger_id = self._open_ledgers.leave(error)
         left = None if ledger_id is None else self._open_ledgers.left_file(ledger_id)

@@ -147,8 +147,8 @@ class OpenLedgers:
             if left.look != self._look(ledger_id):
                 del self._left[ledger_id]
 
-    def leave(self, error: DamagedError) -> LedgerId | None:
-        """Take the ledger for unreadable from now on in which *error* was found.
+    def close_one(self, error: DamagedError) -> LedgerId | None:
+        """Close the ledger in which *error* was found: the next who asks for it opens it anew.
 
         Returns:
             Which one it is; None if it is none of these that was read until now.
@@ -161,7 +161,17 @@ class OpenLedgers:
         if store is None:
             return None
         store.close()
-        self._left[ledger_id] = _Left(self._look(ledger_id), error)
+        return ledger_id
+
+    def leave(self, error: DamagedError) -> LedgerId | None:
+        """Take the ledger for unreadable from now on in which *error* was found.
+
+        Returns:
+            As `close_one`.
+        """
+        ledger_id = self.close_one(error)
+        if ledger_id is not None:
+            self._left[ledger_id] = _Left(self._look(ledger_id), error)
         return ledger_id
 
     def left_file(self, ledger_id: LedgerId) -> LeftFile | None:

@@ -7,6 +7,7 @@ that is undone or thrown away: a repair, or a later version, brings it all back.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TypeVar
 
 from bundler.tail_section import log_reference
@@ -23,6 +24,8 @@ def going_on(node: Node, act: Callable[[], _T]) -> _T:
     """Do something, and again without a ledger that turns out to be damaged only meanwhile.
 
     Without those in which such damage was found before, here or by another process, it is begun.
+    What shows once may have been no damage: another process may have cut a log off while it was
+    read, or the log of SQLite begun anew. So a ledger is left when it shows again.
 
     Args:
         node: Whose ledgers.
@@ -34,12 +37,15 @@ def going_on(node: Node, act: Callable[[], _T]) -> _T:
     """
     node.look_again()
     node.leave_known()
-    for _ in node.ledger_ids():
+    suspected: set[Path | None] = set()
+    for _ in range(2 * len(node.ledger_ids())):
         try:
             return act()
         except DamagedError as error:
-            if not node.leave(error):
+            act_without = node.leave if error.path in suspected else node.close_ledger
+            if not act_without(error):
                 raise
+            suspected.add(error.path)
     return act()
 
 

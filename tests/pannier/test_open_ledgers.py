@@ -114,10 +114,26 @@ class TestGoingOn:
             return "done"
 
         assert going_on(ada, act) == "done"
-        assert seen == [{"log", "other"}, {"other"}]
+        assert seen == [{"log", "other"}, {"log", "other"}, {"other"}]
         (why,) = ada.unreadable.values()
         assert str(store.path) in why
         assert "verify --repair" in why
+
+    def test_what_shows_once_was_no_damage(self, world: World) -> None:
+        """As where another process cut a log off while it was read."""
+        ada, stores = world["ada"], list[Store]()
+        errors = [found_in(world.store("ada"))]
+
+        def act() -> set[str]:
+            stores.append(world.store("ada"))
+            if errors:
+                raise errors.pop()
+            return names(ada)
+
+        assert going_on(ada, act) == {"log", "other"}
+        assert stores[0] is not stores[1], "it was opened anew"
+        assert ada.unreadable == {}
+        assert left_files(ada.db) == {}
 
     @pytest.mark.parametrize(
         "error", [DamagedError("of whom?"), DiskError("disk I/O error"), BusyError("busy")]

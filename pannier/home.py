@@ -289,7 +289,9 @@ def read_peers(home: Home) -> dict[str, Peer]:
             continue  # forgotten by another process meanwhile
         except NewerError as error:
             raise PannierError(f"{path} is {error}") from error
-        except (OSError, UnicodeDecodeError, LedgerError) as error:
+        except OSError as error:
+            raise PannierError(f"cannot read {path}: {error.strerror}") from error
+        except (UnicodeDecodeError, LedgerError) as error:
             raise PannierError(
                 f"{path} is damaged ({error}): remove it, then `pannier peer add` the card again"
             ) from error

@@ -204,18 +204,30 @@ class Files:
 
         Raises:
             GoneError: there is none.
-            UnreadableError: the disk cannot read it.
+            UnreadableError: the disk cannot read it, not at a second try either.
             StorageError: the disk refused, or the file is longer than *limit_bytes*.
         """
         with converted("read"):
             try:
-                return self._fs.read(path, limit_bytes=limit_bytes)
+                return self._read_again_if_failing(path, limit_bytes)
             except OSError as error:
                 if error.errno == errno.EIO:
                     raise UnreadableError(f"the disk cannot read {path}: {error}") from error
                 if error.errno in _NO_FILE and self.inspect(path) is None:
                     raise FileNotFoundError(error.errno, "not a regular file", path) from error
                 raise
+
+    def _read_again_if_failing(self, path: str, limit_bytes: int) -> bytes:
+        """Read a file; what fails once, by a loose plug or a weak sector, may be read after all.
+
+        Else a file as good as any would leave its queue for one bad moment of the disk.
+        """
+        try:
+            return self._fs.read(path, limit_bytes=limit_bytes)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            return self._fs.read(path, limit_bytes=limit_bytes)
 
     @contextmanager
     def alone(self, name: str, busy: str) -> Iterator[None]:

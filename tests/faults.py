@@ -32,6 +32,7 @@ class Faults:
     Attributes:
         lasts: Whether every step from *fail_at* on fails.
         unreadable: errno by path, for reading.
+        once: The same, at the next reading alone.
     """
 
     crash_at: int | None = None
@@ -39,6 +40,7 @@ class Faults:
     error: int = errno.EIO
     lasts: bool = False
     unreadable: Mapping[str, int] = field(default_factory=dict)
+    once: dict[str, int] = field(default_factory=dict)
 
 
 class MemoryFileSystem:
@@ -84,6 +86,8 @@ class MemoryFileSystem:
 
     def read(self, path: str, *, limit_bytes: int) -> bytes:
         self._check_alive(path)
+        if path in self.faults.once:
+            raise _error(self.faults.once.pop(path), path)
         if path in self.faults.unreadable:
             raise _error(self.faults.unreadable[path], path)
         node = self._file(path)

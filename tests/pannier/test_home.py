@@ -263,6 +263,11 @@ class TestPeers:
             with pytest.raises(PannierError, match=r"a\.card is damaged .* remove it"):
                 read_peers(home)
 
+    def test_a_card_that_the_disk_refuses_is_not_called_damaged(self, home: Home) -> None:
+        (home.cards / "a.card").mkdir()
+        with pytest.raises(PannierError, match=r"cannot read .*a\.card: Is a directory$"):
+            read_peers(home)
+
     def test_remove(self, home: Home) -> None:
         add_peer(home, "a", other().card, own=OWN)
         remove_peer(home, "a")

@@ -85,6 +85,16 @@ def test_what_the_disk_cannot_read_is_put_away_and_a_sound_copy_is_taken() -> No
     assert {each.data for each in spool.inbox.read(ID)} == WHOLE
 
 
+def test_a_disk_that_fails_for_a_moment_costs_nothing() -> None:
+    fs = MemoryFileSystem()
+    spool = spool_in(fs)
+    spool.inbox.receive(PARTS)
+    fs.faults = Faults(once=dict.fromkeys(spool.inbox.paths(ID), errno.EIO))
+    assert {each.data for each in spool.inbox.read(ID)} == WHOLE
+    assert not fs.faults.once
+    assert spool.quarantine.list() == []
+
+
 @pytest.mark.parametrize("number", [errno.EIO, errno.EACCES])
 def test_where_the_disk_itself_fails_nothing_leaves_the_inbox(number: int) -> None:
     fs = MemoryFileSystem()

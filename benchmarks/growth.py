@@ -17,7 +17,6 @@ from benchmarks.rows import Row, to_json
 from benchmarks.step import make_nodes
 from bundler.content import Opened
 from bundler.have_digest import Holding
-from bundler.head import Stamp
 from bundler.notices import HeldLog
 from bundler.sealed import MAX_EXPIRY_DAYS, Header
 from bundler.sections import encode_section
@@ -206,13 +205,13 @@ def _tell(node: Node, other: Node, holdings: list[Holding]) -> int:
     sender = other.peer_by_author(node.card.author)
     if peer is None or sender is None:
         raise RuntimeError("the two do not know each other")
-    own, counter = telling(node, peer, holdings), node.next_counter()
-    note_own_have(node, peer, own, counter)
+    own, stamp = telling(node, peer, holdings), node.counting.stamp()
+    note_own_have(node, peer, own, stamp.counter)
     body = b"".join(map(encode_section, own.sections))
     opened = Opened(
         header=Header(1, MAX_EXPIRY_DAYS),
         sender=node.card.author,
-        stamp=Stamp(incarnation=node.incarnation(), counter=counter, time_us=clock()),
+        stamp=stamp,
         is_pairwise=False,
         encoded_sections=memoryview(body),
     )

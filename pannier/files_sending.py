@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from bundler import plan
 from bundler.geometry import symbol_bytes_for
-from bundler.head import Stamp
 from bundler.limits import DEFAULT_LIMITS
 from bundler.plan import Span
 from bundler.remade import Frame, Signing, clear_frame, full_frame, outside_clear, outside_full
@@ -257,7 +256,7 @@ def _draft(way: Way, load: Load) -> _Draft:
         if way.is_clear
         else outside_full(header, peer.card.hpke_key, key, node.wrapper)
     )
-    stamp = Stamp(incarnation=node.incarnation(), counter=node.next_counter(), time_us=node.clock())
+    stamp = node.counting.stamp()
     return _Draft(
         load=load,
         header=header,

@@ -253,7 +253,7 @@ def seal_for_group(
     from bundler.content import pack_group  # noqa: PLC0415 -- often nothing is new
     from bundler.seal import Sealer  # noqa: PLC0415
 
-    stamp = Stamp(incarnation=node.incarnation(), counter=node.next_counter(), time_us=node.clock())
+    stamp = node.counting.stamp()
     sealed = pack_group(
         sections,
         header=header,

@@ -235,7 +235,7 @@ def _held(store: Store) -> Iterator[Holding]:
 
 def _base(node: Node, heard: HaveState | None) -> int | None:
     """Return under which counter a peer was told what it knows to be all; None: it does not."""
-    if heard is None or heard.seen is None or heard.seen.incarnation != node.incarnation():
+    if heard is None or heard.seen is None or heard.seen.incarnation != node.counting.incarnation():
         return None
     return heard.base
 

@@ -249,7 +249,7 @@ class Merging:
 
     def _begin_anew(self, settled: LedgerId | None = None) -> None:
         """Begin anew: of two histories of its own this node knows one, or one in part."""
-        begin_anew(self.node, above=self.node.incarnation(), settled=settled)
+        begin_anew(self.node, above=self.node.counting.incarnation(), settled=settled)
 
     def _merge_tail(self, section: TailSection) -> None:
         """Merge a tail into the log that it is of; of several that it may be of, where it fits."""

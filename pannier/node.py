@@ -30,6 +30,7 @@ from pannier.trusted_time import TrustedTime, Uptime, no_uptime
 if TYPE_CHECKING:
     from ledger.card import Card
     from ledger.keys import Entropy, NodeKeys
+    from pannier.counting import Counting
     from pannier.epochs import Keychain
     from pannier.groups import Groups
     from pannier.names import Names, NamesBeside
@@ -39,11 +40,6 @@ if TYPE_CHECKING:
 
 Clock = Callable[[], int]
 """Returns microseconds since 1970 UTC, as far as this machine knows."""
-
-_INCARNATION_BYTES = 8
-# An incarnation is seconds since 1970, then this many random bits.
-_INCARNATION_RANDOM_BITS = 24
-_LAST_INCARNATION = (1 << 8 * _INCARNATION_BYTES) - 1
 
 
 @dataclass(kw_only=True)
@@ -166,6 +162,13 @@ class Node:
     def time(self) -> TrustedTime:
         """What it knows of time."""
         return TrustedTime(self)
+
+    @cached_property
+    def counting(self) -> "Counting":
+        """How it counts what it says."""
+        from pannier.counting import Counting  # noqa: PLC0415 -- a `put` needs none
+
+        return Counting(self)
 
     @cached_property
     def shared(self) -> "SharedKeys":
@@ -410,59 +413,6 @@ class Node:
     def shared_with(self, peer: Peer) -> list[Store]:
         """Return the ledgers that *peer* is a member of, as far as they can be read."""
         return [store for store in self.ledgers() if peer.card.author in members(store)]
-
-    # -- how the node counts what it says -----------------------------------------------------
-
-    def incarnation(self) -> bytes:
-        """Return the 8 bytes under which this node counts its bundles."""
-        found = self.db.meta("incarnation")
-        if found is not None:
-            return found
-        with self.db.transaction():
-            found = self.db.meta("incarnation")  # another process may have drawn it meanwhile
-            if found is None:
-                found = self._new_incarnation(above=bytes(_INCARNATION_BYTES))
-                self.db.set_meta("incarnation", found)
-        return found
-
-    def renew_incarnation(self, *, above: bytes) -> None:
-        """Count anew: what this node remembers is older than what others saw of it."""
-        incarnation = self._new_incarnation(above=max(above, self.incarnation()))
-        with self.db.transaction():
-            self.db.set_meta("incarnation", incarnation)
-            self.db.set_meta("counter", (0).to_bytes(8, "big"))
-            self.db.tell_all_again()
-
-    def _new_incarnation(self, *, above: bytes) -> bytes:
-        """Return an incarnation that follows *above*, and all before it if the clock is right.
-
-        Also by a clock that stands in the past it is one that was never drawn before: a backup may
-        be restored twice.
-        """
-        seconds = max(self.clock() // 1_000_000, 0)
-        low = int.from_bytes(self.entropy(_INCARNATION_RANDOM_BITS // 8), "big")
-        number, last = seconds << _INCARNATION_RANDOM_BITS | low, int.from_bytes(above, "big")
-        if number <= last:
-            number = last + 1 + low
-        return min(number, _LAST_INCARNATION).to_bytes(_INCARNATION_BYTES, "big")
-
-    def counter(self) -> int:
-        """Return the counter of the bundle made last; 0 before the first."""
-        from pannier.nodedb_file import as_count  # noqa: PLC0415 -- a `put` needs none
-
-        return as_count(self.db.meta("counter"))
-
-    def next_counter(self) -> int:
-        """Return the counter for the next bundle: no less than the seconds since counting began.
-
-        So a node that is older than it knows, being a restored backup, draws none that it drew
-        before, by any clock that goes on, even where it speaks before somebody tells it.
-        """
-        with self.db.transaction():
-            began = int.from_bytes(self.incarnation(), "big") >> _INCARNATION_RANDOM_BITS
-            counter = max(self.counter() + 1, self.clock() // 1_000_000 - began)
-            self.db.set_meta("counter", counter.to_bytes(8, "big"))
-        return counter
 
     # -- at rest ------------------------------------------------------------------------------
 

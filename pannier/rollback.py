@@ -34,7 +34,7 @@ def begin_anew(node: "Node", *, above: bytes, settled: LedgerId | None = None) -
         PannierError: the home cannot be written.
         LedgerError: a ledger is busy, or of other keys, or the disk is full.
     """
-    node.renew_incarnation(above=above)
+    node.counting.renew(above=above)
     _note(node, node.ledger_ids())
     for ledger_id in _noted(node):
         if ledger_id != settled:

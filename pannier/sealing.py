@@ -84,7 +84,7 @@ def _publish(
     header = Header(
         settings.priority if spans else CONTROL_PRIORITY, expiry_day(way, settings.expiry_days)
     )
-    stamp = Stamp(incarnation=node.incarnation(), counter=node.next_counter(), time_us=node.clock())
+    stamp = node.counting.stamp()
     packed = pack(header, stamp)
     bundle = _noted(way, header, stamp, packed, is_control=not spans)
     older = [one for one in node.db.bundles(peer.node_id) if one.control] if notice else []

@@ -121,7 +121,8 @@ def _take_back_large(node: Node, peer: Peer, symbol_bytes: int) -> None:
 def _take_back_stale(node: Node, peer: Peer) -> None:
     """Take back compact bundles of a former incarnation: who knows of this opens them no more."""
     for bundle in free(node, node.db.bundles(peer.node_id)):
-        if tail_rows.compact_under(node.db, bundle.bundle_id) not in (None, node.incarnation()):
+        under = tail_rows.compact_under(node.db, bundle.bundle_id)
+        if under not in (None, node.counting.incarnation()):
             withdraw(node, bundle, "replaced", "made anew under another incarnation")
 
 

@@ -150,12 +150,12 @@ def _believe_have(
 
 def _notice_restored_backup(node: Node, peer: Peer, seen: Seen | None, notes: list[str]) -> None:
     """Start anew if a peer has seen more of this node than it remembers itself."""
-    if seen is None or seen <= (node.incarnation(), node.counter()):
+    if seen is None or seen <= (node.counting.incarnation(), node.counting.counter()):
         return
     if seen.incarnation == _LAST_INCARNATION:
         return
     if not _is_believed_today(node, peer):
-        node.renew_incarnation(above=seen.incarnation)
+        node.counting.renew(above=seen.incarnation)
         return
     begin_anew(node, above=seen.incarnation)
     notes.append(
@@ -189,7 +189,7 @@ def _confirm(node: Node, peer: Peer, seen: Seen | None, known: KnownHave) -> Non
         elif under is not None and (seen is None or seen.incarnation != under):
             withdraw(node, bundle, "replaced", "the peer forgot under which incarnation we count")
         elif bundle.control:
-            if seen is not None and seen >= (node.incarnation(), bundle.counter):
+            if seen is not None and seen >= (node.counting.incarnation(), bundle.counter):
                 withdraw(node, bundle, "confirmed")
         elif _is_covered(node, bundle, known):
             withdraw(node, bundle, "confirmed")

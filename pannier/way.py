@@ -92,7 +92,7 @@ class Way:
         changes.
         """
         seen = self.known.seen
-        counts_so = seen is not None and seen.incarnation == self.node.incarnation()
+        counts_so = seen is not None and seen.incarnation == self.node.counting.incarnation()
         is_special = self.is_clear or self.is_oneway
         return counts_so and not is_special and bool(self.shared_key_ids())
 

@@ -112,7 +112,7 @@ def _hear_of_own(
         contradiction = hear(store, members(store), log, witnessed)
         is_news = not is_left and _heard_beyond(store, store.log(log)) - before
         if contradiction is not None or is_news:
-            begin_anew(node, above=node.incarnation())
+            begin_anew(node, above=node.counting.incarnation())
     return contradiction
 
 

@@ -110,7 +110,7 @@ def send(
     """
     node = world[by]
     for number, section in enumerate(sections, first):
-        stamp = Stamp(incarnation=node.incarnation(), counter=10_000 + number, time_us=0)
+        stamp = Stamp(incarnation=node.counting.incarnation(), counter=10_000 + number, time_us=0)
         encoded = [encode_section(section)]
         sealed = attacks.sealed_by(node, world["bea"], encoded, stamp=stamp)
         attacks.leave(world, by, "bea", sealed, stick)

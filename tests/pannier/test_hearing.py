@@ -98,9 +98,8 @@ class Talk:
         other = self.peer(name, "bea" if name == "ada" else "ada")
         there = holdings(self.vector) if name == "ada" else []
         own = telling(node, other, there)
-        counter = node.next_counter()
-        note_own_have(node, other, own, counter)
-        stamp = Stamp(incarnation=node.incarnation(), counter=counter, time_us=self.world.clock())
+        stamp = node.counting.stamp()
+        note_own_have(node, other, own, stamp.counter)
         return Message(stamp, own, digest_of(there))
 
     def hear(self, name: str, message: Message) -> None:
@@ -219,7 +218,7 @@ def test_very_many_logs_are_said_in_several_sections(world: World) -> None:
 
 def test_a_restored_node_says_all(world: World) -> None:
     talk = started(world)
-    world["ada"].renew_incarnation(above=world["ada"].incarnation())
+    world["ada"].counting.renew(above=world["ada"].counting.incarnation())
     assert talk.tell().own.is_full
     assert talk.is_known()
 
@@ -279,7 +278,7 @@ def test_a_difference_that_is_in_doubt_confirms_nothing(tmp_path: Path) -> None:
         seen = ada.db.peer(bea.card.node_id)
         assert seen.incarnation is not None
         keys = tuple(sorted(ada.shared.pairwise_keys(ada.peer_named("bea"))))
-        said = HaveSection(seen=Seen(ada.incarnation(), 0), key_ids=keys, ledgers=())
+        said = HaveSection(seen=Seen(ada.counting.incarnation(), 0), key_ids=keys, ledgers=())
         for digest, is_queued in ((bytes(8), True), (digest_of(truth), False)):
             section = replace(said, ledgers=by_ledger, scope=Scope(digest))
             stamp = Stamp(incarnation=seen.incarnation, counter=seen.counter + 1, time_us=1)

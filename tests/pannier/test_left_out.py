@@ -107,7 +107,7 @@ def test_who_is_taken_back_is_sent_at_once_what_it_left_out(world: World) -> Non
 def test_another_incarnation_of_a_peer_is_asked_anew(world: World) -> None:
     lacked(world)
     assert lacked(world) == 0
-    world["ada"].renew_incarnation(above=world["ada"].incarnation())
+    world["ada"].counting.renew(above=world["ada"].counting.incarnation())
     in_the_other(world, "so that ada speaks")
     assert lacked(world) + lacked(world) == 1
     assert lacked(world) == 0

@@ -70,7 +70,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Counter[bytes]:
 
 def leave(world: World, by: str, counter: int, sections: Sequence[Section]) -> None:
     """Leave a bundle for bea; in which order several are looked at follows from *counter*."""
-    stamp = Stamp(incarnation=world[by].incarnation(), counter=counter, time_us=0)
+    stamp = Stamp(incarnation=world[by].counting.incarnation(), counter=counter, time_us=0)
     encoded = [encode_section(one) for one in sections]
     sealed = attacks.sealed_by(world[by], world["bea"], encoded, stamp=stamp)
     attacks.leave(world, by, "bea", sealed)

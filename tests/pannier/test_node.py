@@ -16,34 +16,34 @@ def test_an_incarnation_is_drawn_once(tmp_path: Path, monkeypatch: pytest.Monkey
         def meanwhile(key: str) -> bytes | None:
             monkeypatch.undo()
             found = meta(key)
-            drawn.append(other.incarnation())
+            drawn.append(other.counting.incarnation())
             return found
 
         monkeypatch.setattr(one.db, "meta", meanwhile)
-        assert one.incarnation() == other.incarnation() == drawn[0]
+        assert one.counting.incarnation() == other.counting.incarnation() == drawn[0]
 
 
 def test_a_restored_home_stamps_nothing_as_it_did_before_even_if_nobody_has_told_it(
     tmp_path: Path,
 ) -> None:
     with World(tmp_path) as world:
-        before = world["ada"].incarnation()
+        before = world["ada"].counting.incarnation()
         copy = world.back_up("ada")
         drawn = []
         for _ in range(3):
             world.clock.now_us += 10_000_000
-            drawn += [world["ada"].next_counter() for _ in range(5)]
+            drawn += [world["ada"].counting.stamp().counter for _ in range(5)]
             world.restore("ada", copy)
-        assert world["ada"].incarnation() == before
+        assert world["ada"].counting.incarnation() == before
         assert len(set(drawn)) == len(drawn)
 
 
 @pytest.mark.parametrize("clock_us", [0, -(2**63), 2**63 - 1])
 def test_counters_only_grow_whatever_the_clock_says(tmp_path: Path, clock_us: int) -> None:
     with World(tmp_path) as world:
-        drawn = [world["ada"].next_counter()]
+        drawn = [world["ada"].counting.stamp().counter]
         for now_us in (clock_us, START_US):
             world.clock.now_us = now_us
-            drawn += [world["ada"].next_counter(), world["ada"].next_counter()]
+            drawn += [world["ada"].counting.stamp().counter for _ in range(2)]
         assert drawn == sorted(set(drawn))
         assert max(drawn) < MAX_COUNTER

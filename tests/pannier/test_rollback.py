@@ -88,9 +88,9 @@ def diary_sizes(world: World) -> list[int]:
 @pytest.mark.parametrize("says", [proof, word])
 class TestWhoIsTold:
     def test_writes_in_new_logs(self, world: World, says: Callable[[World], Section]) -> None:
-        before = world["ada"].incarnation()
+        before = world["ada"].counting.incarnation()
         tell(world, says(world))
-        assert world["ada"].incarnation() > before
+        assert world["ada"].counting.incarnation() > before
         assert diary_sizes(world) == [1, 1]
 
     def test_and_is_killed_learns_it_again(
@@ -110,12 +110,12 @@ class TestWhoIsTold:
 
 def test_who_hears_of_more_than_it_holds_writes_in_new_logs(restored: World) -> None:
     """It has written nothing since, so that there is one history yet."""
-    section, before = word(restored), restored["ada"].incarnation()
+    section, before = word(restored), restored["ada"].counting.incarnation()
     tell(restored, section)
-    began = restored["ada"].incarnation()
+    began = restored["ada"].counting.incarnation()
     assert began > before
     tell(restored, section)
-    assert restored["ada"].incarnation() == began, "it is no news"
+    assert restored["ada"].counting.incarnation() == began, "it is no news"
     restored.put("ada", "new", 1)
     author = restored["ada"].card.author
     logs = [log for log in restored.store("ada").logs() if log.name.author == author]
@@ -136,7 +136,7 @@ def test_who_hears_one_by_one_of_what_it_lost_begins_anew_once(restored: World) 
         log = WitnessedLog(*name, Witnessed(checkpoint, ()))
         tell(restored, WitnessSection(ledgers=(LedgerWitness(ada.ledger_id, (log,)),)))
         restored.put("ada", "new", number)
-        heard.append(restored["ada"].incarnation())
+        heard.append(restored["ada"].counting.incarnation())
     assert len(heard) == 4
     assert len(set(heard)) == 1
     author = restored["ada"].card.author
@@ -165,9 +165,9 @@ def test_a_ledger_that_cannot_be_written_keeps_nobody_from_the_others(
         harm.setattr("pannier.rollback.open_incarnation", _unless_diary)
         world.rounds(BOTH, 3)
         assert heads(world.store("ada"), "late")
-        before = world["ada"].incarnation()
+        before = world["ada"].counting.incarnation()
         world.exchange("ada")
-        assert world["ada"].incarnation() == before
+        assert world["ada"].counting.incarnation() == before
     world.exchange("ada")
     assert diary_sizes(world) == [1, 1]
 

@@ -259,13 +259,13 @@ def test_who_lost_a_key_may_have_lost_what_it_held(world: World) -> None:
 def test_who_was_seen_further_than_it_remembers_starts_anew(world: World, ahead: str) -> None:
     ada = world["ada"]
     made(world)
-    before, log = ada.incarnation(), own_log(world.store("ada"), ada.author).name
+    before, log = ada.counting.incarnation(), own_log(world.store("ada"), ada.author).name
     later = (int.from_bytes(before, "big") + 5).to_bytes(8, "big")
-    seen = Seen(before, ada.counter() + 1) if ahead == "counter" else Seen(later, 1)
+    seen = Seen(before, ada.counting.counter() + 1) if ahead == "counter" else Seen(later, 1)
     notes = say(world, replace(NOTHING, seen=seen))
     assert "restored from an older copy" in notes[0]
-    assert ada.incarnation() > max(before, seen.incarnation)
-    assert ada.counter() == 0
+    assert ada.counting.incarnation() > max(before, seen.incarnation)
+    assert ada.counting.counter() == 0
     assert own_log(world.store("ada"), ada.author).name != log
     assert ada.db.peer(world["bea"].card.node_id).told == UNTOLD
     assert say(world, replace(NOTHING, seen=seen), counter=2) == [], "once is enough"
@@ -276,10 +276,10 @@ def test_who_says_so_ever_again_is_not_heeded_for_ever(world: World) -> None:
     ada, counts = world["ada"], []
     for _ in range(2):
         for number in range(20):
-            before = ada.incarnation()
+            before = ada.counting.incarnation()
             seen = Seen((int.from_bytes(before, "big") + 1).to_bytes(8, "big"), 1)
             say(world, replace(NOTHING, seen=seen), counter=number)
-            assert ada.incarnation() > before
+            assert ada.counting.incarnation() > before
             world.put("ada", "well", number)
         counts.append(sum(log.size > 0 for log in world.store("ada").logs()))
         world.clock.pass_days(1)
@@ -289,13 +289,13 @@ def test_who_says_so_ever_again_is_not_heeded_for_ever(world: World) -> None:
 def test_who_was_seen_as_far_as_it_remembers_goes_on(world: World) -> None:
     ada = world["ada"]
     made(world)
-    before = ada.incarnation()
+    before = ada.counting.incarnation()
     older = (int.from_bytes(before, "big") - 1).to_bytes(8, "big")
     for number, seen in enumerate(
-        [None, Seen(before, ada.counter()), Seen(before, 0), Seen(older, 2**64 - 1)]
+        [None, Seen(before, ada.counting.counter()), Seen(before, 0), Seen(older, 2**64 - 1)]
     ):
         assert say(world, replace(NOTHING, seen=seen), counter=number) == []
-    assert ada.incarnation() == before
+    assert ada.counting.incarnation() == before
 
 
 def test_a_notice_that_was_seen_leaves_the_queue(world: World) -> None:
@@ -305,10 +305,10 @@ def test_a_notice_that_was_seen_leaves_the_queue(world: World) -> None:
     (notice,) = prepare(ada, ada.peer_named("bea"))
     ada.db.note_written(notice.bundle_id, "stick", 1, [notice.peer])
     assert notice.control
-    early = Seen(ada.incarnation(), notice.counter - 1)
+    early = Seen(ada.counting.incarnation(), notice.counter - 1)
     say(world, replace(holding(ada, world), seen=early), counter=2)
     assert queue(world) == [notice.bundle_id]
-    seen = Seen(ada.incarnation(), notice.counter)
+    seen = Seen(ada.counting.incarnation(), notice.counter)
     say(world, replace(holding(ada, world), seen=seen), counter=3)
     assert queue(world) == []
 

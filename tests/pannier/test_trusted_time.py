@@ -409,7 +409,7 @@ def _made(world: World, before: set[str]) -> Iterator[tuple[tuple[bytes, int], b
             name = BundleName.from_text(one.name)
             sealed = parse_sealed(bea.spool.outbox.read(one.peer, name))
             once = sealed.stanzas[0] if isinstance(sealed, SealedFull) else sealed.outside()
-            yield (bea.incarnation(), one.counter), once
+            yield (bea.counting.incarnation(), one.counter), once
 
 
 @pytest.mark.parametrize("back_to_us", [Y1970, START_US - YEAR_US, Y2038])
@@ -444,17 +444,17 @@ def test_a_backup_restored_again_and_again_repeats_nothing(world: World, back_to
 @pytest.mark.parametrize("clock_us", [Y1970, Y2038, 2**63 - 1, -(2**63)])
 def test_incarnations_only_grow_whatever_the_clock_says(world: World, clock_us: int) -> None:
     bea = world["bea"]
-    drawn = [bea.incarnation()]
+    drawn = [bea.counting.incarnation()]
     for _ in range(5):
         set_clock(world, clock_us)
-        bea.renew_incarnation(above=drawn[-1])
-        drawn.append(bea.incarnation())
+        bea.counting.renew(above=drawn[-1])
+        drawn.append(bea.counting.incarnation())
     assert drawn == sorted(drawn)
     assert len(set(drawn)) == 6 or drawn[-1] == b"\xff" * 8
 
 
 def test_the_last_incarnation_is_the_end(world: World) -> None:
     bea = world["bea"]
-    bea.renew_incarnation(above=b"\xff" * 7 + b"\x00")
-    bea.renew_incarnation(above=b"\xff" * 8)
-    assert bea.incarnation() == b"\xff" * 8
+    bea.counting.renew(above=b"\xff" * 7 + b"\x00")
+    bea.counting.renew(above=b"\xff" * 8)
+    assert bea.counting.incarnation() == b"\xff" * 8

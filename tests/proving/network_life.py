@@ -140,7 +140,7 @@ class Life:
 
     def roll_back(self, home: str) -> None:
         """Note that a home does not remember all that it said, and cannot know that."""
-        self.rolled_back[home] = self.world[home].incarnation()
+        self.rolled_back[home] = self.world[home].counting.incarnation()
         self.rollbacks[self.node_of(home)] += 1
         self.records.told[home] = False
 
@@ -148,7 +148,7 @@ class Life:
         """Note whether a home that met somebody knows now that it was rolled back."""
         if home not in self.rolled_back:
             return
-        if self.world[home].incarnation() != self.rolled_back[home]:
+        if self.world[home].counting.incarnation() != self.rolled_back[home]:
             del self.rolled_back[home]
             self.records.told[home] = True
         else:

@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from unittest.mock import patch
 
+from bundler.head import Stamp
 from ledger.data import value_from_payload
 from ledger.entry import Entry
 from ledger.errors import LedgerError
 from ledger.genesis import LedgerId, Term
 from ledger.log import LogName, LogState
 from ledger.store import Store
+from pannier.counting import Counting
 from pannier.node import Node
 
 SECRET = "swordfish"
@@ -138,18 +140,18 @@ class Records:
     @contextmanager
     def watching(self) -> Iterator[None]:
         """See that each bundle of a node has a number of its own, while the block runs."""
-        drawn = Node.next_counter
+        made = Counting.stamp
 
-        def next_counter(node: Node) -> int:
-            counter = drawn(node)
-            incarnation = node.incarnation()
-            began = int.from_bytes(incarnation[:-_DRAWN_BYTES], "big")
+        def stamp(counting: Counting) -> Stamp:
+            now, node = made(counting), counting.node
+            began = int.from_bytes(now.incarnation[:-_DRAWN_BYTES], "big")
             # Who makes more than a bundle a second is ahead of the clock, and may draw it again.
-            is_ahead = counter > node.clock() // 1_000_000 - began
-            self._count(node.home.path.name, (node.card.node_id, incarnation, counter), is_ahead)
-            return counter
+            is_ahead = now.counter > now.time_us // 1_000_000 - began
+            number = (node.card.node_id, now.incarnation, now.counter)
+            self._count(node.home.path.name, number, is_ahead)
+            return now
 
-        with patch.object(Node, "next_counter", next_counter):
+        with patch.object(Counting, "stamp", stamp):
             yield
 
     def _count(self, home: str, stamp: tuple[str, bytes, int], is_ahead: bool) -> None:

@@ -47,7 +47,7 @@ def forget(life: Life, home: str, _: int) -> None:
     """A node loses all but its keys and ledgers."""
     life.world.forget(home)
     if home in life.rolled_back:  # that it counts anew now is no sign that it was told so
-        life.rolled_back[home] = life.world[home].incarnation()
+        life.rolled_back[home] = life.world[home].counting.incarnation()
     life.seen["forgotten"] += 1
 
 
@@ -115,7 +115,7 @@ def _share(life: Life, *homes: str) -> bool:
 def who_knows_more(life: Life, home: str) -> str | None:
     """Return a node that has seen more of what *home* wrote or said than it remembers itself."""
     node = life.world[home]
-    incarnation, counter = node.incarnation(), node.counter()
+    incarnation, counter = node.counting.incarnation(), node.counting.counter()
     for name in life.plan.names:
         if name == home or node.card.node_id not in life.world[name].peers:
             continue

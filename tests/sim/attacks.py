@@ -73,7 +73,7 @@ def fifo(path: Path) -> None:
 
 def stamp_of(node: Node) -> Stamp:
     """The next stamp of a node, as it would count itself."""
-    return Stamp(incarnation=node.incarnation(), counter=node.next_counter(), time_us=node.clock())
+    return node.counting.stamp()
 
 
 def sealed_by(

@@ -79,14 +79,14 @@ def test_a_restored_home_gets_back_what_others_hold(world: World, writes_on: boo
     write(world, "ada", "late")
     world.rounds(THREE, 3)
     world.restore("ada", copy)
-    before = world["ada"].incarnation()
+    before = world["ada"].counting.incarnation()
     if writes_on:
         write(world, "ada", "new")
     else:
         world.put("bea", "any", "news")
     world.rounds(THREE, 7)
     assert_settled(world, "early", "late", *(["new"] if writes_on else []))
-    assert world["ada"].incarnation() > before
+    assert world["ada"].counting.incarnation() > before
     write(world, "ada", "third")
     world.rounds(THREE, 3)
     assert_settled(world, "early", "late", "third")

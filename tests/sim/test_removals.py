@@ -76,11 +76,11 @@ def assert_agree(world: World, names: Sequence[str]) -> set[str]:
 
 def assert_quiet(world: World, names: Sequence[str]) -> None:
     """Nobody has more to say: what is void is not offered again and again."""
-    before = {name: world[name].counter() for name in names}
+    before = {name: world[name].counting.counter() for name in names}
     away = {world[name].card.node_id for name in set(world.names) - set(names)}
     world.rounds(names, 3)
     for name in names:
-        assert world[name].counter() == before[name]
+        assert world[name].counting.counter() == before[name]
         waiting = [one for one in world[name].db.queued_bundles() if not one.control]
         assert [one for one in waiting if one.peer not in away] == []
 
@@ -167,10 +167,10 @@ def test_a_removed_member_is_not_told_what_its_bundles_found_here(world: World) 
     remove(world, "ada", "cy")
     ada, cy = world["ada"], world["cy"].card.node_id
     world.exchange("ada")
-    before = ada.counter()
+    before = ada.counting.counter()
     ada.db.owe_receipt(cy, "a" * 16, UNFOUNDED, -1)
     world.exchange("ada")
-    assert ada.counter() == before
+    assert ada.counting.counter() == before
 
 
 def test_a_removed_member_that_never_answers_is_told_of_all_lost_keys_once(world: World) -> None:
@@ -179,10 +179,10 @@ def test_a_removed_member_that_never_answers_is_told_of_all_lost_keys_once(world
     for number in ("a" * 16, "b" * 16):
         ada.db.owe_receipt(cy, number, KEY_LOST, -1)
         world.exchange("ada")
-    before = ada.counter()
+    before = ada.counting.counter()
     for _ in range(3):
         world.exchange("ada")
-    assert ada.counter() == before
+    assert ada.counting.counter() == before
 
 
 def test_who_never_answers_may_have_lost_the_common_key(world: World) -> None:

@@ -211,10 +211,10 @@ def test_refusals_are_not_told_in_turns_where_each_byte_costs_airtime(world: Wor
     for number in ("a" * 16, "b" * 16):
         ada.db.owe_receipt(bea, number, "no", -1)
         world.exchange("ada")
-    before = ada.counter()
+    before = ada.counting.counter()
     for _ in range(3):
         world.exchange("ada")
-    assert ada.counter() == before
+    assert ada.counting.counter() == before
 
 
 def test_what_never_becomes_whole_leaves_the_stick_of_who_thinks_that_it_is_1980(

@@ -358,7 +358,7 @@ def test_what_is_under_a_former_incarnation_is_made_anew(world: World) -> None:
     world.put("ada", "well", 7)
     (old,) = made(world)
     world["ada"].db.note_written(old.bundle_id, "radio", 1, [old.peer])
-    world["ada"].renew_incarnation(above=world["ada"].incarnation())
+    world["ada"].counting.renew(above=world["ada"].counting.incarnation())
     bundles = made(world)
     assert old.bundle_id not in [one.bundle_id for one in bundles]
     assert [world["ada"].db.spans(one.bundle_id)[0][2] for one in bundles] == [Span(5, 6)]

@@ -296,14 +296,14 @@ def test_what_shows_late_is_known_to_the_next_process(
     late = Late(world, monkeypatch)
     world.exchange("ada", "fresh")
     (said,) = unreadable.problems(world["ada"])
-    count = world["ada"].counter()
+    count = world["ada"].counting.counter()
     for _ in range(3):
         world.reopen("ada")
         world.exchange("bea", "fresh")
         assert world.exchange("ada", "fresh").written == {}
         assert unreadable.problems(world["ada"]) == [said]
         world.clock.pass_days(1)
-    assert world["ada"].counter() == count, "nothing was made"
+    assert world["ada"].counting.counter() == count, "nothing was made"
     assert late.seen == 2, "it has to show twice"
     assert world.has("ada", "other")
 
@@ -525,7 +525,7 @@ def test_it_waits_too_where_a_repair_finds_nothing_in_the_file(world: World) -> 
 def test_beginning_anew_waits_for_it(world: World, spoilt: Spoilt) -> None:
     ada = world["ada"]
     logs = {store.ledger_id: len(store.log_names()) for store in ada.ledgers()}
-    begin_anew(ada, above=ada.incarnation())
+    begin_anew(ada, above=ada.counting.incarnation())
     import_arrived(ada)
     world.put("ada", "by ada", 1, "other")
     other = world.store("ada", "other")
@@ -594,9 +594,9 @@ def test_what_is_said_in_it_of_the_others_is_said_without_it(
     assert data_queue(world["bea"]) == [], "it was told that its bundle is merged"
     assert_told_all_of_other(world)
     assert about(ada, spoilt, bea) == made
-    said = world["ada"].counter()
+    said = world["ada"].counting.counter()
     world.rounds(BOTH, 3, "fresh")
-    assert world["ada"].counter() == said, "it is said once"
+    assert world["ada"].counting.counter() == said, "it is said once"
     spoilt.mend()
     settle(world)
 

@@ -257,10 +257,10 @@ def test_the_evidence_about_the_author_is_shown(world: World) -> None:
 def test_witness_sections_ride_along_once_a_day_and_are_no_news(world: World) -> None:
     world.clock.now_us += 2 * DAY_US
     world.rounds(("ada", "abe"), 6, "quiet")
-    counter = world["ada"].counter()
+    counter = world["ada"].counting.counter()
     told_us = world["ada"].db.witness_told_us(world["abe"].card.node_id)
     for _ in range(5):
         world.clock.now_us += 2 * DAY_US
         world.rounds(("ada", "abe"), 1, "quiet")
-    assert world["ada"].counter() == counter
+    assert world["ada"].counting.counter() == counter
     assert world["ada"].db.witness_told_us(world["abe"].card.node_id) == told_us

@@ -130,7 +130,11 @@ def _of_ours(node: Node, ware: Ware, source: str, sender: str) -> Answer:
     if isinstance(ranges, Cause):
         node.spool.reject_from(number, f"damaged: {ranges.value}", [sender])
         return Want(part, ((0, ware.size),), shape, sender, is_spoiled=True)
-    return Want(part, ranges, shape, sender) if ranges else Have(is_new=True)
+    if not ranges:
+        return Have(is_new=True)
+    # An import that ended meanwhile noted that it has it, and emptied the inbox only then.
+    is_wanted = isinstance(whose(node, fragment_name(ware)), Mine)
+    return Want(part, ranges, shape, sender) if is_wanted else Have()
 
 
 def _of_others(node: Node, ware: Ware, source: str) -> Answer:

@@ -17,7 +17,9 @@ from pannier.links import coming, taking_in, wholes
 from pannier.links.answering import answer, keep_file, keep_whole
 from pannier.links.cargo import digest_of
 from pannier.links.taking_in import TakingIn
+from spool.delivery import Arrival
 from spool.errors import FullError, StorageError
+from spool.inbox import Inbox
 from spool.partial import PartName
 from tests.pannier.links.wire import DeskInPlace
 from tests.sim.world import World
@@ -162,6 +164,25 @@ def test_a_session_that_ends_leaves_symbols_where_a_stick_would(peer: Peer) -> N
     assert [len(one.data) for one in peer.world["ada"].spool.partials.read(*parts(peer))] == [200]
     peer.start()
     assert peer.offer(2, sealed_ware(peer)) == [(2, ((1000, 5000),))]
+
+
+def test_what_an_import_takes_out_of_the_inbox_meanwhile_is_not_asked_for(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The link broke before it could say that all had come, and it is offered once more."""
+    one, read = sealed_ware(peer), Inbox.read
+    peer.offer(1, one)
+    peer.taking.arrived(1, 0, DATA)
+    peer.taking.end()
+    peer.start()
+
+    def imported(inbox: Inbox, number: str, sender: str | None = None) -> Iterator[Arrival]:
+        peer.world["ada"].db.note_seen(number, peer.node_id, one.expiry_days, "merged")
+        inbox.discard(number)
+        return read(inbox, number, sender)
+
+    monkeypatch.setattr(Inbox, "read", imported)
+    assert peer.offer(2, one) == [(2, ())]
 
 
 def test_a_file_that_is_not_what_was_offered_is_asked_for_again_a_few_times(peer: Peer) -> None:

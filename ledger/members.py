@@ -12,6 +12,7 @@ from ledger.genesis import Genesis, Term
 from ledger.lazy_dataclass import dataclass
 from ledger.log import LogName, LogState
 from ledger.signing import Verifier
+from ledger.storage_errors import damage_in
 from ledger.store import Store
 from ledger.tenure import EVERYTHING, Ruling, Said, rule
 
@@ -217,7 +218,10 @@ def _signed_after(store: Store, state: LogState, count: int) -> int:
     Raises:
         DamagedError: the file cannot be read.
     """
-    return store.checkpoints(state, count - 1, state.size)[0].size
+    signed = store.checkpoints(state, count - 1, state.size)
+    if not signed:  # or another process has cut the log off meanwhile
+        raise damage_in(store.path, f"no signature after entry {count - 1} of a log")
+    return signed[0].size
 
 
 __all__ = [

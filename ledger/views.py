@@ -22,6 +22,7 @@ from ledger.merkle import leaf_hash
 from ledger.records import SqlValue, entry_from_row, read_back
 from ledger.schema import NUMBER_BITS, TIME_INDEX
 from ledger.shown import COUNTS
+from ledger.storage_errors import damage_in
 from ledger.store import Store, short_leaf
 from ledger.store_queries import entry_id
 
@@ -293,11 +294,14 @@ def entry_at(store: Store, log: LogName, number: int) -> Placed | None:
     Raises:
         DamagedError: the file cannot be read.
     """
-    state = store.log(log)
-    if not 0 <= number < state.size:
-        return None
-    (entry,) = store.entries(state, number, number + 1)
-    return Placed(log=log, number=number, entry=entry)
+    with store.snapshot():  # another process may cut the log off
+        state = store.log(log)
+        if not 0 <= number < state.size:
+            return None
+        found = store.entries(state, number, number + 1)
+    if not found:
+        raise damage_in(store.path, f"entry {number} of a log is missing")
+    return Placed(log=log, number=number, entry=found[0])
 
 
 def _index_times(store: Store) -> None:

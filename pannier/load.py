@@ -74,8 +74,10 @@ def log_section(piece: Piece) -> LogSection:
             written, since they fit no section.
     """
     store, state, span = piece.store, piece.state, piece.span
-    columns = store.columns(state, *span)
-    if columns.count != span.end - span.first:
+    with store.snapshot():  # another process may put another branch in its place
+        columns = store.columns(state, *span)
+        signed = store.checkpoints(state, span.end - 1, span.end)
+    if columns.count != span.end - span.first or not signed:
         raise damage_in(store.path, f"from entry {span.first} of a log on some are missing")
     try:
         encoding, entries, cuts = encode_entries(columns)
@@ -87,7 +89,7 @@ def log_section(piece: Piece) -> LogSection:
         incarnation=state.name.incarnation,
         first=span.first,
         cover=state.cover if piece.with_cover else (),
-        checkpoint=store.checkpoints(state, span.end - 1, span.end)[0],
+        checkpoint=signed[0],
         encoding=encoding,
         entries=entries,
         cuts=cuts,

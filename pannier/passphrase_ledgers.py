@@ -24,6 +24,7 @@ from ledger.hpke import can_seal_for
 from ledger.log import MAX_BATCH_ENTRIES, LogName
 from ledger.members import Role, members
 from ledger.signing import Signer
+from ledger.storage_errors import damage_in
 from ledger.store import Store
 from pannier.epochs import keep_network_key, network_key
 from pannier.errors import UsageError
@@ -217,7 +218,10 @@ def _introduction(store: Store, grants: Sequence[Fact]) -> Piece | None:
     """
     for fact in sorted(grants, key=lambda one: one.number):
         state = store.log(fact.log)
-        end = store.checkpoints(state, fact.number, fact.number + MAX_BATCH_ENTRIES)[0].size
+        signed = store.checkpoints(state, fact.number, fact.number + MAX_BATCH_ENTRIES)
+        if not signed:  # or another process has cut the log off meanwhile
+            raise damage_in(store.path, f"no signature after entry {fact.number} of a log")
+        end = signed[0].size
         if sum(store.costs(state, 0, end)) <= _MAX_HELLO_BYTES:
             return Piece(store=store, state=state, span=Span(0, end), with_cover=True)
     return None

@@ -21,6 +21,7 @@ from bundler.tail_section import (
 from ledger.entry import Entry
 from ledger.genesis import LedgerId
 from ledger.log import LogName, LogStatus
+from ledger.note import Checkpoint
 from pannier import tail_rows
 from pannier.lacks import Piece
 from pannier.way import Way
@@ -64,13 +65,16 @@ class TailLoad:
         """
         if len(self.sections) == _LOAD_SECTIONS or not may_be_tail(self._way, piece):
             return False
-        entries = piece.store.entries(piece.state, *piece.span)
-        if len(entries) != piece.span.end - piece.span.first:
+        end = piece.span.end
+        with piece.store.snapshot():  # another process may put another branch in its place
+            entries = piece.store.entries(piece.state, *piece.span)
+            signed = piece.store.checkpoints(piece.state, end - 1, end)
+        if len(entries) != end - piece.span.first or not signed:
             return False  # there it shows as damage
         payloads_bytes = sum(len(one.payload) for one in entries if one.payload is not None)
         if payloads_bytes > min(MAX_PAYLOADS_BYTES, self._payloads_bytes_left):
             return False
-        section = self._tail(piece, entries)
+        section = self._tail(piece, entries, signed[0])
         if section is None:
             return False
         begin, end = section.context.span(section.first)
@@ -84,11 +88,12 @@ class TailLoad:
         self.spans.append((piece.store.ledger_id, piece.state.name, piece.span))
         return True
 
-    def _tail(self, piece: Piece, entries: list[Entry]) -> TailSection | None:
+    def _tail(
+        self, piece: Piece, entries: list[Entry], checkpoint: Checkpoint
+    ) -> TailSection | None:
         from bundler.tail_model import encode_tail  # noqa: PLC0415 -- large, and often no tail goes
 
-        store, state, (first, end) = piece.store, piece.state, piece.span
-        checkpoint = store.checkpoints(state, end - 1, end)[0]
+        store, state, (first, _) = piece.store, piece.state, piece.span
         if checkpoint.mldsa44 is not None:
             return None
         context = _context(self._way, piece)

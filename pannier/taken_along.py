@@ -7,12 +7,14 @@ found there; a link hands nothing over twice.
 from collections.abc import Iterable
 
 from pannier.node import Node
-from spool.delivery import Delivery
-from spool.errors import GoneError
+from spool.delivery import Delivery, StoredDelivery
+from spool.errors import GoneError, StorageError
 from spool.name import FragmentName
 
 _UNKNOWN = "whose some of what is carried is cannot be told"
 _SOURCE = "carried"
+# The inbox is listed, and flushed, once for so much.
+_TOGETHER_BYTES = 8 << 20
 
 
 def note_doubt(node: Node, names: Iterable[FragmentName] = ()) -> None:
@@ -47,8 +49,7 @@ def look_again(node: Node) -> None:
     was_unknown = bool(node.db.meta(_UNKNOWN))
     is_unknown = bool(node.unreadable)
     if was_unknown and not is_unknown:
-        found = [_take_in(node, name) for name in node.spool.carried.known()]
-        is_unknown = not all(found)  # what is too large for now keeps nothing else out
+        is_unknown = not _take_in(node, node.spool.carried.known())
     if was_unknown != is_unknown:
         node.db.set_meta(_UNKNOWN, b"\1" if is_unknown else b"")
 
@@ -60,17 +61,35 @@ def _is_ours(node: Node, name: FragmentName) -> bool:
     return isinstance(whose(node, name), Mine)
 
 
-def _take_in(node: Node, name: FragmentName) -> bool:
-    """Put a carried file into the inbox if it is for this node; False if that has no room."""
+def _take_in(node: Node, names: Iterable[FragmentName]) -> bool:
+    """Put carried files into the inbox that are for this node; False if one stays out for now."""
+    known, is_all_in = node.spool.inbox.known(), True
+    together: list[Delivery] = []
+    for name in names:
+        try:
+            delivery = _for_us(node, name)
+        except StorageError:  # a file that the disk refuses keeps nothing else out
+            is_all_in = False
+            continue
+        if delivery is None or StoredDelivery.of(delivery).key in known:
+            continue
+        together.append(delivery)
+        if sum(len(one.data) for one in together) >= _TOGETHER_BYTES:
+            is_all_in &= not node.spool.inbox.receive(together).refused
+            together.clear()
+    return not node.spool.inbox.receive(together).refused and is_all_in
+
+
+def _for_us(node: Node, name: FragmentName) -> Delivery | None:
+    """Return what a carried file brings this node; None if it is for others, or nothing in it."""
     from pannier.answers import sift, whose  # noqa: PLC0415 -- only after a repair
     from transports.questions import Mine  # noqa: PLC0415
 
     found = whose(node, name)
     if not isinstance(found, Mine):
-        return True
+        return None
     try:
         data = sift(node, name, found.peer, node.spool.carried.read(name)).data
     except GoneError:
-        return True
-    deliveries = [Delivery(name, found.peer, _SOURCE, data)] if data else []
-    return not node.spool.inbox.receive(deliveries).refused
+        return None
+    return Delivery(name, found.peer, _SOURCE, data) if data else None

@@ -26,6 +26,7 @@ from ledger.views import (
     between,
     conflicts,
     count_files,
+    entry_at,
     heads,
     history,
     last_before,
@@ -470,6 +471,17 @@ def test_a_damaged_view_is_damage(world: World, sql: str) -> None:
     change(ada.store, sql)
     with pytest.raises(DamagedError):
         heads(ada.store, "t")
+
+
+def test_an_entry_that_is_gone_from_the_file_is_damage(world: World) -> None:
+    ada = world.sites[0]
+    ada.put("t", 1)
+    (last,) = heads(ada.store, "t")
+    assert entry_at(ada.store, last.log, last.number) == last
+    assert entry_at(ada.store, last.log, last.number + 1) is None
+    change(ada.store, "DELETE FROM entry WHERE id = (SELECT max(id) FROM entry)")
+    with pytest.raises(DamagedError, match="is missing"):
+        entry_at(ada.store, last.log, last.number)
 
 
 # -- the set of facts and nothing else ----------------------------------------------------------

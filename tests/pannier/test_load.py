@@ -1,7 +1,10 @@
 """What one bundle takes, and how small that is."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import cbor2
 import pytest
@@ -10,10 +13,12 @@ from bundler.log_section import LogSection
 from bundler.plan import Span
 from bundler.sections import decode_sections
 from ledger.append import Draft
+from ledger.entries import Entries
+from ledger.errors import DamagedError
 from ledger.store import Store
 from pannier.lacks import Piece, in_order, parts
 from pannier.ledgers import new_ledger, put
-from pannier.load import Load
+from pannier.load import Load, log_section
 from tests.sim.world import World
 
 LARGE, SMALL = 1360, 184
@@ -63,6 +68,26 @@ def test_logs_that_are_alike_share_what_is_alike(world: World) -> None:
     own_bytes = 16 + 8 + 32 + 16 + 64
     assert max(len(one) for one in together[1:]) - own_bytes < 70
     assert min(len(one) for one in alone) - own_bytes > 110
+
+
+def test_what_another_process_cuts_off_while_it_is_read_goes_as_it_was(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Entries and their signature are of one moment, whatever branch stands there afterwards."""
+    store = ledger(world, "cut", [{"humidity": n} for n in range(20)])
+    piece, columns = piece_of(store), Store.columns
+
+    def cut_off_meanwhile(reader: Store, *asked: Any) -> Entries:
+        found = columns(reader, *asked)
+        with closing(sqlite3.connect(store.path)) as other, other:
+            other.execute("DELETE FROM checkpoint")
+        return found
+
+    monkeypatch.setattr(Store, "columns", cut_off_meanwhile)
+    section = log_section(piece)
+    assert (section.first, section.checkpoint.size) == (0, 20)
+    with pytest.raises(DamagedError, match="are missing"):
+        log_section(piece)
 
 
 def test_small_frames_are_worth_more_work(world: World) -> None:

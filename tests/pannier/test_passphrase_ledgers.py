@@ -1,6 +1,8 @@
 """Nodes that know a name and a passphrase, and nothing of each other."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +23,7 @@ from ledger.members import Role, members
 from ledger.passphrase import PassphraseLedger
 from ledger.signing import Signer
 from ledger.store import Store
-from pannier import passphrase_ledgers
+from pannier import passphrase_ledgers, unreadable
 from pannier.backup import backup, restore
 from pannier.errors import UsageError
 from pannier.home import remove_peer
@@ -380,6 +382,18 @@ def test_a_bug_in_hellos_keeps_nothing_else_back(
     done = world.exchange("ada")
     assert done.problems == ["no hello was made: a bug in pannier (KeyError: 137)"]
     assert for_all(world, "ada")
+
+
+def test_a_hello_of_which_no_signature_is_left_is_damage_of_its_ledger(world: World) -> None:
+    world.rounds(THREE, 3)
+    world.put("ada", "well", 1, ledger=NAME)
+    path = world.store("ada", NAME).path
+    world.reopen("ada")
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("DELETE FROM checkpoint")
+    assert world.exchange("ada", "fresh").problems == []
+    (said,) = unreadable.problems(world["ada"])
+    assert f"{path} is damaged" in said
 
 
 def test_no_more_made_up_members_are_looked_at_than_there_is_room_for(

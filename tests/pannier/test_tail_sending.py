@@ -1,14 +1,19 @@
 """What a tail is made of: which context, and what goes as a log section instead."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bundler.geometry import symbol_bytes_for
 from bundler.plan import Span
 from bundler.tail_section import MAX_CONTEXT_BYTES, TailSection
+from ledger.entry import Entry
+from ledger.store import Store
 from pannier import tail_rows
 from pannier.lacks import Piece, pieces
 from pannier.tail_sending import TailLoad, is_sent_back, may_be_tail
@@ -114,6 +119,24 @@ def test_a_payload_that_is_not_here_ends_a_context(world: World) -> None:
     way, (piece,) = ready(world)
     piece.store.run("UPDATE entry SET payload = NULL WHERE id & 4294967295 = 20")
     assert context_of(way, piece) == (31 - 8, 31)
+
+
+def test_what_another_process_cuts_off_while_it_is_read_goes_as_it_was(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.put_many("ada", 98)
+    way, (piece,) = ready(world)
+    signed, entries = piece.store.checkpoints(piece.state, 0, piece.span.end)[-1], Store.entries
+
+    def cut_off_meanwhile(reader: Store, *asked: Any) -> list[Entry]:
+        found = entries(reader, *asked)
+        with closing(sqlite3.connect(piece.store.path)) as other, other:
+            other.execute("DELETE FROM checkpoint")
+        return found
+
+    monkeypatch.setattr(Store, "entries", cut_off_meanwhile)
+    assert tail_of(way, piece).signature == signed.signature
+    assert not TailLoad(way).add(piece), "without a signature it is none"
 
 
 def test_what_was_sent_back_is_not_built_on(world: World) -> None:

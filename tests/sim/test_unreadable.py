@@ -3,6 +3,7 @@
 The ledger that rots is "log"; "other" stays as it is.
 """
 
+import os
 import random
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from bundler.seal import Sealer
 from bundler.sealed import Header, bundle_id
 from bundler.whole import Whole
 from ledger.errors import DamagedError, DiskError
+from ledger.log import LogState
 from ledger.members import Role, members
 from ledger.store import Store
 from pannier import content_rows, unreadable
@@ -47,7 +49,8 @@ from pannier.overview import overview
 from pannier.repairing import repair_node_db
 from pannier.rollback import begin_anew
 from pannier.sending import prepare
-from spool.delivery import Delivery
+from pannier.taken_along import look_again, note_doubt
+from spool.delivery import Delivery, Receipt
 from spool.name import BundleName, FragmentName
 from spool.partial import Piece
 from spool.quotas import Quotas
@@ -235,6 +238,45 @@ def drop_the_last_signature(path: Path) -> None:
 def drop_entries(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("DELETE FROM entry WHERE id IN (SELECT id FROM entry ORDER BY id DESC LIMIT 9)")
+
+
+def test_also_where_no_signature_is_left_of_what_a_removed_member_wrote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with World(tmp_path, ("ada", "bea", "cyd")) as world:
+        world.found("ada", "bea", "cyd")
+        world.found("ada", "cyd", ledger="other")
+        world.rounds(("ada", "bea", "cyd"), 3)
+        world.put_many("bea", 6)
+        world.rounds(("bea", "ada"), 1)
+        bea = world["bea"].card.author
+        store, log = remove_after_three(world, bea, monkeypatch)
+        world.put("ada", "by ada", 1, "other")
+        world.reopen("ada")
+        with closing(sqlite3.connect(store.path)) as db, db:
+            db.execute("DELETE FROM checkpoint WHERE log = ?", [log.row])
+        assert world.exchange("ada", "fresh").problems == []
+        (said,) = unreadable.problems(world["ada"])
+        assert f"{store.path} is damaged" in said
+        world.exchange("cyd", "fresh")
+        both = [set(entries_of(world.store(name, "other"))) for name in ("ada", "cyd")]
+        assert both[0] == both[1]
+
+
+def remove_after_three(
+    world: World, author: bytes, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Store, LogState]:
+    """Let ada remove somebody of whose log only three entries were known; return where it is."""
+    store = world.store("ada")
+    with monkeypatch.context() as patched:
+        known = lambda store, author, _: {  # noqa: E731
+            log.name.incarnation: 3 for log in store.logs() if log.name.author == author
+        }
+        patched.setattr("pannier.membership.sizes_to_keep", known)
+        revoke(world["ada"], store, [author])
+    (log,) = [log for log in store.logs() if log.name.author == author]
+    assert log.size > 3
+    return store, log
 
 
 @pytest.mark.parametrize("spoil", [rename_a_thing, drop_the_last_signature, drop_entries])
@@ -795,6 +837,11 @@ def too_large(node: Node, group: str, *, low: bool) -> tuple[FragmentName, bytes
         for one in (bytes([number]) * 9000 for number in range(256))
         if bundle_id(one).hex()[0] in digits
     )
+    return for_group(node, group, sealed)
+
+
+def for_group(node: Node, group: str, sealed: bytes) -> tuple[FragmentName, bytes]:
+    """What any member can make: it need not open."""
     number = bundle_id(sealed)
     hint = node.groups.hint_to(group, number)
     name = FragmentName(4, EXPIRY_DAYS, hint.hex(), number.hex(), 0)
@@ -818,6 +865,48 @@ def test_what_finds_no_room_keeps_out_nothing_else_that_was_taken_along(
     monkeypatch.undo()
     assert len(import_arrived(three["bea"]).outcomes) == len(large), "they are tried again"
     assert import_arrived(three["bea"]).outcomes == {}
+
+
+def test_what_the_disk_does_not_give_keeps_out_nothing_else_that_was_taken_along(
+    three: World,
+) -> None:
+    bundle = group_bundle(three)
+    (path,) = [one for one in fragments(three.stick("fresh")) if bundle.bundle_id in one.name]
+    names = dict(too_large(three["ada"], bundle.peer, low=low) for low in (False, True))
+    spoilt = Spoilt(three, "bea").wholly()
+    heard(Listener(three["bea"]), path, 1)
+    bea = three["bea"]
+    bea.spool.carried.take(names, "stick", today_days=bea.time.past_day())
+    for name in names:
+        (kept,) = bea.home.spool.glob(f"carry/*/{name.to_text()}*")
+        os.truncate(kept, (17 << 20) + 1)
+    spoilt.mend()
+    assert import_arrived(three["bea"]).outcomes == {bundle.bundle_id: Outcome.MERGED}
+    assert import_arrived(three["bea"]).outcomes == {}
+
+
+def test_what_was_taken_along_by_the_hundred_is_taken_in_together(
+    three: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each time the whole inbox is listed, and flushed."""
+    group = group_bundle(three).peer
+    spoilt = Spoilt(three, "bea").wholly()
+    bea = three["bea"]
+    files = dict(for_group(three["ada"], group, bytes([number]) * 500) for number in range(100))
+    bea.spool.carried.take(files, "stick", today_days=bea.time.past_day())
+    note_doubt(bea)
+    spoilt.mend()
+    inbox = three["bea"].spool.inbox
+    times, receive = list[int](), inbox.receive
+
+    def counted(deliveries: list[Delivery]) -> Receipt:
+        times.append(len(deliveries))
+        return receive(deliveries)
+
+    monkeypatch.setattr(inbox, "receive", counted)
+    look_again(three["bea"])
+    assert times == [len(files)]
+    assert len(inbox.known()) == len(files)
 
 
 def offered_file(path: Path) -> Ware:

@@ -133,8 +133,8 @@ def _of_ours(node: Node, ware: Ware, source: str, sender: str) -> Answer:
     if not ranges:
         return Have(is_new=True)
     # An import that ended meanwhile noted that it has it, and emptied the inbox only then.
-    is_wanted = isinstance(whose(node, fragment_name(ware)), Mine)
-    return Want(part, ranges, shape, sender) if is_wanted else Have()
+    is_taken = whose(node, fragment_name(ware)) in (Fate.OURS, Fate.SEEN)
+    return Have() if is_taken else Want(part, ranges, shape, sender)
 
 
 def _of_others(node: Node, ware: Ware, source: str) -> Answer:

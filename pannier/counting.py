@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _INCARNATION_BYTES = 8
 # An incarnation is seconds since 1970, then this many random bits.
 _INCARNATION_RANDOM_BITS = 24
-_LAST_INCARNATION = (1 << 8 * _INCARNATION_BYTES) - 1
+LAST_INCARNATION = b"\xff" * _INCARNATION_BYTES
 
 
 class Counting:
@@ -56,7 +56,8 @@ class Counting:
 
     def stamp(self) -> Stamp:
         """Return what the next bundle says of when it was made."""
-        incarnation, counter = self.incarnation(), self._next_counter()
+        with self.node.db.transaction():  # another process may renew the incarnation
+            incarnation, counter = self.incarnation(), self._next_counter()
         return Stamp(incarnation=incarnation, counter=counter, time_us=self.node.clock())
 
     def _next_counter(self) -> int:
@@ -65,10 +66,9 @@ class Counting:
         So a node that is older than it knows, being a restored backup, draws none that it drew
         before, by any clock that goes on, even where it speaks before somebody tells it.
         """
-        with self.node.db.transaction():
-            began = int.from_bytes(self.incarnation(), "big") >> _INCARNATION_RANDOM_BITS
-            counter = max(self.counter() + 1, self.node.clock() // 1_000_000 - began)
-            self.node.db.set_meta("counter", counter.to_bytes(8, "big"))
+        began = int.from_bytes(self.incarnation(), "big") >> _INCARNATION_RANDOM_BITS
+        counter = max(self.counter() + 1, self.node.clock() // 1_000_000 - began)
+        self.node.db.set_meta("counter", counter.to_bytes(8, "big"))
         return counter
 
     def _drawn(self, *, above: bytes) -> bytes:
@@ -82,4 +82,5 @@ class Counting:
         number, last = seconds << _INCARNATION_RANDOM_BITS | low, int.from_bytes(above, "big")
         if number <= last:
             number = last + 1 + low
-        return min(number, _LAST_INCARNATION).to_bytes(_INCARNATION_BYTES, "big")
+        number = min(number, int.from_bytes(LAST_INCARNATION, "big"))
+        return number.to_bytes(_INCARNATION_BYTES, "big")

@@ -77,8 +77,11 @@ def log_section(piece: Piece) -> LogSection:
     with store.snapshot():  # another process may put another branch in its place
         columns = store.columns(state, *span)
         signed = store.checkpoints(state, span.end - 1, span.end)
-    if columns.count != span.end - span.first or not signed:
+        cover = store.log(state.name).cover if piece.with_cover else ()
+    if columns.count != span.end - span.first:
         raise damage_in(store.path, f"from entry {span.first} of a log on some are missing")
+    if not signed:
+        raise damage_in(store.path, f"no signature after entry {span.end - 1} of a log")
     try:
         encoding, entries, cuts = encode_entries(columns)
     except (MalformedError, LimitError) as error:
@@ -88,7 +91,7 @@ def log_section(piece: Piece) -> LogSection:
         author=state.name.author,
         incarnation=state.name.incarnation,
         first=span.first,
-        cover=state.cover if piece.with_cover else (),
+        cover=cover,
         checkpoint=signed[0],
         encoding=encoding,
         entries=entries,

@@ -23,6 +23,7 @@ from bundler.tail_section import TailSection
 from ledger.genesis import LedgerId
 from ledger.log import LogName, root_at
 from pannier import tail_rows
+from pannier.counting import LAST_INCARNATION
 from pannier.decisions import AT_REVIEW
 from pannier.have import KnownHave, known_have
 from pannier.have_rows import forget_held, note_held
@@ -47,7 +48,6 @@ UNFOUNDED = "what it builds on is not here"
 # receipts, and where both sides do each would be answered by another one, without end.
 _DATA = (LogSection, TailSection, BlobSection)
 _REASONS = {"merged": "", TAKEN: "", "unfounded": UNFOUNDED}
-_LAST_INCARNATION = b"\xff" * 8
 _DAY_US = 86_400_000_000
 _MOST_CLAIMS_A_DAY = 8
 _CLAIMS = Struct(">qB")  # the day, and how many there were then
@@ -152,7 +152,7 @@ def _notice_restored_backup(node: Node, peer: Peer, seen: Seen | None, notes: li
     """Start anew if a peer has seen more of this node than it remembers itself."""
     if seen is None or seen <= (node.counting.incarnation(), node.counting.counter()):
         return
-    if seen.incarnation == _LAST_INCARNATION:
+    if seen.incarnation == LAST_INCARNATION:
         return
     if not _is_believed_today(node, peer):
         node.counting.renew(above=seen.incarnation)

@@ -7,7 +7,7 @@ found there; a link hands nothing over twice.
 from collections.abc import Iterable
 
 from pannier.node import Node
-from spool.delivery import Delivery, StoredDelivery
+from spool.delivery import Delivery
 from spool.errors import GoneError, StorageError
 from spool.name import FragmentName
 
@@ -63,21 +63,25 @@ def _is_ours(node: Node, name: FragmentName) -> bool:
 
 def _take_in(node: Node, names: Iterable[FragmentName]) -> bool:
     """Put carried files into the inbox that are for this node; False if one stays out for now."""
-    known, is_all_in = node.spool.inbox.known(), True
-    together: list[Delivery] = []
+    together, size_bytes, is_all_in = list[Delivery](), 0, True
     for name in names:
         try:
             delivery = _for_us(node, name)
         except StorageError:  # a file that the disk refuses keeps nothing else out
             is_all_in = False
             continue
-        if delivery is None or StoredDelivery.of(delivery).key in known:
-            continue
-        together.append(delivery)
-        if sum(len(one.data) for one in together) >= _TOGETHER_BYTES:
-            is_all_in &= not node.spool.inbox.receive(together).refused
-            together.clear()
-    return not node.spool.inbox.receive(together).refused and is_all_in
+        if delivery is not None:
+            together.append(delivery)
+            size_bytes += len(delivery.data)
+        if size_bytes >= _TOGETHER_BYTES:
+            is_all_in &= _receive(node, together)
+            together, size_bytes = [], 0
+    return _receive(node, together) and is_all_in
+
+
+def _receive(node: Node, deliveries: list[Delivery]) -> bool:
+    receipt = node.spool.inbox.receive(deliveries)
+    return not (receipt.refused or receipt.gave_way)
 
 
 def _for_us(node: Node, name: FragmentName) -> Delivery | None:

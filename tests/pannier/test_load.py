@@ -86,7 +86,7 @@ def test_what_another_process_cuts_off_while_it_is_read_goes_as_it_was(
     monkeypatch.setattr(Store, "columns", cut_off_meanwhile)
     section = log_section(piece)
     assert (section.first, section.checkpoint.size) == (0, 20)
-    with pytest.raises(DamagedError, match="are missing"):
+    with pytest.raises(DamagedError, match="no signature"):
         log_section(piece)
 
 

@@ -8,6 +8,7 @@ import random
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -906,6 +907,32 @@ def test_what_was_taken_along_by_the_hundred_is_taken_in_together(
     monkeypatch.setattr(inbox, "receive", counted)
     look_again(three["bea"])
     assert times == [len(files)]
+    assert len(inbox.known()) == len(files)
+
+
+def test_what_was_taken_along_is_taken_in_though_it_is_more_than_goes_together(
+    three: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what gives way to the more urgent for now is tried again."""
+    group = group_bundle(three).peer
+    spoilt = Spoilt(three, "bea").wholly()
+    bea = three["bea"]
+    made = dict(for_group(three["ada"], group, bytes([number]) * 500) for number in range(21))
+    names = sorted(made, key=lambda name: name.bundle_id)
+    files = {
+        replace(name, priority=4 if number < 10 else 0): made[name]
+        for number, name in enumerate(names)
+    }
+    bea.spool.carried.take(files, "stick", today_days=bea.time.past_day())
+    note_doubt(bea)
+    spoilt.mend()
+    monkeypatch.setattr("pannier.taken_along._TOGETHER_BYTES", 2000)
+    inbox = three["bea"].spool.inbox
+    with monkeypatch.context() as patched:
+        patched.setattr(inbox, "_quotas", Quotas(inbox_bytes=11 * 4096))
+        look_again(three["bea"])
+    assert len(inbox.known()) < len(files)
+    look_again(three["bea"])
     assert len(inbox.known()) == len(files)
 
 

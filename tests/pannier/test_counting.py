@@ -1,7 +1,9 @@
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
+from pannier.counting import Counting
 from pannier.importing import MAX_COUNTER
 from tests.cli.computers import new_computer
 from tests.sim.world import START_US, World
@@ -21,6 +23,32 @@ def test_an_incarnation_is_drawn_once(tmp_path: Path, monkeypatch: pytest.Monkey
 
         monkeypatch.setattr(one.db, "meta", meanwhile)
         assert one.counting.incarnation() == other.counting.incarnation() == drawn[0]
+
+
+def test_no_stamp_comes_twice_though_another_process_counts_anew_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    farm = new_computer(tmp_path, "farm")
+    with farm.node() as node:
+        drawn, counter = [node.counting.stamp()], Counting._next_counter
+
+        def renew() -> None:
+            with farm.node() as other:
+                other.counting.renew(above=other.counting.incarnation())
+
+        another = Thread(target=renew)
+
+        def meanwhile(counting: Counting) -> int:
+            another.start()
+            another.join(0.3)  # it has to wait for its turn
+            return counter(counting)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Counting, "_next_counter", meanwhile)
+            drawn.append(node.counting.stamp())
+        another.join()
+        drawn.append(node.counting.stamp())
+    assert len({(one.incarnation, one.counter) for one in drawn}) == len(drawn)
 
 
 def test_a_restored_home_stamps_nothing_as_it_did_before_even_if_nobody_has_told_it(
